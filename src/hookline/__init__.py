@@ -1,0 +1,1 @@
+"""AWS CodePipeline's webhooks, self-hosted."""

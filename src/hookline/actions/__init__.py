@@ -1,0 +1,29 @@
+"""The actions that Hookline runs: one provider an action type."""
+
+from collections.abc import Mapping
+
+from hookline.actions.commands import Commands
+from hookline.actions.git import ConnectionSource, GitHubSource
+from hookline.actions.provider import Provider
+from hookline.errors import ActionError
+from hookline.model import ActionType
+
+PROVIDERS: Mapping[ActionType, Provider] = {
+    ActionType("Source", "ThirdParty", "GitHub", "1"): GitHubSource(),
+    ActionType("Source", "AWS", "CodeStarSourceConnection", "1"): ConnectionSource(),
+    ActionType("Compute", "AWS", "Commands", "1"): Commands(),
+}
+
+
+def provider_for(kind: ActionType) -> Provider:
+    """The provider that runs actions of `kind`.
+
+    Raises:
+        ActionError: this version of Hookline runs no such actions.
+    """
+    try:
+        return PROVIDERS[kind]
+    except KeyError:
+        raise ActionError(
+            f"{kind} is not run by this version of Hookline", "ConfigurationError"
+        ) from None

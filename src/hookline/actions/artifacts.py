@@ -1,0 +1,166 @@
+"""Artifacts as archives in a store: a folder or an S3 bucket, both through obstore."""
+
+import gzip
+import io
+import os
+import stat
+import tarfile
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, S3Store
+
+from hookline.actions.folders import remove
+from hookline.actions.selection import select
+from hookline.errors import ActionError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+    from obstore import ReadableFile
+    from obstore.store import ObjectStore
+
+_CHUNK = 1 << 20
+_UNAVAILABLE = "SystemUnavailable"
+
+
+class ArtifactStore:
+    """Where artifacts are kept: a folder's path, or `s3://bucket/prefix`.
+
+    An S3 store takes its credentials, region and endpoint from the usual `AWS_…` variables.
+    """
+
+    def __init__(self, url_or_path: str) -> None:
+        self._store = _opened(url_or_path)
+
+    def pack(self, key: str, folder: Path, files: Sequence[str] = ()) -> tuple[str, ...]:
+        """Archive what the patterns `files` select in `folder`; no pattern selects everything.
+
+        The archive (tar.gz) is seen under `key` whole or not at all. Returns the paths left out:
+        links that lead out of `folder`, sockets and the like.
+
+        Raises:
+            ActionError: a pattern matches nothing, or the store can't be written.
+        """
+        paths = select(folder, files)
+        with _failing(f"The artifact {key} could not be stored"):
+            handle, name = tempfile.mkstemp(prefix=".pack-", dir=folder.parent)
+            archive = Path(name)
+            try:
+                with os.fdopen(handle, "wb") as raw:
+                    left_out = _write(raw, folder, paths)
+                obstore.put(self._store, key, archive)
+            finally:
+                archive.unlink()
+        return left_out
+
+    def unpack(self, key: str, folder: Path) -> None:
+        """Make `folder`, which must not exist or be empty, the content of the archive `key`.
+
+        Raises:
+            ActionError: no such archive, it would write outside `folder`, or it can't be read.
+        """
+        with _failing(f"The artifact {key} could not be unpacked"):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            fresh = Path(tempfile.mkdtemp(prefix=".unpack-", dir=folder.parent))
+            try:
+                reader = io.BufferedReader(_Reader(obstore.open_reader(self._store, key)), _CHUNK)
+                with tarfile.open(fileobj=reader, mode="r|gz") as archive:
+                    archive.extractall(fresh, filter="data")
+                fresh.chmod(0o755)
+                fresh.rename(folder)
+            finally:
+                remove(fresh)
+
+    def delete(self, prefix: str) -> None:
+        """Delete every artifact whose key lies under the folder `prefix`.
+
+        Raises:
+            ActionError: the store can't be written.
+        """
+        with _failing(f"The artifacts under {prefix} could not be deleted"):
+            for batch in obstore.list(self._store, prefix):
+                obstore.delete(self._store, [entry["path"] for entry in batch])
+
+
+class _Reader(io.RawIOBase):
+    """A stored object as a file, read piece by piece."""
+
+    def __init__(self, source: "ReadableFile") -> None:
+        self._source = source
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer)
+        data = self._source.read(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+
+def _opened(url_or_path: str) -> "ObjectStore":
+    if url_or_path.startswith("s3://"):
+        plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http:")
+        return S3Store.from_url(url_or_path, client_options={"allow_http": plain})
+    return LocalStore(Path(url_or_path).absolute(), mkdir=True)
+
+
+@contextmanager
+def _failing(what: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise ActionError(f"{what}: it is not there", _UNAVAILABLE) from error
+    except tarfile.TarError as error:
+        raise ActionError(f"{what}: {error}") from error
+    except (BaseError, OSError, EOFError) as error:
+        raise ActionError(f"{what}: {error}", _UNAVAILABLE) from error
+
+
+def _write(raw: BinaryIO, folder: Path, paths: Sequence[str]) -> tuple[str, ...]:
+    root = folder.resolve()
+    with (
+        gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=1, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w") as archive,
+    ):
+        return tuple(path for path in paths if not _add(archive, root, path))
+
+
+def _add(archive: tarfile.TarFile, root: Path, path: str) -> bool:
+    source = root / path
+    kind = source.lstat().st_mode
+    if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind) or stat.S_ISLNK(kind)):
+        return False
+    entry = archive.gettarinfo(source, path)
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = ""
+    if entry.issym():
+        if (target := _target(root, source)) is None:
+            return False
+        entry.linkname = target
+    if entry.isreg():
+        with source.open("rb") as content:
+            archive.addfile(entry, content)
+    else:
+        archive.addfile(entry)
+    return True
+
+
+def _target(root: Path, link: Path) -> str | None:
+    """What the link's archived copy points to; None if that leads out of `root`.
+
+    A link that names `root` itself, absolute or by way of its parent, is made relative.
+    """
+    written = link.readlink()
+    target = Path(os.path.normpath(link.parent / written))
+    if not (target.is_relative_to(root) and link.resolve().is_relative_to(root)):
+        return None
+    inside = os.path.normpath(link.parent.relative_to(root) / written)
+    if inside.startswith(("/", "..")):
+        return os.path.relpath(target, link.parent)
+    return str(written)

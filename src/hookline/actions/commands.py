@@ -1,0 +1,178 @@
+"""The action type Compute · AWS · Commands · 1: shell commands on the input artifacts."""
+
+import shlex
+import shutil
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from hookline.actions.folders import fresh, remove
+from hookline.actions.log import ActionLog, Mask
+from hookline.actions.outputs import store_outputs
+from hookline.actions.processes import Child, Limits, end, run
+from hookline.actions.provider import ActionContext, ActionResult
+from hookline.errors import ActionError
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_SHELL = (shutil.which("bash") or "/bin/bash", "--noprofile", "--norc")
+_LONGEST_SHOWN = 200
+_SIGNALLED = 128
+# What follows eval stands on its line: bash must have read it before, since a syntax error inside
+# eval can spoil how it reads the next line. No `||` after eval: that would turn off `set -e` in it.
+_STEP = """\
+builtin echo {number} >| {progress}
+builtin printf '$ %s\\n' {command}
+builtin eval {command}; __status=$?; [[ $__status == 0 ]] || builtin exit $__status
+"""
+_END = "builtin echo {number} >| {progress}\n"
+
+
+class Commands:
+    """Runs an action's commands one after another in one bash."""
+
+    def run(self, context: ActionContext) -> ActionResult:
+        """See Provider."""
+        end(context.action_execution_id)
+        workspace = Workspace(fresh(context.folder / "commands"))
+        mask = Mask(context.secrets)
+        try:
+            with ActionLog(context.log, mask, context.settings.max_log) as log:
+                source = workspace.fill(context)
+                summary = _run(context, workspace, source, log, mask)
+                artifacts = store_outputs(context, source, log)
+        finally:
+            remove(workspace.folder)
+        return ActionResult(summary, artifacts=artifacts)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folders of one run of commands."""
+
+    folder: Path
+
+    @property
+    def sources(self) -> Path:
+        """Where the input artifacts are, each in a folder of its name."""
+        return self.folder / "src"
+
+    @property
+    def home(self) -> Path:
+        """The commands' home folder."""
+        return self.folder / "home"
+
+    @property
+    def temporary(self) -> Path:
+        """The commands' folder for temporary files."""
+        return self.folder / "tmp"
+
+    @property
+    def script(self) -> Path:
+        """What bash reads."""
+        return self.folder / "commands.sh"
+
+    @property
+    def progress(self) -> Path:
+        """Holds the index of the command that bash has come to."""
+        return self.folder / "progress"
+
+    def fill(self, context: ActionContext) -> Path:
+        """Make the folders, unpack the inputs, and return the folder to start in."""
+        for folder in (self.sources, self.home, self.temporary):
+            folder.mkdir()
+        for artifact in context.inputs:
+            context.artifacts.unpack(artifact.key, self.sources / artifact.name)
+        first = context.inputs[0].name if context.inputs else "workspace"
+        source = self.sources / first
+        source.mkdir(exist_ok=True)
+        return source
+
+
+def _run(
+    context: ActionContext, workspace: Workspace, source: Path, log: ActionLog, mask: Mask
+) -> str:
+    """Run the commands and return how it went in words."""
+    commands = context.action.commands
+    workspace.script.write_text(_script(commands, workspace.progress))
+    child = Child(
+        (*_SHELL, str(workspace.script)),
+        source,
+        _environment(context, workspace, source),
+        context.action_execution_id,
+    )
+    limits = Limits.of(context.time_limit, context.stop)
+    try:
+        status = run(child, limits, log.write)
+    except ActionError as error:
+        log.line(error.message)
+        raise
+    reached = _reached(workspace.progress)
+    if status:
+        message = _failure(mask.text(commands[min(reached, len(commands) - 1)]), status)
+        log.line(message)
+        raise ActionError(message)
+    if reached < len(commands) - 1:
+        summary = f"Command {_quoted(mask.text(commands[reached]))} ended the shell with status 0;"
+        summary += f" {len(commands) - reached - 1} after it did not run"
+        log.line(summary)
+        return summary
+    return f"{len(commands)} command{'s' if len(commands) != 1 else ''} succeeded"
+
+
+def _script(commands: tuple[str, ...], progress: Path) -> str:
+    """Bash that runs the commands at its top level, so that what one sets the next one sees."""
+    file = shlex.quote(str(progress))
+    steps = (
+        _STEP.format(number=number, progress=file, command=shlex.quote(command))
+        for number, command in enumerate(commands)
+    )
+    return "".join(steps) + _END.format(number=len(commands), progress=file)
+
+
+def _reached(progress: Path) -> int:
+    try:
+        return int(progress.read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def _failure(command: str, status: int) -> str:
+    if status < 0:
+        return f"Command {_quoted(command)} was ended by the signal {_signal_name(-status)}"
+    reason = f" ({_signal_name(status - _SIGNALLED)})" if status > _SIGNALLED else ""
+    return f"Command {_quoted(command)} exited with status {status}{reason}"
+
+
+def _quoted(command: str) -> str:
+    shown = command if len(command) <= _LONGEST_SHOWN else command[:_LONGEST_SHOWN] + "…"
+    return f'"{shown}"'
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
+
+
+def _environment(context: ActionContext, workspace: Workspace, source: Path) -> dict[str, str]:
+    sources = {
+        f"CODEBUILD_SRC_DIR_{artifact.name}": str(workspace.sources / artifact.name)
+        for artifact in context.inputs
+    }
+    return {
+        "PATH": _PATH,
+        "HOME": str(workspace.home),
+        "TMPDIR": str(workspace.temporary),
+        "LANG": "C.UTF-8",
+        "CI": "true",
+        "AWS_REGION": context.region,
+        "AWS_DEFAULT_REGION": context.region,
+        "CODEPIPELINE_PIPELINE_NAME": context.pipeline_name,
+        "CODEPIPELINE_STAGE_NAME": context.stage_name,
+        "CODEPIPELINE_ACTION_NAME": context.action.name,
+        "CODEPIPELINE_EXECUTION_ID": context.execution_id,
+        "CODEBUILD_SRC_DIR": str(source),
+        **sources,
+        **dict(context.action.environment),
+    }

@@ -1,0 +1,300 @@
+"""Source actions whose provider is git: GitHub, and connections to GitHub."""
+
+import base64
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from hookline.actions.folders import fresh, remove
+from hookline.actions.log import ActionLog, Mask
+from hookline.actions.outputs import store_outputs
+from hookline.actions.processes import Child, Limits, end, run
+from hookline.actions.provider import ActionContext, ActionResult
+from hookline.errors import ActionError
+from hookline.model import SourceRevision
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_BAD_IN_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\.lock(?:/|$)|\.$|(?:^|/)\.")
+_LONGEST_SUMMARY = 2048
+_LONGEST_MESSAGE = 1000
+_LONGEST_OUTPUT = 100_000
+_SHA256 = 64
+_FORMAT = "--format=%H%x00%ad%x00%cd%x00%B"
+_DATES = "--date=format-local:%Y-%m-%dT%H:%M:%SZ"
+_HIDDEN = "****"
+_NETWORK = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir")
+_UNAVAILABLE = "RevisionUnavailable"
+_CONFIGURATION = "ConfigurationError"
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A branch of a repository, and the token that opens it."""
+
+    owner: str
+    name: str
+    branch: str
+    token: str = ""
+
+    def __post_init__(self) -> None:
+        for part in (self.owner, self.name):
+            if not _NAME.fullmatch(part) or part in {".", ".."}:
+                raise ActionError(f'"{part}" is not an owner or repository', _CONFIGURATION)
+        if not is_branch(self.branch):
+            raise ActionError(f'"{self.branch}" is not the name of a branch', _CONFIGURATION)
+        if not self.token.isprintable():
+            raise ActionError("The OAuth token has characters that none has", _CONFIGURATION)
+
+    @property
+    def ref(self) -> str:
+        """The branch as git names it in full."""
+        return f"refs/heads/{self.branch}"
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be read in logs and errors."""
+        return (self.token, self.credentials) if self.credentials else ()
+
+    @property
+    def credentials(self) -> str:
+        """The token in the form of HTTP's basic authentication; empty without a token."""
+        if not self.token or self.token == _HIDDEN:
+            return ""
+        return base64.b64encode(f"x-access-token:{self.token}".encode()).decode()
+
+
+def is_branch(name: str) -> bool:
+    """Whether git takes `name` for a branch (the rules of git-check-ref-format)."""
+    bad_ends = name.startswith(("-", "/")) or name.endswith("/")
+    return bool(name) and not bad_ends and not _BAD_IN_BRANCH.search(name)
+
+
+def of_github(context: ActionContext) -> Repository:
+    """The repository of the action type Source · ThirdParty · GitHub · 1."""
+    return Repository(
+        owner=_configured(context, "Owner"),
+        name=_configured(context, "Repo"),
+        branch=_configured(context, "Branch"),
+        token=context.action.configuration.get("OAuthToken", ""),
+    )
+
+
+def of_connection(context: ActionContext) -> Repository:
+    """The repository of the action type Source · AWS · CodeStarSourceConnection · 1."""
+    full_name = _configured(context, "FullRepositoryId")
+    owner, slash, name = full_name.partition("/")
+    if not slash:
+        raise ActionError(f'FullRepositoryId "{full_name}" is not owner/repository', _CONFIGURATION)
+    return Repository(owner, name, _configured(context, "BranchName"))
+
+
+def _configured(context: ActionContext, key: str) -> str:
+    try:
+        return context.action.configuration[key]
+    except KeyError:
+        raise ActionError(f"The action's configuration has no {key}", _CONFIGURATION) from None
+
+
+class GitHubSource:
+    """Fetches a commit from GitHub with the OAuth token of the action."""
+
+    def run(self, context: ActionContext) -> ActionResult:
+        """See Provider."""
+        return fetch(context, of_github(context))
+
+
+class ConnectionSource:
+    """Fetches a commit of the repository that a connection names."""
+
+    def run(self, context: ActionContext) -> ActionResult:
+        """See Provider."""
+        return fetch(context, of_connection(context))
+
+
+def fetch(context: ActionContext, repository: Repository) -> ActionResult:
+    """Make the output artifact from one commit: the one that started the execution, or the head.
+
+    Raises:
+        ActionError: no such repository, branch or commit; git's own message is in it.
+        Interrupted: `context.stop` was set.
+    """
+    end(context.action_execution_id)
+    folder = fresh(context.folder / "git")
+    mask = Mask((*context.secrets, *repository.secrets))
+    try:
+        with ActionLog(context.log, mask, context.settings.max_log) as log:
+            limits = Limits.of(context.time_limit, context.stop)
+            git = _Git(context, repository, folder, log, mask, limits)
+            git.tree.mkdir()
+            commit = _checked_out(git, _wanted(context, repository))
+            return _result(git, commit)
+    finally:
+        remove(folder)
+
+
+def _wanted(context: ActionContext, repository: Repository) -> str:
+    """What to fetch: the commit of the revision, or the branch's full name."""
+    if context.source_revision is None:
+        return repository.ref
+    commit = context.source_revision.revision_id
+    if not _COMMIT.fullmatch(commit):
+        raise ActionError(f'The revision "{commit}" is not a commit id', _UNAVAILABLE)
+    return commit
+
+
+@dataclass(frozen=True)
+class _Commit:
+    id: str
+    authored: str
+    committed: str
+    message: str
+
+
+def _checked_out(git: "_Git", wanted: str) -> _Commit:
+    """Fetch `wanted` and nothing before it, and put its files into the work tree."""
+    git.log.line(f"Fetching {wanted} of {git.url}")
+    kind = "sha256" if len(wanted) == _SHA256 and _COMMIT.fullmatch(wanted) else "sha1"
+    git.run("init", "--quiet", "--template=", f"--object-format={kind}")
+    git.run(
+        "fetch",
+        "--quiet",
+        "--no-progress",
+        "--depth=1",
+        "--no-tags",
+        *git.upload_pack(),
+        "--",
+        git.url,
+        wanted,
+    )
+    git.run("checkout", "--quiet", "--force", "--detach", "FETCH_HEAD")
+    text = git.run("log", "-1", _FORMAT, _DATES, "FETCH_HEAD", shown=False)
+    commit = _Commit(*text.rstrip("\n").split("\0", 3))
+    git.log.line(f"Fetched commit {commit.id}")
+    return commit
+
+
+def _result(git: "_Git", commit: _Commit) -> ActionResult:
+    context, repository = git.context, git.repository
+    artifacts = store_outputs(context, git.tree, git.log)
+    message = commit.message.strip()
+    summary = message[:_LONGEST_SUMMARY]
+    page = f"{git.url}/commit/{commit.id}" if git.scheme != "file" else None
+    return ActionResult(
+        summary=summary or commit.id,
+        external_execution_id=commit.id,
+        external_execution_url=page,
+        artifacts=artifacts,
+        revision=SourceRevision(context.action.name, commit.id, summary, page),
+        variables={
+            "AuthorDate": commit.authored,
+            "BranchName": repository.branch,
+            "CommitId": commit.id,
+            "CommitMessage": message,
+            "CommitUrl": page or "",
+            "CommitterDate": commit.committed,
+            "FullRepositoryName": f"{repository.owner}/{repository.name}",
+            "RepositoryName": repository.name,
+        },
+    )
+
+
+@dataclass(frozen=True)
+class _Git:
+    """The git program, for one repository in one folder, with nothing of the server's settings."""
+
+    context: ActionContext
+    repository: Repository
+    folder: Path
+    log: ActionLog
+    mask: Mask
+    limits: Limits
+
+    @property
+    def url(self) -> str:
+        base = self.context.settings.github_url.rstrip("/")
+        return f"{base}/{self.repository.owner}/{self.repository.name}"
+
+    @property
+    def scheme(self) -> str:
+        return urlsplit(self.context.settings.github_url).scheme
+
+    @property
+    def tree(self) -> Path:
+        return self.folder / "tree"
+
+    def upload_pack(self) -> tuple[str, ...]:
+        """The operator chose the folder of a `file:` URL, whoever owns the repositories in it."""
+        if self.scheme != "file":
+            return ()
+        return ("--upload-pack=git -c safe.directory=* upload-pack",)
+
+    def run(self, *arguments: str, shown: bool = True) -> str:
+        """Run git and return what it wrote; if `shown`, that goes to the log as well."""
+        written = bytearray()
+
+        def show(data: bytes) -> None:
+            self.log.write(data)
+            written.extend(data)
+            del written[:-_LONGEST_OUTPUT]
+
+        def keep(data: bytes) -> None:
+            written.extend(data)
+            del written[_LONGEST_OUTPUT:]
+
+        child = Child(
+            ("git", *arguments), self.tree, self._environment(), self.context.action_execution_id
+        )
+        status = run(child, self.limits, show if shown else keep)
+        text = written.decode(errors="replace")
+        if status:
+            raise ActionError(self._failure(arguments[0], status, text), _UNAVAILABLE)
+        return text
+
+    def _failure(self, verb: str, status: int, text: str) -> str:
+        said = self.mask.text(text).strip()[-_LONGEST_MESSAGE:] or f"exit status {status}"
+        return f"git {verb} of {self.url} failed: {said}"
+
+    def _environment(self) -> dict[str, str]:
+        network = {k: v for k, v in os.environ.items() if k.lower() in _NETWORK}
+        return {
+            **network,
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(self.folder),
+            "LC_ALL": "C",
+            "TZ": "UTC0",
+            "GIT_DIR": str(self.folder / "repository"),
+            "GIT_WORK_TREE": str(self.tree),
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_ATTR_NOSYSTEM": "1",
+            "GIT_ALLOW_PROTOCOL": self.scheme,
+            **_numbered(self._settings()),
+        }
+
+    def _settings(self) -> dict[str, str]:
+        """Git's settings; the token goes here since arguments and URLs can be read by others."""
+        settings = {
+            "core.hooksPath": os.devnull,
+            "credential.helper": "",
+            "fetch.recurseSubmodules": "false",
+            "http.followRedirects": "false",
+            "i18n.logOutputEncoding": "UTF-8",
+            "gc.auto": "0",
+        }
+        if self.repository.credentials and self.scheme in {"http", "https"}:
+            header = f"Authorization: Basic {self.repository.credentials}"
+            settings[f"http.{self.url}.extraHeader"] = header
+        return settings
+
+
+def _numbered(settings: dict[str, str]) -> dict[str, str]:
+    """The settings as git reads them from the environment."""
+    numbered = {"GIT_CONFIG_COUNT": str(len(settings))}
+    for number, (key, value) in enumerate(settings.items()):
+        numbered[f"GIT_CONFIG_KEY_{number}"] = key
+        numbered[f"GIT_CONFIG_VALUE_{number}"] = value
+    return numbered

@@ -1,0 +1,97 @@
+"""What the engine hands to an action, what it gets back, and what a provider promises."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from hookline.actions.artifacts import ArtifactStore
+from hookline.errors import HooklineError
+from hookline.model import Action, SourceRevision
+
+
+class Interrupted(HooklineError):  # noqa: N818 - an interruption is the engine's wish, not an error
+    """The action was stopped before it ended; it is safe to run it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A named archive in the artifact store, at `key`."""
+
+    name: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class ActionSettings:
+    """What the operator decides about actions: sizes in bytes, times in seconds.
+
+    `github_url` is where the repositories of GitHub's source actions are; a `file:` URL works too.
+    """
+
+    github_url: str = "https://github.com"
+    time_limit: float = 3600.0
+    max_log: int = 10_000_000
+
+
+@dataclass(frozen=True)
+class ActionContext:
+    """One action execution, as its provider sees it.
+
+    `source_revision` is the revision that started the execution, for this source action.
+    `folder` is private to this action execution and may hold what an interrupted try left.
+    `stop` is set when the engine stops or the action is abandoned.
+    """
+
+    action_execution_id: str
+    execution_id: str
+    pipeline_name: str
+    pipeline_id: int
+    stage_name: str
+    action: Action
+    region: str
+    source_revision: SourceRevision | None
+    inputs: tuple[Artifact, ...]
+    artifacts: ArtifactStore
+    folder: Path
+    log: Path
+    settings: ActionSettings
+    stop: threading.Event
+    secrets: tuple[str, ...] = ()
+
+    @property
+    def time_limit(self) -> float:
+        """Seconds that the action may take."""
+        minutes = self.action.timeout_minutes
+        return self.settings.time_limit if minutes is None else minutes * 60.0
+
+    def output(self, name: str) -> Artifact:
+        """The output artifact `name` of this action execution, at a key that no other has."""
+        key = f"{self.pipeline_id}/{self.execution_id}/{self.action_execution_id}/{name}.tar.gz"
+        return Artifact(name, key)
+
+
+@dataclass(frozen=True)
+class ActionResult:
+    """What a succeeded action leaves: AWS's summary and ids, artifacts, and output variables."""
+
+    summary: str
+    external_execution_id: str | None = None
+    external_execution_url: str | None = None
+    artifacts: tuple[Artifact, ...] = ()
+    revision: SourceRevision | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+class Provider(Protocol):
+    """Runs the actions of one action type."""
+
+    def run(self, context: ActionContext) -> ActionResult:
+        """Run one action to its end; safe to call again after an interrupted try.
+
+        Raises:
+            ActionError: the action failed; the message says why.
+            Interrupted: `context.stop` was set.
+        """
+        ...

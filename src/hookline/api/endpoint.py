@@ -1,0 +1,204 @@
+"""The endpoint of the AWS API, `POST /`: one short list of steps from a request to its answer."""
+
+import functools
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+import structlog
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from hookline.api import sigv4
+from hookline.api.aws_json import parse, render
+from hookline.api.constraints import check
+from hookline.api.service import operation_model, service
+from hookline.errors import (
+    ApiError,
+    InternalFailure,
+    NotImplementedException,
+    RequestEntityTooLargeException,
+    SerializationException,
+    ServiceUnavailableException,
+    StoreUnavailableError,
+    UnknownOperationException,
+)
+from hookline.model import Credential, Scope
+
+Handler = Callable[[Scope, dict[str, Any]], Mapping[str, Any] | None]
+"""An operation: the scope and checked parameters (as in the model) to the output, or an ApiError.
+
+Plain `def`, run in a thread. Timestamps come in as epoch seconds and may go out as those or as
+datetimes with a time zone.
+"""
+
+COMMON_ERRORS = frozenset(
+    {
+        "IncompleteSignatureException",
+        "InternalFailure",
+        "InvalidSignatureException",
+        "MissingAuthenticationTokenException",
+        "NotImplementedException",
+        "RequestEntityTooLargeException",
+        "SerializationException",
+        "ServiceUnavailableException",
+        "ThrottlingException",
+        "UnknownOperationException",
+        "UnrecognizedClientException",
+        "ValidationException",
+    }
+)
+"""Codes that any operation may answer with, whatever the model lists for it (contract W4)."""
+
+_log = structlog.get_logger()
+
+
+@functools.cache
+def allowed_errors(operation: str) -> frozenset[str]:
+    """The error codes that clients of `operation` know: the model's and the common ones."""
+    return COMMON_ERRORS | {shape.name for shape in operation_model(operation).error_shapes}
+
+
+class Endpoint:
+    """Answers AWS JSON 1.1 requests; its `__call__` is the endpoint of a Starlette route.
+
+    `operations` maps names of the model to their handlers; `credential` finds an access key, or
+    None. With `verify` off every request is believed: only for loopback binds. What a request
+    then leaves unsaid is taken from `default_scope`. `max_body` is in bytes, `clock` gives epoch
+    seconds.
+    """
+
+    def __init__(  # noqa: PLR0913 -- settings of one object, named at its only call
+        self,
+        operations: Mapping[str, Handler],
+        credential: Callable[[str], Credential | None],
+        *,
+        verify: bool,
+        default_scope: Scope,
+        max_body: int = 1_000_000,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._operations = operations
+        self._credential = credential
+        self._verify = verify
+        self._default_scope = default_scope
+        self._max_body = max_body
+        self._clock = clock
+
+    async def __call__(self, request: Request) -> Response:
+        """The answer to one request; an error of any kind becomes an answer as well."""
+        request_id = str(uuid.uuid4())
+        try:
+            received = await self._receive(request)
+            content = await run_in_threadpool(self._answer, received)
+        except Exception as error:  # noqa: BLE001 -- whatever goes wrong, the client gets AWS's form
+            failure = _as_api_error(error)
+            _log_failure(error, failure, request_id, request.headers.get("x-amz-target"))
+            return _error_response(failure, request_id)
+        return _response(200, content, request_id)
+
+    async def _receive(self, request: Request) -> sigv4.Received:
+        return sigv4.Received(
+            method=request.method,
+            path=request.scope.get("raw_path", b"/").decode("latin-1"),
+            query=request.scope["query_string"].decode("latin-1"),
+            headers=tuple(
+                (name.decode("latin-1").lower(), value.decode("latin-1"))
+                for name, value in request.headers.raw
+            ),
+            body=await _read_body(request, self._max_body),
+        )
+
+    def _answer(self, received: sigv4.Received) -> bytes:
+        scope = self._authenticate(received)
+        operation = _operation(received)
+        handler = self._handler(operation)
+        parameters = parse(operation, received.body)
+        check(operation, parameters)
+        return render(operation, handler(scope, parameters))
+
+    def _authenticate(self, received: sigv4.Received) -> Scope:
+        if self._verify:
+            return sigv4.verify(received, self._credential, self._clock())
+        return sigv4.claimed_scope(received, self._credential, self._default_scope)
+
+    def _handler(self, operation: str) -> Handler:
+        handler = self._operations.get(operation)
+        if handler is None:
+            raise NotImplementedException(f"Hookline does not build {operation} yet.")
+        return handler
+
+
+async def _read_body(request: Request, limit: int) -> bytes:
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise RequestEntityTooLargeException(
+                    f"The request body is larger than {limit} bytes."
+                )
+    except ClientDisconnect:
+        raise SerializationException("The request body ended early.") from None
+    return bytes(body)
+
+
+def _operation(received: sigv4.Received) -> str:
+    prefix = service().metadata["targetPrefix"]
+    target = received.header("x-amz-target")
+    if target is None:
+        raise UnknownOperationException(
+            f"The request has no X-Amz-Target header; AWS JSON 1.1 needs {prefix}.<Operation>."
+        )
+    name = target.removeprefix(f"{prefix}.")
+    if name == target or name not in service().operation_names:
+        raise UnknownOperationException(
+            f"X-Amz-Target names no operation of AWS CodePipeline; use {prefix}.<Operation>."
+        )
+    return name
+
+
+def _as_api_error(error: Exception) -> ApiError:
+    match error:
+        case ApiError():
+            return error
+        case StoreUnavailableError():
+            return ServiceUnavailableException()
+        case _:
+            return InternalFailure()
+
+
+def _log_failure(error: Exception, failure: ApiError, request_id: str, target: str | None) -> None:
+    """Log what an operator should look at; a client's own mistake is not."""
+    operation = (target or "").rpartition(".")[2]
+    known = operation if operation in service().operation_names else None
+    log = _log.bind(request_id=request_id, operation=known, code=failure.code)
+    if isinstance(failure, InternalFailure):
+        # The exception's text and its locals may hold parameters and secrets; the frames don't.
+        log.error(
+            "unexpected exception",
+            exception=type(error).__qualname__,
+            stack="".join(traceback.format_tb(error.__traceback__)),
+        )
+    elif isinstance(failure, ServiceUnavailableException):
+        log.warning("store unavailable")
+    elif known is not None and failure.code not in allowed_errors(known):
+        log.error("an error that the model does not list for the operation")
+
+
+def _error_response(failure: ApiError, request_id: str) -> Response:
+    content = orjson.dumps({"__type": failure.code, "message": failure.message})
+    return _response(failure.status, content, request_id)
+
+
+def _response(status: int, content: bytes, request_id: str) -> Response:
+    return Response(
+        content,
+        status,
+        headers={"x-amzn-RequestId": request_id},
+        media_type="application/x-amz-json-1.1",
+    )

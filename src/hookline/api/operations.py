@@ -1,0 +1,31 @@
+"""All operations that Hookline answers, by their names in the model."""
+
+from collections.abc import Mapping
+
+from hookline.api.endpoint import Handler
+from hookline.api.executions import ExecutionOperations
+from hookline.api.pipelines import PipelineOperations
+from hookline.api.services import Services
+from hookline.api.webhooks import WebhookOperations
+
+
+def operations(services: Services) -> Mapping[str, Handler]:
+    """The handlers of the operations that are built."""
+    webhooks = WebhookOperations(services)
+    pipelines = PipelineOperations(services)
+    executions = ExecutionOperations(services)
+    return {
+        "PutWebhook": webhooks.put_webhook,
+        "ListWebhooks": webhooks.list_webhooks,
+        "DeleteWebhook": webhooks.delete_webhook,
+        "CreatePipeline": pipelines.create_pipeline,
+        "GetPipeline": pipelines.get_pipeline,
+        "UpdatePipeline": pipelines.update_pipeline,
+        "DeletePipeline": pipelines.delete_pipeline,
+        "ListPipelines": pipelines.list_pipelines,
+        "StartPipelineExecution": executions.start_pipeline_execution,
+        "GetPipelineExecution": executions.get_pipeline_execution,
+        "ListPipelineExecutions": executions.list_pipeline_executions,
+        "GetPipelineState": executions.get_pipeline_state,
+        "ListActionExecutions": executions.list_action_executions,
+    }

@@ -1,0 +1,345 @@
+"""Checks a pipeline's structure as AWS does, where the service model's constraints say nothing."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from hookline.api.action_types import ACTION_TYPES, COMMANDS, CONNECTION, GITHUB, Count
+from hookline.errors import (
+    InvalidActionDeclarationException,
+    InvalidBlockerDeclarationException,
+    InvalidStageDeclarationException,
+    InvalidStructureException,
+    LimitExceededException,
+)
+from hookline.model import Action, Stage, stages_of
+
+_LEAST_STAGES = 2
+_MOST_STAGES = 50
+_MOST_STAGE_ACTIONS = 50
+_MOST_ACTIONS = 500
+_NAME_TEXT = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9_.-]+"
+_NAME = re.compile(_NAME_TEXT)
+_REPOSITORY = re.compile(f"{_NAME_TEXT}/{_NAME_TEXT}")
+_BRANCH = re.compile(
+    r"(?![-/.])(?!.*(?:\.\.|//|@\{|/\.|\.lock(?:/|$)))[^\x00-\x20\x7f~^:?*\[\\]+(?<![/.])"
+)
+_WANTED = {
+    "FullRepositoryId": "owner/repository",
+    "Branch": "the name of a branch",
+    "BranchName": "the name of a branch",
+}
+_VARIABLE = "#{"
+_STAGE_CONDITIONS = ("beforeEntry", "onFailure", "onSuccess")
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """An action, where it stands, and as it was declared."""
+
+    stage: Stage
+    stage_number: int
+    action: Action
+    declared: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return f"Action '{self.action.name}' in stage '{self.stage.name}'"
+
+    def comes_after(self, other: "_Place") -> bool:
+        """Whether this action starts only when `other` has ended."""
+        if self.stage_number != other.stage_number:
+            return self.stage_number > other.stage_number
+        return self.action.run_order > other.action.run_order
+
+
+def with_defaults(declaration: Mapping[str, Any]) -> dict[str, Any]:
+    """The declaration as AWS answers it: what was left out has its default. A deep copy."""
+    full = deepcopy(dict(declaration))
+    full.setdefault("pipelineType", "V1")
+    full.setdefault("executionMode", "SUPERSEDED")
+    for stage in full["stages"]:
+        for action in stage["actions"]:
+            action.setdefault("runOrder", 1)
+            action.setdefault("configuration", {})
+            action.setdefault("inputArtifacts", [])
+            action.setdefault("outputArtifacts", [])
+    return full
+
+
+def check_structure(declaration: Mapping[str, Any]) -> None:
+    """Check a PipelineDeclaration that already satisfies the constraints of the service model.
+
+    Raises:
+        InvalidStructureException: the pipeline as a whole.
+        InvalidStageDeclarationException: one stage.
+        InvalidActionDeclarationException: one action.
+        InvalidBlockerDeclarationException: a stage has blockers.
+        LimitExceededException: too many stages or actions.
+    """
+    stages = stages_of(declaration)
+    _check_artifact_store(declaration)
+    _check_sizes(stages)
+    _check_stages(declaration["stages"])
+    _check_pipeline_type(declaration)
+    places = list(_places(declaration, stages))
+    _check_sources(places)
+    for place in places:
+        for check in _ACTION_CHECKS:
+            check(place)
+    _check_artifacts(places)
+    _check_namespaces(places)
+    _check_triggers(declaration, places)
+
+
+def _places(declaration: Mapping[str, Any], stages: Iterable[Stage]) -> Iterator[_Place]:
+    for number, stage in enumerate(stages):
+        declared = declaration["stages"][number]["actions"]
+        for action, raw in zip(stage.actions, declared, strict=True):
+            yield _Place(stage, number, action, raw)
+
+
+def _repeated(values: Iterable[str]) -> str | None:
+    """The first value that occurs more than once."""
+    return next((value for value, count in Counter(values).items() if count > 1), None)
+
+
+def _check_artifact_store(declaration: Mapping[str, Any]) -> None:
+    one, many = declaration.get("artifactStore"), declaration.get("artifactStores")
+    if bool(one) == bool(many):
+        raise InvalidStructureException(
+            "Pipeline must have exactly one of artifactStore and artifactStores"
+        )
+
+
+def _check_sizes(stages: tuple[Stage, ...]) -> None:
+    if len(stages) < _LEAST_STAGES:
+        raise InvalidStructureException(
+            f"Pipeline has only {len(stages)} stage(s). There should be a minimum of"
+            f" {_LEAST_STAGES} stages in a pipeline"
+        )
+    if len(stages) > _MOST_STAGES:
+        raise LimitExceededException(
+            f"Pipeline has {len(stages)} stages; {_MOST_STAGES} is the most"
+        )
+    for stage in stages:
+        if len(stage.actions) > _MOST_STAGE_ACTIONS:
+            raise LimitExceededException(
+                f"Stage '{stage.name}' has {len(stage.actions)} actions; {_MOST_STAGE_ACTIONS}"
+                " is the most"
+            )
+    total = sum(len(stage.actions) for stage in stages)
+    if total > _MOST_ACTIONS:
+        raise LimitExceededException(f"Pipeline has {total} actions; {_MOST_ACTIONS} is the most")
+
+
+def _check_stages(stages: Iterable[Mapping[str, Any]]) -> None:
+    if name := _repeated(stage["name"] for stage in stages):
+        raise InvalidStageDeclarationException(
+            f"Stage names must be unique within a pipeline. '{name}' has been used more than once"
+        )
+    for stage in stages:
+        _check_stage(stage)
+
+
+def _check_stage(stage: Mapping[str, Any]) -> None:
+    if not stage["actions"]:
+        raise InvalidStageDeclarationException(
+            f"Stage '{stage['name']}' has no actions. A stage must have at least one"
+        )
+    if name := _repeated(action["name"] for action in stage["actions"]):
+        raise InvalidStageDeclarationException(
+            f"Action names must be unique within a stage. '{name}' has been used more than once"
+            f" in stage '{stage['name']}'"
+        )
+    if stage.get("blockers"):
+        raise InvalidBlockerDeclarationException(
+            f"Stage '{stage['name']}' has blockers, which AWS reserves for future use; leave them"
+            " out, or disable the stage's inbound transition"
+        )
+
+
+def _check_pipeline_type(declaration: Mapping[str, Any]) -> None:
+    if declaration.get("pipelineType", "V1") == "V2":
+        return
+    if feature := next(_features_of_v2(declaration), None):
+        raise InvalidStructureException(
+            f"Pipelines of type V1 can't have {feature}. Set pipelineType to V2"
+        )
+
+
+def _features_of_v2(declaration: Mapping[str, Any]) -> Iterator[str]:
+    mode = declaration.get("executionMode", "SUPERSEDED")
+    if mode != "SUPERSEDED":
+        yield f"the executionMode {mode}"
+    for feature in ("variables", "triggers"):
+        if declaration.get(feature):
+            yield feature
+    for stage in declaration["stages"]:
+        for condition in _STAGE_CONDITIONS:
+            if stage.get(condition):
+                yield f"{condition} (in stage '{stage['name']}')"
+
+
+def _check_sources(places: Iterable[_Place]) -> None:
+    for place in places:
+        is_source = place.action.type.category == "Source"
+        if place.stage_number == 0 and not is_source:
+            raise InvalidStructureException(
+                f"{place} is not a source action. Pipeline should start with a stage that only"
+                " contains source actions"
+            )
+        if place.stage_number > 0 and is_source:
+            raise InvalidStructureException(
+                f"{place} is a source action. Source actions can only be in the first stage"
+            )
+
+
+def _check_type(place: _Place) -> None:
+    kind = place.action.type
+    if kind in ACTION_TYPES:
+        return
+    if kind.owner == "Custom":
+        raise InvalidActionDeclarationException(
+            f"{place} has the custom action type {kind}, and no such type is registered; this"
+            " version of Hookline has no custom action types"
+        )
+    raise InvalidActionDeclarationException(
+        f"{place} has the action type {kind}, which does not exist"
+    )
+
+
+def _check_counts(place: _Place) -> None:
+    rule = ACTION_TYPES[place.action.type]
+    _check_count(place, "input", len(place.action.input_artifacts), rule.inputs)
+    _check_count(place, "output", len(place.action.output_artifacts), rule.outputs)
+
+
+def _check_count(place: _Place, what: str, count: int, allowed: Count) -> None:
+    declares = f"{place} declares {count} {what} artifacts which is"
+    if count < allowed.least:
+        raise InvalidActionDeclarationException(
+            f"{declares} less than the minimum count ({allowed.least})"
+        )
+    if count > allowed.most:
+        raise InvalidActionDeclarationException(
+            f"{declares} more than the maximum count ({allowed.most})"
+        )
+
+
+def _check_configuration(place: _Place) -> None:
+    for key in ACTION_TYPES[place.action.type].keys:
+        if key not in place.action.configuration:
+            raise InvalidActionDeclarationException(
+                f"Action configuration for action '{place.action.name}' in stage"
+                f" '{place.stage.name}' is missing required configuration '{key}'"
+            )
+
+
+def _check_repository(place: _Place) -> None:
+    for key, value, pattern in _repository_values(place.action):
+        if _VARIABLE not in value and not pattern.fullmatch(value):
+            wanted = _WANTED.get(key, "a name of letters, digits and _ . -")
+            raise InvalidActionDeclarationException(
+                f"{place} has the {key} '{value}', which is not {wanted}"
+            )
+
+
+def _repository_values(action: Action) -> Iterator[tuple[str, str, re.Pattern[str]]]:
+    keys = {
+        GITHUB: (("Owner", _NAME), ("Repo", _NAME), ("Branch", _BRANCH)),
+        CONNECTION: (("FullRepositoryId", _REPOSITORY), ("BranchName", _BRANCH)),
+    }
+    for key, pattern in keys.get(action.type, ()):
+        yield key, action.configuration[key], pattern
+
+
+def _check_commands(place: _Place) -> None:
+    if place.action.type == COMMANDS and not place.action.commands:
+        raise InvalidActionDeclarationException(f"{place} has no commands")
+    if place.action.type != COMMANDS and place.action.commands:
+        raise InvalidActionDeclarationException(
+            f"{place} has commands, which only actions of the type {COMMANDS} can have"
+        )
+    for variable in place.declared.get("environmentVariables", ()):
+        if variable.get("type") == "SECRETS_MANAGER":
+            raise InvalidActionDeclarationException(
+                f"{place} has the environment variable '{variable['name']}' of type"
+                " SECRETS_MANAGER, which this version of Hookline can't read"
+            )
+
+
+_ACTION_CHECKS: tuple[Callable[[_Place], None], ...] = (
+    _check_type,
+    _check_counts,
+    _check_configuration,
+    _check_repository,
+    _check_commands,
+)
+
+
+def _check_artifacts(places: Iterable[_Place]) -> None:
+    made: dict[str, _Place] = {}
+    for place in places:
+        for artifact in place.action.output_artifacts:
+            if artifact.name in made:
+                raise InvalidStructureException(
+                    f"Output artifact names must be unique within a pipeline. '{artifact.name}' of"
+                    f" {_inside(place)} is also made by {_inside(made[artifact.name])}"
+                )
+            made[artifact.name] = place
+    for place in places:
+        _check_inputs(place, made)
+
+
+def _check_inputs(place: _Place, made: Mapping[str, _Place]) -> None:
+    names = place.action.input_artifacts
+    if name := _repeated(names):
+        raise InvalidActionDeclarationException(
+            f"{place} declares the input artifact '{name}' more than once"
+        )
+    for name in names:
+        if name not in made:
+            raise InvalidActionDeclarationException(
+                f"{place} declares the input artifact '{name}', which no action makes"
+            )
+        if not place.comes_after(made[name]):
+            raise InvalidActionDeclarationException(
+                f"{place} declares the input artifact '{name}', which {_inside(made[name])} does"
+                " not make before it: put it in a later stage or give it a higher runOrder"
+            )
+
+
+def _inside(place: _Place) -> str:
+    text = str(place)
+    return text[0].lower() + text[1:]
+
+
+def _check_namespaces(places: Iterable[_Place]) -> None:
+    used: dict[str, _Place] = {}
+    for place in places:
+        namespace = place.declared.get("namespace")
+        if namespace in used:
+            raise InvalidActionDeclarationException(
+                f"{place} has the namespace '{namespace}', which {_inside(used[namespace])} has too"
+            )
+        if namespace is not None:
+            used[namespace] = place
+
+
+def _check_triggers(declaration: Mapping[str, Any], places: Iterable[_Place]) -> None:
+    connections = {place.action.name for place in places if place.action.type == CONNECTION}
+    named = [
+        trigger["gitConfiguration"]["sourceActionName"]
+        for trigger in declaration.get("triggers", ())
+    ]
+    if name := _repeated(named):
+        raise InvalidStructureException(f"Source action '{name}' has more than one trigger")
+    for name in named:
+        if name not in connections:
+            raise InvalidStructureException(
+                f"A trigger names the source action '{name}', and the first stage has no such"
+                f" action of the type {CONNECTION}"
+            )

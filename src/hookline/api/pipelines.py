@@ -1,0 +1,155 @@
+"""CreatePipeline, GetPipeline, UpdatePipeline, DeletePipeline, ListPipelines."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+
+from hookline.api import tags as api_tags
+from hookline.api.pipeline_structure import check_structure, with_defaults
+from hookline.api.services import Services
+from hookline.errors import (
+    InvalidActionDeclarationException,
+    InvalidStructureException,
+    LimitExceededException,
+    PipelineNameInUseException,
+    PipelineNotFoundException,
+    PipelineVersionNotFoundException,
+)
+from hookline.model import Pipeline, Scope
+from hookline.store import executions, pipeline_secrets, pipelines, tags
+
+_LIMIT = 1_000
+_PAGE = 1_000
+
+
+class PipelineOperations:
+    """The operations on pipelines."""
+
+    def __init__(self, services: Services) -> None:
+        self._database = services.database
+        self._seal = services.seal
+        self._state = services.state
+        self._page_tokens = services.page_tokens
+
+    def create_pipeline(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Create a pipeline."""
+        name = parameters["pipeline"]["name"]
+        given_tags = api_tags.checked(parameters.get("tags", ()))
+        declaration = self._checked(parameters["pipeline"], None)
+        try:
+            with self._database.write() as connection:
+                if pipelines.count(connection, scope) >= _LIMIT:
+                    raise LimitExceededException(
+                        f"Account '{scope.account}' already has {_LIMIT} pipelines in "
+                        f"{scope.region}, which is the limit"
+                    )
+                pipeline = pipelines.create(connection, scope, declaration)
+                if pipeline is None:
+                    raise _name_in_use(name)
+                tags.replace(connection, pipeline.arn, given_tags)
+        except IntegrityError as error:
+            raise _name_in_use(name) from error
+        self._state.definitions_changed()
+        return {
+            "pipeline": pipeline_secrets.masked(pipeline.declaration),
+            "tags": api_tags.listed(given_tags),
+        }
+
+    def get_pipeline(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A pipeline in its current or a given version."""
+        name, version = parameters["name"], parameters.get("version")
+        with self._database.read() as connection:
+            pipeline = pipelines.find(connection, scope, name)
+            if pipeline is None:
+                raise pipeline_not_found(scope, name)
+            if version is not None:
+                pipeline = pipelines.find(connection, scope, name, version)
+        if pipeline is None:
+            raise PipelineVersionNotFoundException(
+                f"Pipeline '{name}' does not have a version {version}"
+            )
+        return {
+            "pipeline": pipeline_secrets.masked(pipeline.declaration),
+            "metadata": {
+                "pipelineArn": pipeline.arn,
+                "created": pipeline.created_at,
+                "updated": pipeline.updated_at,
+            },
+        }
+
+    def update_pipeline(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Replace a pipeline's definition by a new version."""
+        name = parameters["pipeline"]["name"]
+        with self._database.write() as connection:
+            previous = pipelines.find(connection, scope, name)
+            if previous is None:
+                # UpdatePipeline's model lists no PipelineNotFoundException.
+                raise InvalidStructureException(_not_found_text(scope, name))
+            declaration = self._checked(parameters["pipeline"], previous)
+            pipeline = pipelines.update_declaration(connection, scope, declaration)
+        if pipeline is None:
+            raise InvalidStructureException(_not_found_text(scope, name))
+        self._state.definitions_changed()
+        return {"pipeline": pipeline_secrets.masked(pipeline.declaration)}
+
+    def delete_pipeline(self, scope: Scope, parameters: Mapping[str, Any]) -> None:
+        """Delete a pipeline; its absence is success."""
+        with self._database.write() as connection:
+            removed = pipelines.remove(connection, scope, parameters["name"])
+            if removed is not None:
+                executions.cancel_waiting(connection, removed, "The pipeline was deleted")
+            tags.replace(connection, scope.pipeline_arn(parameters["name"]), {})
+        self._state.definitions_changed()
+
+    def list_pipelines(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A page of the scope's pipelines by name."""
+        limit, token = parameters.get("maxResults", _PAGE), parameters.get("nextToken")
+        after = token and self._page_tokens.decode(scope, "ListPipelines", token)
+        with self._database.read() as connection:
+            found = pipelines.page(connection, scope, after, limit + 1)
+        shown = found[:limit]
+        answer: dict[str, Any] = {"pipelines": [_summary(pipeline) for pipeline in shown]}
+        if len(found) > limit:
+            answer["nextToken"] = self._page_tokens.encode(scope, "ListPipelines", shown[-1].name)
+        return answer
+
+    def _checked(self, declaration: Mapping[str, Any], previous: Pipeline | None) -> dict[str, Any]:
+        check_structure(declaration)
+        complete = with_defaults(declaration)
+        sealed = pipeline_secrets.sealed(
+            complete, None if previous is None else previous.declaration, self._seal
+        )
+        for stage in sealed["stages"]:
+            for action in stage["actions"]:
+                if action.get("configuration", {}).get("OAuthToken") == pipeline_secrets.MASK:
+                    raise InvalidActionDeclarationException(
+                        f"Action '{action['name']}' of stage '{stage['name']}' has OAuthToken "
+                        "'****', which stands for a token kept already, and none is. Give the "
+                        "token itself."
+                    )
+        return sealed
+
+
+def pipeline_not_found(scope: Scope, name: str) -> PipelineNotFoundException:
+    """The error for a pipeline that the scope does not have, in AWS's words."""
+    return PipelineNotFoundException(_not_found_text(scope, name))
+
+
+def _not_found_text(scope: Scope, name: str) -> str:
+    return f"Account '{scope.account}' does not have a pipeline with name '{name}'"
+
+
+def _name_in_use(name: str) -> PipelineNameInUseException:
+    return PipelineNameInUseException(f"A pipeline with name '{name}' already exists")
+
+
+def _summary(pipeline: Pipeline) -> dict[str, Any]:
+    return {
+        "name": pipeline.name,
+        "version": pipeline.version,
+        "pipelineType": pipeline.declaration.get("pipelineType"),
+        "executionMode": pipeline.execution_mode.value,
+        "created": pipeline.created_at,
+        "updated": pipeline.updated_at,
+    }

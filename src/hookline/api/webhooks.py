@@ -1,0 +1,237 @@
+"""PutWebhook, ListWebhooks, DeleteWebhook."""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from hookline import jsonpath
+from hookline.api import tags as api_tags
+from hookline.api.services import Services
+from hookline.errors import (
+    ConcurrentModificationException,
+    InvalidWebhookAuthenticationParametersException,
+    InvalidWebhookFilterPatternException,
+    LimitExceededException,
+    PipelineNotFoundException,
+    ValidationException,
+)
+from hookline.model import Authentication, Filter, Scope, Webhook
+from hookline.store import pipelines, tags, webhooks
+
+_MASK = "****"
+_LIMIT = 300
+_PAGE = 100
+_LOOKS_LIKE_PATTERN = re.compile(r"[*?|^$]|\[.*\]|\\")
+_log = structlog.get_logger()
+
+
+class WebhookOperations:
+    """The operations on webhooks."""
+
+    def __init__(self, services: Services) -> None:
+        self._database = services.database
+        self._seal = services.seal
+        self._state = services.state
+        self._settings = services.settings
+        self._page_tokens = services.page_tokens
+
+    def put_webhook(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Create a webhook, or replace the definition of the one with its name."""
+        definition = parameters["webhook"]
+        rules = tuple(
+            Filter(rule["jsonPath"], rule.get("matchEquals")) for rule in definition["filters"]
+        )
+        _check_filters(rules)
+        given_tags = parameters.get("tags")
+        new_tags = None if given_tags is None else api_tags.checked(given_tags)
+        try:
+            with self._database.write() as connection:
+                previous = webhooks.find(connection, self._seal, scope, definition["name"])
+                webhook = self._webhook(connection, scope, definition, rules, previous)
+                webhooks.put(connection, self._seal, webhook)
+                if new_tags is not None:
+                    tags.replace(connection, webhook.arn, new_tags)
+                listed = self._item(connection, webhook)
+        except IntegrityError as error:
+            raise ConcurrentModificationException from error
+        self._state.definitions_changed()
+        _warn_of_literals(webhook)
+        return {"webhook": listed}
+
+    def list_webhooks(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A page of the scope's webhooks by name."""
+        limit, token = parameters.get("MaxResults", _PAGE), parameters.get("NextToken")
+        after = token and self._page_tokens.decode(scope, "ListWebhooks", token)
+        with self._database.read() as connection:
+            found = webhooks.page(connection, self._seal, scope, after, limit + 1)
+            shown = found[:limit]
+            tags_of = tags.of(connection, [webhook.arn for webhook in shown])
+        answer: dict[str, Any] = {
+            "webhooks": [self._shape(webhook, tags_of[webhook.arn]) for webhook in shown]
+        }
+        if len(found) > limit:
+            answer["NextToken"] = self._page_tokens.encode(scope, "ListWebhooks", shown[-1].name)
+        return answer
+
+    def delete_webhook(self, scope: Scope, parameters: Mapping[str, Any]) -> None:
+        """Delete a webhook; its absence is success."""
+        with self._database.write() as connection:
+            webhooks.remove(connection, scope, parameters["name"])
+            tags.replace(connection, scope.webhook_arn(parameters["name"]), {})
+        self._state.definitions_changed()
+
+    def _webhook(
+        self,
+        connection: Connection,
+        scope: Scope,
+        definition: Mapping[str, Any],
+        rules: tuple[Filter, ...],
+        previous: Webhook | None,
+    ) -> Webhook:
+        authentication = Authentication(definition["authentication"])
+        secret, allowed = _checked_configuration(
+            authentication, definition["authenticationConfiguration"], previous
+        )
+        _check_target(connection, scope, definition)
+        if previous is None and webhooks.count(connection, scope) >= _LIMIT:
+            raise LimitExceededException(
+                f"Account '{scope.account}' already has {_LIMIT} webhooks in {scope.region}, "
+                "which is the limit. Delete one that is no longer used."
+            )
+        return Webhook(
+            id=0 if previous is None else previous.id,
+            scope=scope,
+            name=definition["name"],
+            target_pipeline=definition["targetPipeline"],
+            target_action=definition["targetAction"],
+            filters=rules,
+            authentication=authentication,
+            token=self._seal.new_token() if previous is None else previous.token,
+            secret_token=secret,
+            allowed_ip_range=allowed,
+            last_triggered=None if previous is None else previous.last_triggered,
+            error_code=None if previous is None else previous.error_code,
+            error_message=None if previous is None else previous.error_message,
+        )
+
+    def _item(self, connection: Connection, webhook: Webhook) -> dict[str, Any]:
+        return self._shape(webhook, tags.of(connection, [webhook.arn])[webhook.arn])
+
+    def _shape(self, webhook: Webhook, tags_of: Mapping[str, str]) -> dict[str, Any]:
+        return {
+            "definition": {
+                "name": webhook.name,
+                "targetPipeline": webhook.target_pipeline,
+                "targetAction": webhook.target_action,
+                "filters": [_rule_shape(rule) for rule in webhook.filters],
+                "authentication": webhook.authentication.value,
+                "authenticationConfiguration": self._configuration_shape(webhook),
+            },
+            "url": f"{self._settings.trigger_url}/trigger?t={webhook.token}&v=1",
+            "arn": webhook.arn,
+            "tags": api_tags.listed(tags_of),
+            "lastTriggered": webhook.last_triggered,
+            "errorCode": webhook.error_code,
+            "errorMessage": webhook.error_message,
+        }
+
+    def _configuration_shape(self, webhook: Webhook) -> dict[str, str]:
+        if webhook.secret_token is not None:
+            shown = webhook.secret_token if self._settings.reveal_secrets else _MASK
+            return {"SecretToken": shown}
+        if webhook.allowed_ip_range is not None:
+            return {"AllowedIPRange": webhook.allowed_ip_range}
+        return {}
+
+
+def _rule_shape(rule: Filter) -> dict[str, str | None]:
+    return {"jsonPath": rule.json_path, "matchEquals": rule.match_equals}
+
+
+def _check_filters(rules: tuple[Filter, ...]) -> None:
+    for rule in rules:
+        try:
+            jsonpath.compile(rule.json_path)
+        except jsonpath.CompileError as error:
+            raise InvalidWebhookFilterPatternException(
+                f"The JSON path '{rule.json_path}' can't be used: {error}"
+            ) from error
+
+
+def _check_target(connection: Connection, scope: Scope, definition: Mapping[str, Any]) -> None:
+    name, action = definition["targetPipeline"], definition["targetAction"]
+    pipeline = pipelines.find(connection, scope, name)
+    if pipeline is None:
+        raise PipelineNotFoundException(
+            f"Account '{scope.account}' does not have a pipeline with name '{name}'"
+        )
+    if all(item.name != action for item in pipeline.stages[0].actions):
+        raise ValidationException(
+            f"Action with name {action} was not found in the first stage of the pipeline"
+        )
+
+
+def _checked_configuration(
+    authentication: Authentication, configuration: Mapping[str, str], previous: Webhook | None
+) -> tuple[str | None, str | None]:
+    """The secret token and the allowed range, of which the authentication takes one or none."""
+    secret, allowed = configuration.get("SecretToken"), configuration.get("AllowedIPRange")
+    match authentication, secret, allowed:
+        case Authentication.GITHUB_HMAC, str(), None:
+            return _kept_secret(secret, previous), None
+        case Authentication.IP, None, str():
+            return None, _checked_range(allowed)
+        case Authentication.UNAUTHENTICATED, None, None:
+            return None, None
+    raise InvalidWebhookAuthenticationParametersException(_WANTED[authentication])
+
+
+_WANTED = {
+    Authentication.GITHUB_HMAC: "GITHUB_HMAC takes SecretToken, and only that",
+    Authentication.IP: "IP takes AllowedIPRange, and only that",
+    Authentication.UNAUTHENTICATED: "UNAUTHENTICATED takes no authentication configuration",
+}
+
+
+def _kept_secret(secret: str, previous: Webhook | None) -> str:
+    if secret != _MASK:
+        return secret
+    if previous is None or previous.secret_token is None:
+        raise InvalidWebhookAuthenticationParametersException(
+            "SecretToken is '****', which stands for the secret that a webhook has already, and "
+            "this one has none. Give the secret itself."
+        )
+    return previous.secret_token
+
+
+def _checked_range(text: str) -> str:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError as error:
+        raise InvalidWebhookAuthenticationParametersException(
+            f"AllowedIPRange '{text}' is not a valid CIDR range{_suggestion(text)}"
+        ) from error
+    return text
+
+
+def _suggestion(text: str) -> str:
+    try:
+        return f": it has host bits set. Did you mean {ipaddress.ip_network(text, strict=False)}?"
+    except ValueError:
+        return ", such as 192.0.2.0/24 or 2001:db8::/32"
+
+
+def _warn_of_literals(webhook: Webhook) -> None:
+    for rule in webhook.filters:
+        if rule.match_equals is not None and _LOOKS_LIKE_PATTERN.search(rule.match_equals):
+            _log.warning(
+                "matchEquals looks like a pattern but is compared literally",
+                webhook=webhook.arn,
+                json_path=rule.json_path,
+                match_equals=rule.match_equals,
+            )

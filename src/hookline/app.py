@@ -1,0 +1,139 @@
+"""Puts the parts together: the HTTP application of a worker, and the engine."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio.to_thread
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from hookline.actions.artifacts import ArtifactStore
+from hookline.actions.provider import ActionSettings
+from hookline.api.endpoint import Endpoint
+from hookline.api.operations import operations
+from hookline.api.pagination import PageTokens
+from hookline.api.services import Services
+from hookline.config import Settings
+from hookline.engine.engine import Engine
+from hookline.errors import StoreUnavailableError
+from hookline.executions.journal import StoreJournal
+from hookline.model import Credential, Scope
+from hookline.receiver import endpoint as receiver
+from hookline.receiver.recorder import Recorder
+from hookline.receiver.targets import Targets
+from hookline.sealing import Seal, load_seal
+from hookline.store import credentials
+from hookline.store.database import Database
+from hookline.store.node_state import NodeState
+
+_ENGINE_PATIENCE_S = 5.0
+
+
+def open_seal(settings: Settings) -> Seal:
+    """The seal of this installation's secrets."""
+    return load_seal(settings.master_key, settings.data_dir / "master.key")
+
+
+def open_state(settings: Settings) -> NodeState:
+    """What the processes of this machine share."""
+    return NodeState(settings.data_dir / "node.state")
+
+
+class Application:
+    """The ASGI application of one HTTP worker: the trigger URL first, then the API.
+
+    The trigger URL is told apart before any framework sees the request (docs/adr/0002).
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._database = Database(settings.database)
+        self._seal = open_seal(settings)
+        self._state = open_state(settings)
+        self._recorder = Recorder(self._database, settings.dedupe_window)
+        self._receiver = receiver.Receiver(
+            Targets(self._database, self._seal, self._state), self._recorder, settings
+        )
+        self._framework = Starlette(
+            routes=[
+                Route("/", self._api(settings).__call__, methods=["POST"]),
+                Route("/healthz", self._health, methods=["GET"]),
+            ],
+            lifespan=self._lifespan,
+        )
+
+    async def __call__(
+        self, scope: receiver.Scope, receive: receiver.Receive, send: receiver.Send
+    ) -> None:
+        """Answer one request, or take part in the server's start and stop."""
+        if scope["type"] == "http" and scope["path"] == receiver.PATH:
+            await self._receiver(scope, receive, send)
+        else:
+            await self._framework(scope, receive, send)
+
+    def _api(self, settings: Settings) -> Endpoint:
+        services = Services(
+            database=self._database,
+            seal=self._seal,
+            state=self._state,
+            settings=settings,
+            page_tokens=PageTokens(self._seal.derived_key("page-tokens")),
+        )
+        return Endpoint(
+            operations(services),
+            self._credential,
+            verify=settings.verify_credentials,
+            default_scope=Scope(settings.account, settings.region),
+        )
+
+    def _credential(self, access_key_id: str) -> Credential | None:
+        with self._database.read() as connection:
+            return credentials.find(connection, self._seal, access_key_id)
+
+    async def _health(self, _request: Request) -> JSONResponse:
+        store = await anyio.to_thread.run_sync(self._store_answers)
+        engine = self._state.engine_age() < _ENGINE_PATIENCE_S
+        ready = store and engine
+        return JSONResponse(
+            {"status": "ready" if ready else "not ready", "store": store, "engine": engine},
+            status_code=200 if ready else 503,
+        )
+
+    def _store_answers(self) -> bool:
+        try:
+            with self._database.read() as connection:
+                credentials.count(connection)
+        except StoreUnavailableError:
+            return False
+        return True
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        self._recorder.open()
+        yield
+        # The server has answered what was in flight; what nobody waits for is still to be written.
+        await anyio.to_thread.run_sync(self._recorder.close)
+        self._database.close()
+
+
+def build_engine(settings: Settings) -> Engine:
+    """The engine of this machine."""
+    return Engine(
+        journal=StoreJournal(Database(settings.database), open_seal(settings), settings.node),
+        address=settings.database,
+        node=settings.node,
+        work=work_folder(settings),
+        artifacts=ArtifactStore(settings.artifacts),
+        settings=ActionSettings(
+            github_url=settings.github_url,
+            time_limit=settings.action_timeout,
+            max_log=settings.max_log,
+        ),
+    )
+
+
+def work_folder(settings: Settings) -> Path:
+    """Where the engine keeps workspaces and logs."""
+    return settings.data_dir.absolute() / "work"

@@ -1,0 +1,260 @@
+"""Settings: read once from the environment and `hookline.toml`, then immutable."""
+
+import ipaddress
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+from urllib.parse import urlsplit
+
+from hookline.errors import SettingsError
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off"}
+_SIZE_UNITS = {"KB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() in _TRUE:
+        return True
+    if text.lower() in _FALSE:
+        return False
+    raise ValueError("give true or false")
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not 0 <= int(text) <= 65_535:  # noqa: PLR2004 - the last TCP port
+        raise ValueError("give a port number from 0 (any free one) to 65535")
+    return int(text)
+
+
+def _size(text: str) -> int:
+    for unit, factor in _SIZE_UNITS.items():
+        if text.upper().endswith(unit):
+            return int(float(text[: -len(unit)]) * factor)
+    if not text.isdigit():
+        raise ValueError("give a number of bytes, or such as 25MB")
+    return int(text)
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise ValueError("give a number that is not negative")
+    return value
+
+
+def account(text: str) -> str:
+    """An account id as AWS's are. Raises ValueError."""
+    if not (len(text) == 12 and text.isascii() and text.isdigit()):  # noqa: PLR2004 - AWS's length
+        raise ValueError("give 12 digits, as AWS's account ids have")
+    return text
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https", "file"} or not (parts.netloc or parts.path):
+        raise ValueError("give an http://, https:// or file:// address")
+    return text.rstrip("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a setting means, and how its text becomes its value."""
+
+    meaning: str
+    parse: Callable[[str], Any] = str
+    secret: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings; each is `HOOKLINE_<NAME>` in the environment or `<name>` in hookline.toml."""
+
+    data_dir: Annotated[Path, Setting("folder of the database, keys, artifacts and logs", Path)] = (
+        Path(".hookline")
+    )
+    database_url: Annotated[
+        str,
+        Setting(
+            "SQLAlchemy address of the database; empty: SQLite in the data folder", secret=True
+        ),
+    ] = ""
+    host: Annotated[str, Setting("address to listen on")] = "127.0.0.1"
+    port: Annotated[int, Setting("port to listen on", _port)] = 8700
+    public_url: Annotated[
+        str, Setting("address that senders reach, of webhook URLs; empty: host and port", _url)
+    ] = ""
+    region: Annotated[str, Setting("region of the first access key's profile")] = "us-east-1"
+    account: Annotated[str, Setting("account of the first access key", account)] = "000000000000"
+    master_key: Annotated[
+        str,
+        Setting(
+            "keys that seal secrets, base64, the current one first, comma-separated; "
+            "empty: master.key in the data folder",
+            secret=True,
+        ),
+    ] = ""
+    reveal_secrets: Annotated[
+        bool, Setting("answer SecretToken in clear, as Terraform's provider needs", _boolean)
+    ] = False
+    verify_credentials: Annotated[
+        bool, Setting("check signatures of API calls; off only on a loopback address", _boolean)
+    ] = True
+    trusted_proxies: Annotated[
+        tuple[Network, ...],
+        Setting("networks whose X-Forwarded-For counts, comma-separated", _networks),
+    ] = ()
+    max_body: Annotated[int, Setting("largest delivery accepted, such as 25MB", _size)] = 25_000_000
+    dedupe_window: Annotated[
+        float, Setting("seconds in which the same event starts one execution only", _positive)
+    ] = 300.0
+    github_url: Annotated[
+        str, Setting("where source actions fetch <Owner>/<Repo>; may be file://", _url)
+    ] = "https://github.com"
+    artifact_store: Annotated[
+        str, Setting("folder or s3://bucket/prefix of artifacts; empty: in the data folder")
+    ] = ""
+    action_timeout: Annotated[
+        float, Setting("seconds an action may take when it declares no timeout", _positive)
+    ] = 3600.0
+    max_log: Annotated[int, Setting("largest log of one action, such as 10MB", _size)] = 10_000_000
+    node: Annotated[str, Setting("name of this machine's engine; keep it over restarts")] = "local"
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy's address of the database in use."""
+        return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'hookline.db'}"
+
+    @property
+    def artifacts(self) -> str:
+        """Where artifacts are kept: a folder or an s3:// address."""
+        return self.artifact_store or str(self.data_dir.absolute() / "artifacts")
+
+    @property
+    def endpoint_url(self) -> str:
+        """The API's address on this machine."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    @property
+    def trigger_url(self) -> str:
+        """The address that webhook URLs begin with."""
+        return self.public_url or self.endpoint_url
+
+
+def load(environment: Mapping[str, str] | None = None, file: Path | None = None) -> Settings:
+    """Read the settings: the environment wins over the file, the file over the defaults.
+
+    `file` is hookline.toml in the working directory unless given or named by HOOKLINE_CONFIG.
+    Raises SettingsError that names the setting, where it was set and what it takes.
+    """
+    environment = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    read = (*_from_file(_file(environment, file)), *_from_environment(environment))
+    for name, value, source in read:
+        values[name] = _parse(name, value, source)
+    settings = Settings(**values)
+    _check_loopback(settings)
+    return settings
+
+
+def table() -> dict[str, Setting]:
+    """All settings by name, in their order."""
+    hints = get_type_hints(Settings, include_extras=True)
+    return {name: hint.__metadata__[0] for name, hint in hints.items()}
+
+
+def _from_environment(environment: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    return [
+        (name, environment[variable], variable)
+        for name in table()
+        if (variable := f"HOOKLINE_{name.upper()}") in environment
+    ]
+
+
+def _from_file(file: Path) -> list[tuple[str, str, str]]:
+    try:
+        content = tomllib.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{file} can't be read: {error}") from error
+    return [(name.lower(), _as_text(value), f"{file}: {name}") for name, value in content.items()]
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(str(item) for item in value)
+    return str(value)
+
+
+def _parse(name: str, text: str, source: str) -> Any:
+    setting = table().get(name)
+    if setting is None:
+        raise SettingsError(
+            f"{source} is not a setting of Hookline. Settings: {', '.join(table())}"
+        )
+    try:
+        return setting.parse(text)
+    except ValueError as error:
+        shown = "****" if setting.secret else repr(text)
+        raise SettingsError(f"{source} = {shown} can't be used: {error}") from error
+
+
+def described(
+    environment: Mapping[str, str] | None = None, file: Path | None = None
+) -> list[tuple[str, str, str, str, str]]:
+    """Each setting's name, value, source, default and meaning, as texts; secrets are masked."""
+    environment = os.environ if environment is None else environment
+    settings, defaults = load(environment, file), Settings()
+    read = (*_from_file(_file(environment, file)), *_from_environment(environment))
+    sources = {name: source for name, _, source in read}
+    return [
+        (
+            name,
+            _shown(setting, getattr(settings, name)),
+            sources.get(name, "default"),
+            _shown(setting, getattr(defaults, name)),
+            setting.meaning,
+        )
+        for name, setting in table().items()
+    ]
+
+
+def _shown(setting: Setting, value: Any) -> str:
+    if setting.secret and value:
+        return "****"
+    if isinstance(value, tuple):
+        return ",".join(str(item) for item in value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _file(environment: Mapping[str, str], file: Path | None) -> Path:
+    return file or Path(environment.get("HOOKLINE_CONFIG", "hookline.toml"))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` can be reached from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_loopback(settings: Settings) -> None:
+    if not settings.verify_credentials and not is_loopback(settings.host):
+        raise SettingsError(
+            "verify_credentials = false accepts anybody, so it needs a loopback host: "
+            f"set HOOKLINE_HOST=127.0.0.1 (it is {settings.host}) or verify credentials"
+        )

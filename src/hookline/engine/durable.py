@@ -1,0 +1,89 @@
+"""All of DBOS behind one file: workflows that a crash interrupts and the next start resumes.
+
+Facts this relies on (DBOS 3.4.0): a workflow id runs once, so a repeated start is harmless; a
+start recovers the pending workflows of the same executor id and application version, so both are
+pinned; a step that was interrupted runs again, so every step here may be repeated; the portable
+serializer keeps plain JSON where the default one would pickle.
+"""
+
+import logging
+from collections.abc import Callable
+
+from dbos import DBOS, DBOSConfig, SetWorkflowID
+from dbos import WorkflowHandle as _Handle
+from dbos._serialization import DBOSPortableJSON
+
+# Work is resumed only under the version it began with: it never changes.
+_APPLICATION_VERSION = "hookline-1"
+
+StageFunction = Callable[[str], None]
+
+
+class DurableRuns:
+    """Runs stages and their actions as DBOS workflows, one per id, each to its end.
+
+    `open_stage(stage id)` gives action names by run order, `run_action(stage id, name)` runs one
+    and says whether it succeeded, `close_stage(stage id)` ends the stage. All are steps.
+    """
+
+    def __init__(
+        self,
+        *,
+        address: str,
+        node: str,
+        open_stage: Callable[[str], list[list[str]]],
+        run_action: Callable[[str, str], bool],
+        close_stage: StageFunction,
+    ) -> None:
+        logging.getLogger("dbos").setLevel(logging.WARNING)
+        config: DBOSConfig = {
+            "name": "hookline",
+            "system_database_url": address,
+            "executor_id": node,
+            "application_version": _APPLICATION_VERSION,
+            "serializer": DBOSPortableJSON,
+            "log_level": "WARNING",
+            "enable_otlp": False,
+        }
+        DBOS(config=config)
+        # DBOS decorates plain functions only; the callables given here may be methods.
+        @DBOS.step(name="open_stage")
+        def step_open(stage_execution_id: str) -> list[list[str]]:
+            return open_stage(stage_execution_id)
+
+        @DBOS.step(name="run_action")
+        def step_run(stage_execution_id: str, action_name: str) -> bool:
+            return run_action(stage_execution_id, action_name)
+
+        @DBOS.step(name="close_stage")
+        def step_close(stage_execution_id: str) -> None:
+            close_stage(stage_execution_id)
+
+        @DBOS.workflow(name="run_action_durably")
+        def action_workflow(stage_execution_id: str, action_name: str) -> bool:
+            return step_run(stage_execution_id, action_name)
+
+        @DBOS.workflow(name="run_stage_durably")
+        def stage_workflow(stage_execution_id: str) -> None:
+            for names in step_open(stage_execution_id):
+                handles: list[_Handle[bool]] = []
+                for name in names:
+                    with SetWorkflowID(f"{stage_execution_id}/{name}"):
+                        handles.append(
+                            DBOS.start_workflow(action_workflow, stage_execution_id, name)
+                        )
+                outcomes = [handle.get_result() for handle in handles]
+                if not all(outcomes):
+                    break
+            step_close(stage_execution_id)
+
+        self._stage_workflow = stage_workflow
+
+    def launch(self) -> None:
+        """Connect, and resume what an earlier process left unfinished."""
+        DBOS.launch()
+
+    def start(self, stage_execution_id: str) -> None:
+        """Run a stage, unless its workflow exists already."""
+        with SetWorkflowID(stage_execution_id):
+            DBOS.start_workflow(self._stage_workflow, stage_execution_id)

@@ -1,0 +1,156 @@
+"""Takes waiting stages from the journal and runs their actions, durably."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+
+from hookline.actions import provider_for
+from hookline.actions.artifacts import ArtifactStore
+from hookline.actions.provider import ActionContext, ActionResult, ActionSettings, Interrupted
+from hookline.engine.durable import DurableRuns
+from hookline.engine.journal import ActionTask, Journal
+from hookline.errors import ActionError
+
+_log = structlog.get_logger()
+_CONCURRENT_STAGES = 32
+_IDLE_WAIT = 1.0
+
+
+class Engine:
+    """Runs stages on this node until stopped.
+
+    `work` is a folder for workspaces and logs. At most 32 stages run at once; more wait their turn
+    in the journal.
+    """
+
+    def __init__(  # noqa: PLR0913 - what an engine is made of
+        self,
+        *,
+        journal: Journal,
+        address: str,
+        node: str,
+        work: Path,
+        artifacts: ArtifactStore,
+        settings: ActionSettings,
+    ) -> None:
+        self._journal = journal
+        self._work = work
+        self._artifacts = artifacts
+        self._settings = settings
+        self._stop = threading.Event()
+        self._actions_running: set[str] = set()
+        self._stages_running: set[str] = set()
+        self._changed = threading.Condition()
+        self._runs = DurableRuns(
+            address=address,
+            node=node,
+            open_stage=self._open_stage,
+            run_action=self._run_action,
+            close_stage=self._close_stage,
+        )
+
+    def run(self, ready: Callable[[], None], beat: Callable[[], None]) -> None:
+        """Take and run stages until `stop`; calls `ready` once and `beat` every second or so."""
+        self._runs.launch()
+        for stage_execution_id in self._journal.unfinished():
+            self._start(stage_execution_id)
+        ready()
+        while not self._stop.is_set():
+            beat()
+            self._take()
+            self._journal.wait(_IDLE_WAIT)
+
+    def stop(self) -> None:
+        """Interrupt the running actions; the next start runs them again."""
+        self._stop.set()
+
+    def wait_stopped(self, seconds: float) -> bool:
+        """Whether all interrupted actions have ended their processes within `seconds`."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._actions_running, seconds)
+
+    def _take(self) -> None:
+        free = _CONCURRENT_STAGES - len(self._stages_running)
+        for stage_execution_id in self._journal.take(free) if free > 0 else ():
+            self._start(stage_execution_id)
+
+    def _start(self, stage_execution_id: str) -> None:
+        self._stages_running.add(stage_execution_id)
+        self._runs.start(stage_execution_id)
+
+    def _open_stage(self, stage_execution_id: str) -> list[list[str]]:
+        self._stages_running.add(stage_execution_id)
+        return self._journal.open(stage_execution_id)
+
+    def _close_stage(self, stage_execution_id: str) -> None:
+        self._journal.close(stage_execution_id)
+        self._stages_running.discard(stage_execution_id)
+
+    def _run_action(self, stage_execution_id: str, action_name: str) -> bool:
+        task = self._journal.begin(stage_execution_id, action_name)
+        if isinstance(task, bool):
+            return task
+        log = _log.bind(execution=task.execution_id, stage=task.stage_name, action=action_name)
+        try:
+            result = self._perform(task)
+        except ActionError as error:
+            log.info("action failed", reason=error.message)
+            self._journal.fail(task.action_execution_id, error)
+            return False
+        log.info("action succeeded", summary=result.summary)
+        self._journal.succeed(task.action_execution_id, result)
+        return True
+
+    def _perform(self, task: ActionTask) -> ActionResult:
+        with self._running(task.action_execution_id):
+            try:
+                return provider_for(task.action.type).run(self._context(task))
+            except (ActionError, Interrupted):
+                if not self._stop.is_set():
+                    raise
+            except Exception as error:
+                _log.exception("action broke", action_execution=task.action_execution_id)
+                raise ActionError(
+                    "Hookline could not run the action; the engine's log says why."
+                ) from error
+        # Interrupted, and the process is about to end: to return would record an outcome, and
+        # there is none. The next start runs the action again.
+        threading.Event().wait()
+        raise AssertionError("unreachable")
+
+    @contextmanager
+    def _running(self, action_execution_id: str) -> Iterator[None]:
+        self._actions_running.add(action_execution_id)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._actions_running.discard(action_execution_id)
+                self._changed.notify_all()
+
+    def _context(self, task: ActionTask) -> ActionContext:
+        return ActionContext(
+            action_execution_id=task.action_execution_id,
+            execution_id=task.execution_id,
+            pipeline_name=task.pipeline_name,
+            pipeline_id=task.pipeline_id,
+            stage_name=task.stage_name,
+            action=task.action,
+            region=task.region,
+            source_revision=task.source_revision,
+            inputs=task.inputs,
+            artifacts=self._artifacts,
+            folder=self._work / "workspaces" / task.action_execution_id,
+            log=log_file(self._work, task.action_execution_id),
+            settings=self._settings,
+            stop=self._stop,
+            secrets=task.secrets,
+        )
+
+
+def log_file(work: Path, action_execution_id: str) -> Path:
+    """Where the output of an action execution is kept under the engine's folder."""
+    return work / "logs" / f"{action_execution_id}.log"

@@ -1,0 +1,197 @@
+"""Every error Hookline raises on purpose: one tree, each class knows its wire code.
+
+- `HooklineError`
+    - `ApiError`: what an AWS client sees; `code` is AWS's name, `status` the HTTP status
+        - `ValidationException` and others common to all operations
+        - `PipelineNotFoundException` and others, raised only where the model lists them
+    - `SettingsError`: a setting can't be used; says which and how to mend it
+    - `StoreUnavailableError`: the store can't be read or written now; nothing was changed
+    - `SealError`: a sealed secret can't be opened with the master keys at hand
+    - `ActionError`: an action of a pipeline failed; becomes its error details
+"""
+
+from typing import ClassVar
+
+
+class HooklineError(Exception):
+    """The root of the tree. The class docstring is the default message."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (self.__doc__ or type(self).__name__).strip())
+
+    @property
+    def message(self) -> str:
+        """The text, as a person reads it."""
+        return str(self.args[0])
+
+
+class SettingsError(HooklineError):
+    """A setting can't be used."""
+
+
+class StoreUnavailableError(HooklineError):
+    """The store can't be reached now; nothing was changed. Try again."""
+
+
+class SealError(HooklineError):
+    """A stored secret can't be opened with the master key in use."""
+
+
+class ActionError(HooklineError):
+    """An action failed.
+
+    `code` is AWS's error code of action executions (`JobFailed`, `ConfigurationError`, …).
+    """
+
+    def __init__(self, message: str, code: str = "JobFailed") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class ApiError(HooklineError):
+    """An error of the API, named as AWS names it."""
+
+    status: ClassVar[int] = 400
+
+    @property
+    def code(self) -> str:
+        """AWS's name for it, the `__type` of the answer."""
+        return type(self).__name__
+
+
+class ValidationException(ApiError):
+    """The validation was specified in an invalid format."""
+
+
+class SerializationException(ApiError):
+    """The request body is not valid JSON."""
+
+
+class UnknownOperationException(ApiError):
+    """The operation is not one of AWS CodePipeline's."""
+
+
+class NotImplementedException(ApiError):
+    """Hookline does not build this operation yet."""
+
+    status = 501
+
+
+class UnrecognizedClientException(ApiError):
+    """The security token included in the request is invalid."""
+
+
+class InvalidSignatureException(ApiError):
+    """The request signature we calculated does not match the signature you provided."""
+
+
+class MissingAuthenticationTokenException(ApiError):
+    """Request is missing Authentication Token."""
+
+
+class IncompleteSignatureException(ApiError):
+    """The Authorization header is incomplete."""
+
+
+class ThrottlingException(ApiError):
+    """Rate exceeded."""
+
+
+class ServiceUnavailableException(ApiError):
+    """The store can't be reached now; nothing was changed. Try again."""
+
+    status = 503
+
+
+class InternalFailure(ApiError):
+    """An error inside Hookline; its log has the details under the request id."""
+
+    status = 500
+
+
+class RequestEntityTooLargeException(ApiError):
+    """The request body is larger than the API takes."""
+
+    status = 413
+
+
+class PipelineNotFoundException(ApiError):
+    """The pipeline was specified in an invalid format or cannot be found."""
+
+
+class PipelineVersionNotFoundException(ApiError):
+    """The pipeline version was specified in an invalid format or cannot be found."""
+
+
+class PipelineExecutionNotFoundException(ApiError):
+    """The pipeline execution was specified in an invalid format or cannot be found."""
+
+
+class PipelineNameInUseException(ApiError):
+    """The specified pipeline name is already in use."""
+
+
+class InvalidStructureException(ApiError):
+    """The structure was specified in an invalid format."""
+
+
+class InvalidStageDeclarationException(ApiError):
+    """The stage declaration was specified in an invalid format."""
+
+
+class InvalidActionDeclarationException(ApiError):
+    """The action declaration was specified in an invalid format."""
+
+
+class InvalidBlockerDeclarationException(ApiError):
+    """Reserved for future use."""
+
+
+class LimitExceededException(ApiError):
+    """The number of pipelines or webhooks exceeds the limit of this account."""
+
+
+class ConcurrentPipelineExecutionsLimitExceededException(ApiError):
+    """The pipeline has reached the limit for concurrent pipeline executions."""
+
+
+class ConcurrentModificationException(ApiError):
+    """Unable to modify the resource due to a simultaneous update request."""
+
+
+class ConflictException(ApiError):
+    """Your request cannot be handled because the pipeline is busy handling ongoing activities."""
+
+    status = 409
+
+
+class InvalidNextTokenException(ApiError):
+    """The next token was specified in an invalid format."""
+
+
+class InvalidWebhookFilterPatternException(ApiError):
+    """The specified event filter rule is in an invalid format."""
+
+
+class InvalidWebhookAuthenticationParametersException(ApiError):
+    """The specified authentication type is in an invalid format."""
+
+
+class WebhookNotFoundException(ApiError):
+    """The specified webhook was entered in an invalid format or cannot be found."""
+
+
+class TooManyTagsException(ApiError):
+    """The tags limit for a resource has been exceeded."""
+
+
+class InvalidTagsException(ApiError):
+    """The specified resource tags are invalid."""
+
+
+class InvalidArnException(ApiError):
+    """The specified resource ARN is invalid."""
+
+
+class ResourceNotFoundException(ApiError):
+    """The resource was specified in an invalid format."""

@@ -1,0 +1,50 @@
+"""Which execution enters which stage: a pure decision over where the executions stand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hookline.model import ExecutionMode
+from hookline.store.executions import Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Enter:
+    """The execution enters the stage it waits for."""
+
+    execution_id: str
+    stage_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Supersede:
+    """The waiting execution ends, since the newer execution `by` waits for the same stage."""
+
+    execution_id: str
+    by: str
+
+
+Command = Enter | Supersede
+
+
+def advance(mode: ExecutionMode, standings: Sequence[Standing]) -> list[Command]:
+    """What happens next to the active executions of one pipeline, given the oldest first.
+
+    A stage takes one execution at a time, except in PARALLEL mode. Of those that wait for it,
+    SUPERSEDED lets the newest in and ends the others; QUEUED lets the oldest in. (AWS: "How
+    executions are processed", CodePipeline User Guide, concepts.)
+    """
+    waiting = [standing for standing in standings if not standing.in_stage]
+    if mode is ExecutionMode.PARALLEL:
+        return [Enter(standing.execution_id, standing.stage_name) for standing in waiting]
+    occupied = {standing.stage_name for standing in standings if standing.in_stage}
+    commands: list[Command] = []
+    for stage_name in dict.fromkeys(standing.stage_name for standing in waiting):
+        queue = [standing for standing in waiting if standing.stage_name == stage_name]
+        chosen = queue[0] if mode is ExecutionMode.QUEUED else queue[-1]
+        if mode is ExecutionMode.SUPERSEDED:
+            commands += [
+                Supersede(standing.execution_id, chosen.execution_id) for standing in queue[:-1]
+            ]
+        if stage_name not in occupied:
+            commands.append(Enter(chosen.execution_id, stage_name))
+    return commands

@@ -1,0 +1,118 @@
+"""What `hookline serve` starts: each process is `python -m hookline.processes LIFELINE ROLE …`."""
+
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from hookline.config import Settings, load
+from hookline.errors import HooklineError
+
+_ENGINE_STOP_PATIENCE_S = 20.0
+_WORKER_STOP_PATIENCE_S = 30
+
+
+def prepare(settings: Settings) -> None:
+    """Make the schema, the master key and, on a first start, an access key with its profile."""
+    from hookline.app import open_seal  # noqa: PLC0415 - each process loads only what it runs
+    from hookline.profile import write_profile  # noqa: PLC0415 - the same
+    from hookline.store import credentials  # noqa: PLC0415 - the same
+    from hookline.store.database import Database  # noqa: PLC0415 - the same
+
+    seal = open_seal(settings)
+    database = Database(settings.database)
+    database.migrate()
+    with database.write() as connection:
+        existing = credentials.all_of(connection, seal)
+        mine = [item for item in existing if item.account == settings.account]
+        credential = mine[0] if mine else credentials.create(connection, seal, settings.account)
+    write_profile(settings, credential)
+
+
+def worker(settings: Settings, descriptor: int) -> None:
+    """Serve HTTP on an inherited listening socket until SIGTERM."""
+    import uvicorn  # noqa: PLC0415 - each process loads only what it runs
+
+    from hookline.app import Application  # noqa: PLC0415 - the same
+
+    config = uvicorn.Config(
+        Application(settings),
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # The receiver itself decides whose X-Forwarded-For to believe (contract T3).
+        proxy_headers=False,
+        timeout_graceful_shutdown=_WORKER_STOP_PATIENCE_S,
+    )
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
+
+
+def engine(settings: Settings) -> None:
+    """Run stages until SIGTERM."""
+    from hookline.app import build_engine, open_state  # noqa: PLC0415 - each loads what it runs
+
+    state = open_state(settings)
+    state.engine_stopped()
+    running = build_engine(settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: running.stop())
+    running.run(ready=state.beat, beat=state.beat)
+    state.engine_stopped()
+    running.wait_stopped(_ENGINE_STOP_PATIENCE_S)
+    # Interrupted actions have no outcome, and their threads never end: the next start runs them
+    # again, exactly as after a crash.
+    os._exit(0)
+
+
+def _die_with_supervisor(lifeline: int) -> None:
+    def watch() -> None:
+        os.read(lifeline, 1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="lifeline", daemon=True).start()
+
+
+def main(arguments: list[str]) -> int:
+    """Run one role; the exit status."""
+    lifeline, role, *rest = arguments
+    signal.pthread_sigmask(signal.SIG_SETMASK, set())
+    _die_with_supervisor(int(lifeline))
+    _configure_log()
+    roles: dict[str, Callable[[Settings], None]] = {
+        "prepare": prepare,
+        "worker": lambda settings: worker(settings, int(rest[0])),
+        "engine": engine,
+    }
+    try:
+        roles[role](load())
+    except HooklineError as error:
+        print(f"hookline: {error.message}", file=sys.stderr)  # noqa: T201 - a person reads it
+        return 1
+    return 0
+
+
+def _configure_log() -> None:
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,75 @@
+"""Who may trigger a webhook: pure checks of addresses and signatures (contract T2-T4)."""
+
+import hmac
+import ipaddress
+from collections.abc import Mapping, Sequence
+
+from hookline.config import Network
+from hookline.model import Verdict
+from hookline.receiver.refusal import Refused
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_SHA256 = "x-hub-signature-256"
+_SHA1 = "x-hub-signature"
+
+
+def parse_address(text: str) -> Address | None:
+    """An IP address; an IPv4-mapped IPv6 one counts as IPv4. None when it is not one."""
+    try:
+        address = ipaddress.ip_address(text.strip())
+    except ValueError:
+        return None
+    mapped = getattr(address, "ipv4_mapped", None)
+    return mapped or address
+
+
+def client_address(
+    peer: str, forwarded_for: str | None, trusted_proxies: Sequence[Network]
+) -> Address | None:
+    """The address a delivery comes from; None when it can't be told.
+
+    `X-Forwarded-For` counts only when the peer is a trusted proxy. It is read from the right, since
+    only what our own proxies appended can be believed; the first address that is not a trusted
+    proxy's is the client's. An entry that is no address ends the walk in doubt.
+    """
+    address = parse_address(peer)
+    hops = forwarded_for.split(",") if forwarded_for else []
+    while address is not None and hops and _is_within(address, trusted_proxies):
+        address = parse_address(hops.pop())
+    return address
+
+
+def check_address(allowed: Network | None, address: Address | None) -> None:
+    """Refuse an address outside the allowed range. No range allows every address."""
+    if allowed is not None and (address is None or not _is_within(address, (allowed,))):
+        raise Refused(
+            Verdict.ADDRESS_NOT_ALLOWED,
+            f"the sender's address {address or 'is unknown and'} is not in {allowed}",
+        )
+
+
+def _is_within(address: Address, networks: Sequence[Network]) -> bool:
+    return any(address in network for network in networks if network.version == address.version)
+
+
+def check_signature(secret: bytes, headers: Mapping[str, str], body: bytes) -> str:
+    """Check GitHub's signature of `body`; a key of the event that is the same for each repeat.
+
+    The key is the HMAC-SHA256 even where only the SHA-1 header was sent, so that a captured
+    request can't start a second execution by dropping a header.
+    Source: "Validating webhook deliveries", GitHub documentation.
+    """
+    sha256, sha1 = headers.get(_SHA256), headers.get(_SHA1)
+    if sha256 is None and sha1 is None:
+        raise Refused(Verdict.NO_SIGNATURE)
+    digest = hmac.digest(secret, body, "sha256").hex()
+    if sha256 is not None and not _same(f"sha256={digest}", sha256):
+        raise Refused(Verdict.BAD_SIGNATURE, "X-Hub-Signature-256 does not match the body")
+    if sha1 is not None and not _same(f"sha1={hmac.digest(secret, body, 'sha1').hex()}", sha1):
+        raise Refused(Verdict.BAD_SIGNATURE, "X-Hub-Signature does not match the body")
+    return digest
+
+
+def _same(expected: str, given: str) -> bool:
+    return hmac.compare_digest(expected.encode(), given.encode("latin-1", "replace"))

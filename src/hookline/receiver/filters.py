@@ -1,0 +1,112 @@
+"""Whether an event passes a webhook's filters, and why not (contract T5-T7)."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from hookline import jsonpath
+from hookline.model import Filter
+
+_SHOWN = 200
+_PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledFilter:
+    """A filter whose path is compiled once per webhook."""
+
+    rule: Filter
+    path: jsonpath.Path
+
+
+@dataclass(frozen=True, slots=True)
+class FilterTrace:
+    """What one filter saw: the value found (cut to 200 characters), wanted, and why it failed."""
+
+    json_path: str
+    found: str | None
+    wanted: str | None
+    reason: str | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether the event passes this filter."""
+        return self.reason is None
+
+
+def compile_filters(rules: Sequence[Filter]) -> tuple[CompiledFilter, ...]:
+    """Compile the paths of a webhook's filters. Raises jsonpath.CompileError."""
+    return tuple(CompiledFilter(rule, jsonpath.compile(rule.json_path)) for rule in rules)
+
+
+def match(compiled: CompiledFilter, event: Any, configuration: Mapping[str, str]) -> FilterTrace:
+    """Apply one filter to an event, with the target action's configuration as it is now."""
+    rule = compiled.rule
+    wanted = None if rule.match_equals is None else resolve(rule.match_equals, configuration)
+    try:
+        value = compiled.path(event)
+    except jsonpath.EvaluationError:
+        return FilterTrace(rule.json_path, None, wanted, compiled.path.explain(event))
+    selected = _selected(value, definite=compiled.path.definite)
+    if wanted is None:
+        passed = any(item is not None for item in selected)
+    else:
+        passed = any(_equals(item, wanted) for item in selected)
+    if passed:
+        return FilterTrace(rule.json_path, shown(value), wanted)
+    return FilterTrace(rule.json_path, shown(value), wanted, _why_not(compiled, event, selected))
+
+
+def resolve(match_equals: str, configuration: Mapping[str, str]) -> str:
+    """Put the action's configuration values for `{Key}`; an unknown key stays as written."""
+    if "{" not in match_equals:
+        return match_equals
+    return _PLACEHOLDER.sub(lambda key: configuration.get(key[1], key[0]), match_equals)
+
+
+def text_of(value: Any) -> str | None:
+    """The text by which a scalar is compared; None for an object or a list (contract T5)."""
+    match value:
+        case str():
+            return value
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case float():
+            return format(Decimal(repr(value)), "f")
+        case _:
+            return None
+
+
+def shown(value: Any) -> str:
+    """A value as the trace shows it: its text, or compact JSON, cut at 200 characters."""
+    text = text_of(value)
+    if text is None:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+def _selected(value: Any, *, definite: bool) -> Sequence[Any]:
+    return (value,) if definite or not isinstance(value, list) else value
+
+
+def _equals(value: Any, wanted: str) -> bool:
+    if isinstance(value, list):
+        return any(text_of(item) == wanted for item in value)
+    return text_of(value) == wanted
+
+
+def _why_not(compiled: CompiledFilter, event: Any, selected: Sequence[Any]) -> str:
+    if not selected:
+        return compiled.path.explain(event)
+    if compiled.rule.match_equals is None:
+        return "only null is there"
+    if all(isinstance(item, dict) for item in selected):
+        return "an object never equals a text"
+    return "the value differs" if len(selected) == 1 else "no value is equal"

@@ -1,0 +1,66 @@
+"""The source revision that a push brings with it (contract T11)."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from hookline.model import SourceRevision
+
+_COMMIT_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_SUMMARY_LIMIT = 2_048
+_URL_LIMIT = 2_000
+
+
+def pushed_revision(action_name: str, event: Any) -> SourceRevision | None:
+    """The commit that a push leaves its branch or tag at; None where the event is no such push.
+
+    Knows the pushes of GitHub, Gitea and GitLab (`ref`, `after`) and of Bitbucket
+    (`push.changes`). A deleted branch has no commit.
+    """
+    if not isinstance(event, Mapping):
+        return None
+    commit_id, commit = _github(event) or _bitbucket(event) or (None, {})
+    if not isinstance(commit_id, str) or not _COMMIT_ID.fullmatch(commit_id):
+        return None
+    if not commit_id.strip("0"):
+        return None
+    message, url = commit.get("message"), commit.get("url")
+    return SourceRevision(
+        action_name=action_name,
+        revision_id=commit_id,
+        summary=message[:_SUMMARY_LIMIT] if isinstance(message, str) else None,
+        url=url if _is_link(url) else None,
+    )
+
+
+def _github(event: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]] | None:
+    if not isinstance(event.get("ref"), str) or "after" not in event:
+        return None
+    head, commits = event.get("head_commit"), event.get("commits")
+    if not isinstance(head, Mapping) and isinstance(commits, list):
+        head = next(
+            (
+                item
+                for item in commits
+                if isinstance(item, Mapping) and item.get("id") == event["after"]
+            ),
+            None,
+        )
+    return event["after"], head if isinstance(head, Mapping) else {}
+
+
+def _bitbucket(event: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]] | None:
+    try:
+        target = event["push"]["changes"][0]["new"]["target"]
+        return target["hash"], target
+    except (KeyError, IndexError, TypeError):
+        return None
+
+
+def _is_link(url: Any) -> bool:
+    return (
+        isinstance(url, str)
+        and url.startswith(("https://", "http://"))
+        and len(url) <= _URL_LIMIT
+        and url.isprintable()
+    )

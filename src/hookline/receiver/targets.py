@@ -1,0 +1,110 @@
+"""What a webhook's URL leads to, compiled and unsealed once and kept until a definition changes."""
+
+import asyncio
+import ipaddress
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from hookline.config import Network
+from hookline.model import Webhook
+from hookline.receiver.filters import CompiledFilter, compile_filters
+from hookline.sealing import Seal
+from hookline.store import pipelines, webhooks
+from hookline.store.database import Database
+from hookline.store.node_state import NodeState
+
+_KEPT = 8_192
+# On this machine a change is seen at once; what another machine changed, within this (contract D2).
+_MAX_AGE_S = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A webhook, ready to judge deliveries.
+
+    `configuration` is the target action's; None when the pipeline or the action is gone.
+    """
+
+    webhook: Webhook
+    secret: bytes | None
+    allowed: Network | None
+    filters: tuple[CompiledFilter, ...]
+    configuration: Mapping[str, str] | None
+
+
+class Targets:
+    """Finds targets by token; used from one event loop."""
+
+    def __init__(self, database: Database, seal: Seal, state: NodeState) -> None:
+        self._database = database
+        self._seal = seal
+        self._state = state
+        self._kept: OrderedDict[str, tuple[float, Target | None]] = OrderedDict()
+        self._loading: dict[str, asyncio.Task[Target | None]] = {}
+        self._generation = -1
+
+    async def find(self, token: str) -> Target | None:
+        """The target of a URL's token; None when no webhook has it. Raises StoreUnavailableError.
+
+        A token that Hookline never made is told by its check alone, without the store.
+        """
+        if self._state.generation != self._generation:
+            self._generation = self._state.generation
+            self._kept.clear()
+            self._loading.clear()
+        kept = self._kept.get(token)
+        if kept is not None and time.monotonic() - kept[0] < _MAX_AGE_S:
+            return kept[1]
+        if not self._seal.is_token(token):
+            return None
+        return await self._load(token)
+
+    async def _load(self, token: str) -> Target | None:
+        loading = self._loading.get(token)
+        if loading is None:
+            loading = asyncio.ensure_future(asyncio.to_thread(self._read, token))
+            self._loading[token] = loading
+            loading.add_done_callback(lambda task: self._keep(token, task))
+        return await asyncio.shield(loading)
+
+    def _keep(self, token: str, task: asyncio.Task[Target | None]) -> None:
+        # A load that began before the last change may have read the old definition.
+        if self._loading.get(token) is not task:
+            return
+        del self._loading[token]
+        if task.cancelled() or task.exception() is not None:
+            return
+        self._kept[token] = (time.monotonic(), task.result())
+        self._kept.move_to_end(token)
+        if len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+
+    def _read(self, token: str) -> Target | None:
+        with self._database.read() as connection:
+            webhook = webhooks.find_by_token(connection, self._seal, token)
+            return None if webhook is None else _target(connection, webhook)
+
+
+def _target(connection: Connection, webhook: Webhook) -> Target:
+    secret, allowed = webhook.secret_token, webhook.allowed_ip_range
+    return Target(
+        webhook=webhook,
+        secret=None if secret is None else secret.encode(),
+        allowed=None if allowed is None else ipaddress.ip_network(allowed),
+        filters=compile_filters(webhook.filters),
+        configuration=_configuration(connection, webhook),
+    )
+
+
+def _configuration(connection: Connection, webhook: Webhook) -> Mapping[str, str] | None:
+    pipeline = pipelines.find(connection, webhook.scope, webhook.target_pipeline)
+    if pipeline is None:
+        return None
+    for action in pipeline.stages[0].actions:
+        if action.name == webhook.target_action:
+            return action.configuration
+    return None

@@ -1,0 +1,206 @@
+"""`hookline serve`: one process that supervises the HTTP workers and the engine.
+
+This module stays light: the supervisor lives as long as the server and does almost nothing.
+"""
+
+import fcntl
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from hookline.config import Settings
+from hookline.errors import SettingsError
+
+_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
+_LOCK_PATIENCE_S = 5.0
+_READY_PATIENCE_S = 60.0
+_STOP_PATIENCE_S = 40.0
+_FIRST_DELAY_S, _LAST_DELAY_S, _STEADY_S = 0.1, 5.0, 30.0
+_BACKLOG = 2_048
+
+
+def serve(settings: Settings, workers: int, announce: Callable[[Settings], None]) -> int:
+    """Run until SIGTERM or SIGINT; the exit status. `announce` is called once it is ready.
+
+    Raises SettingsError when the data folder or the port can't be used.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    lock = _lock(settings.data_dir)
+    listener = _listen(settings)
+    settings = replace(settings, port=listener.getsockname()[1])
+    supervisor = Supervisor(settings, workers, listener, lock)
+    prepared = supervisor.prepare()
+    if prepared != 0:
+        return prepared
+    supervisor.start()
+    threading.Thread(target=_announce_ready, args=(settings, announce), daemon=True).start()
+    supervisor.watch()
+    return 0
+
+
+@dataclass
+class Child:
+    """A process under supervision, started anew when it ends."""
+
+    arguments: list[str]
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    delay: float = _FIRST_DELAY_S
+    due: float = field(default=0.0)
+
+
+class Supervisor:
+    """Starts the workers and the engine, restarts what dies, and stops all in order."""
+
+    def __init__(
+        self, settings: Settings, workers: int, listener: socket.socket, lock: int
+    ) -> None:
+        self._settings = settings
+        self._listener = listener
+        self._lock = lock
+        # The children hold its other end: they learn of the supervisor's death, however it came.
+        self._lifeline, self._lifeline_held = os.pipe()
+        self._workers = [Child(["worker", str(listener.fileno())]) for _ in range(workers)]
+        self._engine = Child(["engine"])
+
+    def prepare(self) -> int:
+        """Make what a first start needs, in a process of its own; its exit status."""
+        process = self._popen(Child(["prepare"]))
+        return process.wait()
+
+    def start(self) -> None:
+        """Start all children."""
+        for child in (self._engine, *self._workers):
+            self._start(child)
+
+    def watch(self) -> None:
+        """Keep the children running until a signal says stop; then stop them."""
+        while True:
+            received = signal.sigtimedwait(_SIGNALS, self._patience())
+            if received is not None and received.si_signo != signal.SIGCHLD:
+                break
+            self._revive()
+        self._stop(self._workers)
+        self._stop([self._engine])
+
+    def _patience(self) -> float:
+        waiting = [child.due for child in (self._engine, *self._workers) if child.process is None]
+        return max(0.0, min(waiting) - time.monotonic()) if waiting else 3600.0
+
+    def _revive(self) -> None:
+        now = time.monotonic()
+        for child in (self._engine, *self._workers):
+            if child.process is not None and child.process.poll() is not None:
+                status = child.process.returncode
+                child.delay = (
+                    _FIRST_DELAY_S
+                    if now - child.started > _STEADY_S
+                    else min(child.delay * 2, _LAST_DELAY_S)
+                )
+                child.process, child.due = None, now + child.delay
+                print(  # noqa: T201 - the supervisor has no logger
+                    f"hookline: the {child.arguments[0]} ended with status {status}; "
+                    f"starting it again in {child.delay:.1f} s",
+                    file=sys.stderr,
+                )
+            if child.process is None and child.due <= now:
+                self._start(child)
+
+    def _start(self, child: Child) -> None:
+        child.process, child.started = self._popen(child), time.monotonic()
+
+    def _popen(self, child: Child) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-m", "hookline.processes", str(self._lifeline), *child.arguments],
+            pass_fds=(self._listener.fileno(), self._lifeline, self._lock),
+            env={**os.environ, "HOOKLINE_PORT": str(self._settings.port)},
+            stdin=subprocess.DEVNULL,
+        )
+
+    @staticmethod
+    def _stop(children: list[Child]) -> None:
+        running = [child.process for child in children if child.process is not None]
+        for process in running:
+            with suppress(ProcessLookupError):
+                process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + _STOP_PATIENCE_S
+        for process in running:
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _lock(folder: Path) -> int:
+    """Take the data folder for this server; the descriptor that holds it."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise SettingsError(
+            f"The data folder {folder} can't be written ({error.strerror}). Make it writable, or "
+            "name another one with --data-dir or HOOKLINE_DATA_DIR."
+        ) from error
+    deadline = time.monotonic() + _LOCK_PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
+                raise SettingsError(
+                    f"The data folder {folder} is in use by another hookline serve (process "
+                    f"{holder or 'unknown'}). Stop that one, or name another folder with "
+                    "--data-dir or HOOKLINE_DATA_DIR."
+                ) from None
+            time.sleep(0.05)
+        else:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+            return descriptor
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        raise SettingsError(
+            f"Hookline can't listen on {settings.host} port {settings.port} ({error.strerror}). "
+            "Stop what uses the port, or choose another with --port or HOOKLINE_PORT; "
+            "--port 0 takes a free one."
+        ) from error
+    listener.listen(_BACKLOG)
+    return listener
+
+
+def _announce_ready(settings: Settings, announce: Callable[[Settings], None]) -> None:
+    deadline = time.monotonic() + _READY_PATIENCE_S
+    while time.monotonic() < deadline:
+        if is_ready(settings):
+            announce(settings)
+            return
+        time.sleep(0.05)
+
+
+def is_ready(settings: Settings) -> bool:
+    """Whether the server at the settings' address says that it is ready."""
+    connection = http.client.HTTPConnection(settings.host, settings.port, timeout=5)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

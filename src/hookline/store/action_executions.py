@@ -1,0 +1,166 @@
+"""Action executions: what each action of a stage was given, did and produced."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, or_, select, update
+
+from hookline.model import ActionStatus
+from hookline.store import dialect
+from hookline.store.tables import action_executions
+
+
+@dataclass(frozen=True, slots=True)
+class ActionExecution:
+    """One run of an action. Times are epoch seconds; artifacts are name → key in the store."""
+
+    id: str
+    stage_execution_id: str
+    execution_id: str
+    pipeline_id: int
+    pipeline_version: int
+    stage_name: str
+    action_name: str
+    status: ActionStatus
+    started_at: float
+    updated_at: float
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    summary: str | None = None
+    external_id: str | None = None
+    external_url: str | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+def start(connection: Connection, execution: ActionExecution) -> None:
+    """Note that an action runs; a second try of the same one replaces the first's row."""
+    dialect.insert_or_replace(
+        connection,
+        action_executions,
+        ["id"],
+        {
+            "id": execution.id,
+            "stage_execution_id": execution.stage_execution_id,
+            "execution_id": execution.execution_id,
+            "pipeline_id": execution.pipeline_id,
+            "pipeline_version": execution.pipeline_version,
+            "stage_name": execution.stage_name,
+            "action_name": execution.action_name,
+            "status": execution.status.value,
+            "inputs": dict(execution.inputs),
+            "started_at": execution.started_at,
+            "updated_at": execution.updated_at,
+        },
+    )
+
+
+def finish(connection: Connection, action_execution_id: str, **values: Any) -> None:
+    """Set the last `status` and the results of an action execution."""
+    connection.execute(
+        update(action_executions)
+        .where(action_executions.c.id == action_execution_id)
+        .values(updated_at=time.time(), **values)
+    )
+
+
+def find(connection: Connection, action_execution_id: str) -> ActionExecution | None:
+    """An action execution by its id."""
+    query = select(action_executions).where(action_executions.c.id == action_execution_id)
+    row = connection.execute(query).first()
+    return None if row is None else _action_execution(row)
+
+
+def artifacts(connection: Connection, execution_id: str) -> dict[str, str]:
+    """The artifacts an execution has produced so far: name → key."""
+    query = select(action_executions.c.outputs).where(
+        action_executions.c.execution_id == execution_id,
+        action_executions.c.status == ActionStatus.SUCCEEDED.value,
+    )
+    return {
+        name: key
+        for outputs in connection.execute(query).scalars()
+        for name, key in (outputs or {}).items()
+    }
+
+
+def latest(connection: Connection, pipeline_id: int) -> dict[tuple[str, str], ActionExecution]:
+    """The newest execution of each action of a pipeline, by stage and action name."""
+    newest = (
+        select(
+            action_executions,
+            func.row_number()
+            .over(
+                partition_by=(action_executions.c.stage_name, action_executions.c.action_name),
+                order_by=(action_executions.c.started_at.desc(), action_executions.c.id.desc()),
+            )
+            .label("position"),
+        )
+        .where(action_executions.c.pipeline_id == pipeline_id)
+        .subquery()
+    )
+    rows = connection.execute(select(newest).where(newest.c.position == 1))
+    return {(row.stage_name, row.action_name): _action_execution(row) for row in rows}
+
+
+def page(
+    connection: Connection,
+    pipeline_id: int,
+    execution_id: str | None,
+    before: tuple[float, str] | None,
+    limit: int,
+) -> list[ActionExecution]:
+    """Up to `limit` action executions, the newest first.
+
+    `execution_id` picks one execution's; `before` is (started_at, id) of the last one seen.
+    """
+    query = select(action_executions).where(action_executions.c.pipeline_id == pipeline_id)
+    if execution_id is not None:
+        query = query.where(action_executions.c.execution_id == execution_id)
+    if before is not None:
+        started_at, identifier = before
+        query = query.where(
+            or_(
+                action_executions.c.started_at < started_at,
+                (action_executions.c.started_at == started_at)
+                & (action_executions.c.id < identifier),
+            )
+        )
+    ordered = query.order_by(action_executions.c.started_at.desc(), action_executions.c.id.desc())
+    return [_action_execution(row) for row in connection.execute(ordered.limit(limit))]
+
+
+def of_execution(connection: Connection, execution_id: str) -> Sequence[ActionExecution]:
+    """All action executions of an execution, the oldest first."""
+    query = (
+        select(action_executions)
+        .where(action_executions.c.execution_id == execution_id)
+        .order_by(action_executions.c.started_at)
+    )
+    return [_action_execution(row) for row in connection.execute(query)]
+
+
+def _action_execution(row: Row[Any]) -> ActionExecution:
+    return ActionExecution(
+        id=row.id,
+        stage_execution_id=row.stage_execution_id,
+        execution_id=row.execution_id,
+        pipeline_id=row.pipeline_id,
+        pipeline_version=row.pipeline_version,
+        stage_name=row.stage_name,
+        action_name=row.action_name,
+        status=ActionStatus(row.status),
+        started_at=row.started_at,
+        updated_at=row.updated_at,
+        inputs=row.inputs,
+        outputs=row.outputs or {},
+        summary=row.summary,
+        external_id=row.external_id,
+        external_url=row.external_url,
+        error_code=row.error_code,
+        error_message=row.error_message,
+        variables=row.variables or {},
+    )

@@ -1,0 +1,70 @@
+"""Access keys, their secrets sealed."""
+
+import secrets
+import string
+import time
+
+from sqlalchemy import Connection, Row, delete, func, select
+
+from hookline.model import Credential
+from hookline.sealing import Seal
+from hookline.store.tables import credentials
+
+_PURPOSE = "credential"
+_ALPHABET = string.ascii_uppercase + "234567"
+
+
+def create(connection: Connection, seal: Seal, account: str) -> Credential:
+    """Make and keep a new access key of `account`, shaped as AWS's keys are."""
+    credential = Credential(
+        access_key_id="AKIA" + "".join(secrets.choice(_ALPHABET) for _ in range(16)),
+        secret_access_key=secrets.token_urlsafe(30),
+        account=account,
+        created_at=time.time(),
+    )
+    connection.execute(
+        credentials.insert().values(
+            access_key_id=credential.access_key_id,
+            account=account,
+            secret_sealed=seal.seal(credential.secret_access_key, _PURPOSE),
+            created_at=credential.created_at,
+        )
+    )
+    return credential
+
+
+def find(connection: Connection, seal: Seal, access_key_id: str) -> Credential | None:
+    """The credential of an access key id."""
+    row = connection.execute(
+        select(credentials).where(credentials.c.access_key_id == access_key_id)
+    ).first()
+    return None if row is None else _credential(row, seal)
+
+
+def all_of(connection: Connection, seal: Seal) -> list[Credential]:
+    """All credentials, the oldest first."""
+    rows = connection.execute(select(credentials).order_by(credentials.c.created_at))
+    return [_credential(row, seal) for row in rows]
+
+
+def count(connection: Connection) -> int:
+    """How many access keys there are."""
+    return connection.execute(select(func.count()).select_from(credentials)).scalar_one()
+
+
+def remove(connection: Connection, access_key_id: str) -> bool:
+    """Delete an access key; whether there was one."""
+    return bool(
+        connection.execute(
+            delete(credentials).where(credentials.c.access_key_id == access_key_id)
+        ).rowcount
+    )
+
+
+def _credential(row: Row[tuple[object, ...]], seal: Seal) -> Credential:
+    return Credential(
+        access_key_id=row.access_key_id,
+        secret_access_key=seal.open(row.secret_sealed, _PURPOSE),
+        account=row.account,
+        created_at=row.created_at,
+    )

@@ -1,0 +1,117 @@
+"""Deliveries: every request to a known URL, with its verdict and the reason for it."""
+
+import hashlib
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from hookline.model import Verdict
+from hookline.store import dialect
+from hookline.store.tables import dedupe, deliveries
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One request to a webhook's URL. Times are epoch seconds, `duration` seconds.
+
+    `trace` is the decision trace of contract T14; `body` is None where it was not trusted.
+    """
+
+    id: str
+    webhook_id: int
+    received_at: float
+    verdict: Verdict
+    remote: str
+    headers: Mapping[str, str]
+    trace: Mapping[str, Any]
+    body_size: int
+    body: bytes | None = field(default=None, repr=False)
+    duration: float = 0.0
+    execution_id: str | None = None
+    event: str | None = None
+    sender_id: str | None = None
+
+
+def insert(connection: Connection, new: Sequence[Delivery]) -> None:
+    """Record deliveries."""
+    rows = [
+        {
+            "id": delivery.id,
+            "webhook_id": delivery.webhook_id,
+            "received_at": delivery.received_at,
+            "verdict": delivery.verdict.name,
+            "execution_id": delivery.execution_id,
+            "event": delivery.event,
+            "sender_id": delivery.sender_id,
+            "remote": delivery.remote,
+            "headers": delivery.headers,
+            "trace": delivery.trace,
+            "body": None if delivery.body is None else zlib.compress(delivery.body, 1),
+            "body_size": delivery.body_size,
+            "duration": delivery.duration,
+        }
+        for delivery in new
+    ]
+    if rows:
+        connection.execute(dialect.plain_insert(deliveries), rows)
+
+
+def find(connection: Connection, delivery_id: str) -> Delivery | None:
+    """A delivery by its id."""
+    row = connection.execute(select(deliveries).where(deliveries.c.id == delivery_id)).first()
+    return None if row is None else _delivery(row)
+
+
+def newest(connection: Connection, webhook_id: int | None, limit: int) -> list[Delivery]:
+    """The newest deliveries, of one webhook or of all, the newest first."""
+    query = select(deliveries).order_by(deliveries.c.id.desc()).limit(limit)
+    if webhook_id is not None:
+        query = query.where(deliveries.c.webhook_id == webhook_id)
+    return [_delivery(row) for row in connection.execute(query)]
+
+
+def dedupe_key(webhook_id: int, event_key: str) -> bytes:
+    """The key under which an event of a webhook starts one execution (contract T10)."""
+    return hashlib.sha256(f"{webhook_id}:{event_key}".encode()).digest()
+
+
+def claim_events(
+    connection: Connection, executions: Mapping[bytes, str], now: float, window: float
+) -> dict[bytes, str]:
+    """Claim events, as dedupe key → execution id, for `window` seconds from `now`.
+
+    Returns for every key the execution that has it: the given one where the claim was won, else
+    the first's.
+    """
+    rows = [
+        {"key": key, "execution_id": execution_id, "received_at": now}
+        for key, execution_id in executions.items()
+    ]
+    won = dialect.claim(connection, dedupe, rows, now - window)
+    lost = [key for key in executions if key not in won]
+    holders = {key: executions[key] for key in won}
+    if lost:
+        query = select(dedupe.c.key, dedupe.c.execution_id).where(dedupe.c.key.in_(lost))
+        holders |= {bytes(row.key): row.execution_id for row in connection.execute(query)}
+    return holders
+
+
+def _delivery(row: Row[Any]) -> Delivery:
+    return Delivery(
+        id=row.id,
+        webhook_id=row.webhook_id,
+        received_at=row.received_at,
+        verdict=Verdict[row.verdict],
+        remote=row.remote,
+        headers=row.headers,
+        trace=row.trace,
+        body_size=row.body_size,
+        body=None if row.body is None else zlib.decompress(row.body),
+        duration=row.duration,
+        execution_id=row.execution_id,
+        event=row.event,
+        sender_id=row.sender_id,
+    )

@@ -1,0 +1,172 @@
+"""The only place that knows what differs between SQLite and PostgreSQL."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from hookline.errors import SettingsError
+
+_BUSY_TIMEOUT_MS = 10_000
+_CONNECT_TIMEOUT_S = 5
+_SQLITE_POLL_S = 0.05
+
+
+def connect(address: str) -> Engine:
+    """An engine for `sqlite:///…` or `postgresql://…`.
+
+    Raises SettingsError for any other address; the address itself, which may hold a password, is
+    not repeated.
+    """
+    try:
+        url = make_url(address)
+    except ArgumentError as error:
+        raise SettingsError(_ADDRESS_HELP) from error
+    if url.get_backend_name() == "sqlite" and url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        return _sqlite(create_engine(url, pool_size=5, max_overflow=40))
+    if url.get_backend_name() == "postgresql":
+        try:
+            return create_engine(
+                url.set(drivername="postgresql+psycopg"),
+                pool_size=5,
+                max_overflow=40,
+                pool_pre_ping=True,
+                connect_args={"connect_timeout": _CONNECT_TIMEOUT_S},
+            )
+        except NoSuchModuleError as error:
+            raise SettingsError(_ADDRESS_HELP) from error
+    raise SettingsError(_ADDRESS_HELP)
+
+
+_ADDRESS_HELP = (
+    "database_url can't be used: give sqlite:////path/to/file or "
+    "postgresql://user:password@host/database, or leave it empty"
+)
+
+
+def _sqlite(engine: Engine) -> Engine:
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        # The driver's own BEGIN would come too late and too weak: see _begin.
+        connection.isolation_level = None
+        for pragma in (
+            f"busy_timeout={_BUSY_TIMEOUT_MS}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A deferred transaction that later writes can fail with "database is locked" at once.
+        write = connection.get_execution_options().get("write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    return engine
+
+
+def insert_or_replace(
+    connection: Connection, table: Table, keys: Sequence[str], values: Mapping[str, Any]
+) -> None:
+    """Insert a row, or where one with the same `keys` exists, set its other columns."""
+    statement = _insert(connection, table).values(**values)
+    others = {name: statement.excluded[name] for name in values if name not in keys}
+    connection.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=others))
+
+
+def claim(
+    connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], expired_before: float
+) -> set[bytes]:
+    """Insert `rows` of a table with columns `key` and `received_at`; the keys that were free.
+
+    A key is free when it is absent or was received before `expired_before` (epoch seconds). Among
+    concurrent transactions exactly one gets a key: the others wait for its commit.
+    """
+    if not rows:
+        return set()
+    statement = _insert(connection, table)
+    statement = statement.on_conflict_do_update(
+        index_elements=["key"],
+        set_={name: statement.excluded[name] for name in rows[0] if name != "key"},
+        where=table.c.received_at < expired_before,
+    )
+    # One order of keys for all, so that two transactions never wait for each other.
+    ordered = sorted(rows, key=lambda row: row["key"])
+    claimed = connection.execute(statement.returning(table.c.key), list(ordered))
+    return {bytes(key) for key in claimed.scalars()}
+
+
+def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table)
+    return postgresql.insert(table)
+
+
+def plain_insert(table: Table) -> Insert:
+    """An INSERT without RETURNING, the fastest form on both for many rows."""
+    return table.insert().inline()
+
+
+def is_missing_table(error: DBAPIError) -> bool:
+    """Whether a statement failed because the schema has not been made yet."""
+    text = str(error.orig)
+    return "no such table" in text or getattr(error.orig, "sqlstate", "") == "42P01"
+
+
+def notify_stage_waiting(connection: Connection) -> None:
+    """Tell engines, once this transaction commits, that a stage waits for one of them."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("NOTIFY hookline_stage_waiting")
+
+
+def listener(engine: Engine) -> Callable[[float], None]:
+    """A function that waits up to so many seconds for the news of `notify_stage_waiting`."""
+    return _sqlite_listener(engine) if engine.dialect.name == "sqlite" else _listen(engine)
+
+
+def _sqlite_listener(engine: Engine) -> Callable[[float], None]:
+    connection = engine.raw_connection()
+    seen = None
+
+    def wait(seconds: float) -> None:
+        # SQLite sends no notice, but counts the commits of others: asking costs microseconds.
+        nonlocal seen
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            version = connection.execute("PRAGMA data_version").fetchone()[0]
+            if version != seen:
+                seen = version
+                return
+            time.sleep(_SQLITE_POLL_S)
+
+    return wait
+
+
+def _listen(engine: Engine) -> Callable[[float], None]:
+    listening: psycopg.Connection[Any] | None = None
+
+    def wait(seconds: float) -> None:
+        nonlocal listening
+        try:
+            if listening is None:
+                listening = psycopg.connect(**_psycopg_arguments(engine), autocommit=True)
+                listening.execute("LISTEN hookline_stage_waiting")
+            for _ in listening.notifies(timeout=seconds, stop_after=1):
+                pass
+        except psycopg.OperationalError:
+            listening = None
+            time.sleep(seconds)
+
+    return wait
+
+
+def _psycopg_arguments(engine: Engine) -> dict[str, Any]:
+    _, arguments = engine.dialect.create_connect_args(engine.url)
+    return {**arguments, "connect_timeout": _CONNECT_TIMEOUT_S}

@@ -1,0 +1,190 @@
+"""Pipeline executions and where each stands."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from hookline.model import (
+    Execution,
+    ExecutionMode,
+    ExecutionStatus,
+    SourceRevision,
+    StageStatus,
+    Trigger,
+)
+from hookline.store import dialect
+from hookline.store.tables import executions, stage_executions
+
+_ACTIVE = (ExecutionStatus.IN_PROGRESS.value, ExecutionStatus.STOPPING.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An active execution: it is inside `stage_name`, or waits to enter it.
+
+    `sequence` orders the executions of a pipeline by their start; None while not stored yet.
+    """
+
+    execution_id: str
+    sequence: int | None
+    pipeline_version: int
+    stage_name: str
+    in_stage: bool
+
+
+def active(connection: Connection, pipeline_id: int) -> list[Standing]:
+    """The executions of a pipeline that are not finished, the oldest first."""
+    query = (
+        select(
+            executions.c.id,
+            executions.c.sequence,
+            executions.c.pipeline_version,
+            executions.c.stage_name,
+            executions.c.in_stage,
+        )
+        .where(executions.c.pipeline_id == pipeline_id, executions.c.status.in_(_ACTIVE))
+        .order_by(executions.c.sequence)
+    )
+    return [Standing(*row) for row in connection.execute(query)]
+
+
+def insert(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add executions in the order given; rows as made by `new_row`."""
+    if rows:
+        connection.execute(dialect.plain_insert(executions), list(rows))
+
+
+def new_row(
+    execution: Execution, stage_name: str, *, in_stage: bool, client_request_token: str | None
+) -> dict[str, Any]:
+    """The row of a new execution that stands at `stage_name`."""
+    return {
+        "id": execution.id,
+        "pipeline_id": execution.pipeline_id,
+        "pipeline_version": execution.pipeline_version,
+        "status": execution.status.value,
+        "mode": execution.mode.value,
+        "trigger_type": execution.trigger.type,
+        "trigger_detail": execution.trigger.detail,
+        "client_request_token": client_request_token,
+        "source_revisions": [_revision_row(revision) for revision in execution.source_revisions],
+        "stage_name": stage_name,
+        "in_stage": in_stage,
+        "started_at": execution.started_at,
+        "updated_at": execution.updated_at,
+        "status_summary": execution.status_summary,
+    }
+
+
+def move(connection: Connection, execution_id: str, stage_name: str, *, in_stage: bool) -> None:
+    """Note that an execution entered `stage_name`, or now waits for it."""
+    _update(connection, execution_id, stage_name=stage_name, in_stage=in_stage)
+
+
+def finish(
+    connection: Connection, execution_id: str, status: ExecutionStatus, summary: str | None = None
+) -> None:
+    """Give an execution its last status."""
+    _update(connection, execution_id, status=status.value, in_stage=False, status_summary=summary)
+
+
+def cancel_waiting(connection: Connection, pipeline_id: int, summary: str) -> None:
+    """Cancel the executions of a pipeline that are in no stage."""
+    connection.execute(
+        update(executions)
+        .where(
+            executions.c.pipeline_id == pipeline_id,
+            executions.c.status.in_(_ACTIVE),
+            executions.c.in_stage.is_(False),
+        )
+        .values(
+            status=ExecutionStatus.CANCELLED.value,
+            status_summary=summary,
+            updated_at=time.time(),
+        )
+    )
+
+
+def set_source_revision(
+    connection: Connection, execution_id: str, revision: SourceRevision
+) -> None:
+    """Keep the revision that a source action really fetched."""
+    query = select(executions.c.source_revisions).where(executions.c.id == execution_id)
+    kept = connection.execute(query.with_for_update()).scalar() or []
+    others = [row for row in kept if row["action_name"] != revision.action_name]
+    _update(connection, execution_id, source_revisions=[*others, _revision_row(revision)])
+
+
+def _update(connection: Connection, execution_id: str, **values: Any) -> None:
+    connection.execute(
+        update(executions)
+        .where(executions.c.id == execution_id)
+        .values(updated_at=time.time(), **values)
+    )
+
+
+def find(connection: Connection, execution_id: str) -> Execution | None:
+    """An execution by its id."""
+    row = connection.execute(select(executions).where(executions.c.id == execution_id)).first()
+    return None if row is None else _execution(row)
+
+
+def find_by_request_token(connection: Connection, pipeline_id: int, token: str) -> Execution | None:
+    """The execution that a call with this clientRequestToken has started already."""
+    query = select(executions).where(
+        executions.c.pipeline_id == pipeline_id, executions.c.client_request_token == token
+    )
+    row = connection.execute(query).first()
+    return None if row is None else _execution(row)
+
+
+def page(
+    connection: Connection,
+    pipeline_id: int,
+    before: int | None,
+    limit: int,
+    succeeded_in_stage: str | None = None,
+) -> list[tuple[int, Execution]]:
+    """Up to `limit` executions, the newest first, with their sequence; those before `before`.
+
+    `succeeded_in_stage` picks those that have passed the stage of that name.
+    """
+    query = select(executions).where(executions.c.pipeline_id == pipeline_id)
+    if succeeded_in_stage is not None:
+        passed = select(stage_executions.c.execution_id).where(
+            stage_executions.c.pipeline_id == pipeline_id,
+            stage_executions.c.stage_name == succeeded_in_stage,
+            stage_executions.c.status == StageStatus.SUCCEEDED.value,
+        )
+        query = query.where(executions.c.id.in_(passed))
+    if before is not None:
+        query = query.where(executions.c.sequence < before)
+    rows = connection.execute(query.order_by(executions.c.sequence.desc()).limit(limit))
+    return [(row.sequence, _execution(row)) for row in rows]
+
+
+def _revision_row(revision: SourceRevision) -> dict[str, str | None]:
+    return {
+        "action_name": revision.action_name,
+        "revision_id": revision.revision_id,
+        "summary": revision.summary,
+        "url": revision.url,
+    }
+
+
+def _execution(row: Row[Any]) -> Execution:
+    return Execution(
+        id=row.id,
+        pipeline_id=row.pipeline_id,
+        pipeline_version=row.pipeline_version,
+        status=ExecutionStatus(row.status),
+        mode=ExecutionMode(row.mode),
+        trigger=Trigger(row.trigger_type, row.trigger_detail),
+        source_revisions=tuple(SourceRevision(**item) for item in row.source_revisions),
+        started_at=row.started_at,
+        updated_at=row.updated_at,
+        status_summary=row.status_summary,
+    )

@@ -1,0 +1,223 @@
+"""Create the tables."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    """Apply."""
+    op.create_table(
+        "hookline_action_executions",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("stage_execution_id", sa.String(length=36), nullable=False),
+        sa.Column("execution_id", sa.String(length=36), nullable=False),
+        sa.Column("pipeline_id", sa.BigInteger(), nullable=False),
+        sa.Column("pipeline_version", sa.Integer(), nullable=False),
+        sa.Column("stage_name", sa.String(length=100), nullable=False),
+        sa.Column("action_name", sa.String(length=100), nullable=False),
+        sa.Column("status", sa.String(length=12), nullable=False),
+        sa.Column("inputs", sa.Text(), nullable=False),
+        sa.Column("outputs", sa.Text(), nullable=True),
+        sa.Column("summary", sa.Text(), nullable=True),
+        sa.Column("external_id", sa.Text(), nullable=True),
+        sa.Column("external_url", sa.Text(), nullable=True),
+        sa.Column("error_code", sa.Text(), nullable=True),
+        sa.Column("error_message", sa.Text(), nullable=True),
+        sa.Column("variables", sa.Text(), nullable=True),
+        sa.Column("started_at", sa.Float(), nullable=False),
+        sa.Column("updated_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=("pk_hookline_action_executions")),
+    )
+    op.create_index(
+        "ix_hookline_action_executions_execution",
+        "hookline_action_executions",
+        ["execution_id", "started_at"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_hookline_action_executions_pipeline",
+        "hookline_action_executions",
+        ["pipeline_id", "started_at"],
+        unique=False,
+    )
+    op.create_table(
+        "hookline_credentials",
+        sa.Column("access_key_id", sa.String(length=128), nullable=False),
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("secret_sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("access_key_id", name=("pk_hookline_credentials")),
+    )
+    op.create_table(
+        "hookline_dedupe",
+        sa.Column("key", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("execution_id", sa.String(length=36), nullable=False),
+        sa.Column("received_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=("pk_hookline_dedupe")),
+    )
+    op.create_index(
+        "ix_hookline_dedupe_received_at", "hookline_dedupe", ["received_at"], unique=False
+    )
+    op.create_table(
+        "hookline_deliveries",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("webhook_id", sa.BigInteger(), nullable=False),
+        sa.Column("received_at", sa.Float(), nullable=False),
+        sa.Column("verdict", sa.String(length=24), nullable=False),
+        sa.Column("execution_id", sa.String(length=36), nullable=True),
+        sa.Column("event", sa.String(length=100), nullable=True),
+        sa.Column("sender_id", sa.String(length=100), nullable=True),
+        sa.Column("remote", sa.String(length=64), nullable=False),
+        sa.Column("headers", sa.Text(), nullable=False),
+        sa.Column("trace", sa.Text(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=True),
+        sa.Column("body_size", sa.Integer(), nullable=False),
+        sa.Column("duration", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=("pk_hookline_deliveries")),
+    )
+    op.create_index(
+        "ix_hookline_deliveries_webhook", "hookline_deliveries", ["webhook_id", "id"], unique=False
+    )
+    op.create_table(
+        "hookline_executions",
+        sa.Column(
+            "sequence",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("pipeline_id", sa.BigInteger(), nullable=False),
+        sa.Column("pipeline_version", sa.Integer(), nullable=False),
+        sa.Column("status", sa.String(length=12), nullable=False),
+        sa.Column("mode", sa.String(length=12), nullable=False),
+        sa.Column("trigger_type", sa.String(length=40), nullable=False),
+        sa.Column("trigger_detail", sa.Text(), nullable=False),
+        sa.Column("client_request_token", sa.String(length=128), nullable=True),
+        sa.Column("source_revisions", sa.Text(), nullable=False),
+        sa.Column("stage_name", sa.String(length=100), nullable=False),
+        sa.Column("in_stage", sa.Boolean(), nullable=False),
+        sa.Column("started_at", sa.Float(), nullable=False),
+        sa.Column("updated_at", sa.Float(), nullable=False),
+        sa.Column("status_summary", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("sequence", name=("pk_hookline_executions")),
+        sa.UniqueConstraint("id", name=("uq_hookline_executions_id")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(
+        "ix_hookline_executions_active",
+        "hookline_executions",
+        ["pipeline_id"],
+        unique=False,
+        sqlite_where=sa.text("status IN ('InProgress', 'Stopping')"),
+        postgresql_where=sa.text("status IN ('InProgress', 'Stopping')"),
+    )
+    op.create_index(
+        "ix_hookline_executions_pipeline",
+        "hookline_executions",
+        ["pipeline_id", "sequence"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_hookline_executions_request_token",
+        "hookline_executions",
+        ["pipeline_id", "client_request_token"],
+        unique=True,
+        sqlite_where=sa.text("client_request_token IS NOT NULL"),
+        postgresql_where=sa.text("client_request_token IS NOT NULL"),
+    )
+    op.create_table(
+        "hookline_pipeline_versions",
+        sa.Column("pipeline_id", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("declaration", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("pipeline_id", "version", name=("pk_hookline_pipeline_versions")),
+    )
+    op.create_table(
+        "hookline_pipelines",
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("region", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.Column("updated_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=("pk_hookline_pipelines")),
+        sa.UniqueConstraint("account", "region", "name", name="uq_hookline_pipelines_scope"),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "hookline_stage_executions",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("execution_id", sa.String(length=36), nullable=False),
+        sa.Column("pipeline_id", sa.BigInteger(), nullable=False),
+        sa.Column("stage_name", sa.String(length=100), nullable=False),
+        sa.Column("status", sa.String(length=12), nullable=False),
+        sa.Column("node", sa.String(length=100), nullable=True),
+        sa.Column("started_at", sa.Float(), nullable=False),
+        sa.Column("updated_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=("pk_hookline_stage_executions")),
+    )
+    op.create_index(
+        "ix_hookline_stage_executions_execution",
+        "hookline_stage_executions",
+        ["execution_id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_hookline_stage_executions_stage",
+        "hookline_stage_executions",
+        ["pipeline_id", "stage_name", "started_at"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_hookline_stage_executions_waiting",
+        "hookline_stage_executions",
+        ["started_at"],
+        unique=False,
+        sqlite_where=sa.text("node IS NULL"),
+        postgresql_where=sa.text("node IS NULL"),
+    )
+    op.create_table(
+        "hookline_tags",
+        sa.Column("arn", sa.String(length=300), nullable=False),
+        sa.Column("key", sa.String(length=128), nullable=False),
+        sa.Column("value", sa.String(length=256), nullable=False),
+        sa.PrimaryKeyConstraint("arn", "key", name=("pk_hookline_tags")),
+    )
+    op.create_table(
+        "hookline_webhooks",
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("region", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("target_pipeline", sa.String(length=100), nullable=False),
+        sa.Column("target_action", sa.String(length=100), nullable=False),
+        sa.Column("filters", sa.Text(), nullable=False),
+        sa.Column("authentication", sa.String(length=20), nullable=False),
+        sa.Column("allowed_ip_range", sa.String(length=100), nullable=True),
+        sa.Column("secret_sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("token_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("token_sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("last_triggered", sa.Float(), nullable=True),
+        sa.Column("error_code", sa.Text(), nullable=True),
+        sa.Column("error_message", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=("pk_hookline_webhooks")),
+        sa.UniqueConstraint("account", "region", "name", name="uq_hookline_webhooks_scope"),
+        sa.UniqueConstraint("token_hash", name=("uq_hookline_webhooks_token_hash")),
+        sqlite_autoincrement=True,
+    )

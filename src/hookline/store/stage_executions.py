@@ -1,0 +1,130 @@
+"""Stage executions: each row with no node is a stage that waits for an engine to run it."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select, update
+
+from hookline.model import StageStatus, new_id
+from hookline.store import dialect
+from hookline.store.tables import stage_executions
+
+
+@dataclass(frozen=True, slots=True)
+class StageExecution:
+    """One passage of an execution through a stage. Times are epoch seconds."""
+
+    id: str
+    execution_id: str
+    pipeline_id: int
+    stage_name: str
+    status: StageStatus
+    started_at: float
+    updated_at: float
+
+
+def new_row(execution_id: str, pipeline_id: int, stage_name: str, now: float) -> dict[str, Any]:
+    """The row of a stage that an execution has just entered."""
+    return {
+        "id": new_id(),
+        "execution_id": execution_id,
+        "pipeline_id": pipeline_id,
+        "stage_name": stage_name,
+        "status": StageStatus.IN_PROGRESS.value,
+        "started_at": now,
+        "updated_at": now,
+    }
+
+
+def insert(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add stage executions and tell the engines."""
+    if rows:
+        connection.execute(dialect.plain_insert(stage_executions), list(rows))
+        dialect.notify_stage_waiting(connection)
+
+
+def any_waiting(connection: Connection) -> bool:
+    """Whether a stage waits for an engine."""
+    query = select(stage_executions.c.id).where(stage_executions.c.node.is_(None)).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def take(connection: Connection, node: str, limit: int) -> list[str]:
+    """Assign up to `limit` waiting stages, the oldest first, to `node`; their ids."""
+    waiting = (
+        select(stage_executions.c.id)
+        .where(stage_executions.c.node.is_(None))
+        .order_by(stage_executions.c.started_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    taken = connection.execute(
+        update(stage_executions)
+        .where(stage_executions.c.id.in_(waiting.scalar_subquery()))
+        .values(node=node)
+        .returning(stage_executions.c.id)
+    )
+    return list(taken.scalars())
+
+
+def unfinished(connection: Connection, node: str) -> list[str]:
+    """The ids of the stages that `node` has taken and not finished."""
+    query = select(stage_executions.c.id).where(
+        stage_executions.c.node == node,
+        stage_executions.c.status == StageStatus.IN_PROGRESS.value,
+    )
+    return list(connection.execute(query).scalars())
+
+
+def find(connection: Connection, stage_execution_id: str) -> StageExecution | None:
+    """A stage execution by its id."""
+    query = select(stage_executions).where(stage_executions.c.id == stage_execution_id)
+    row = connection.execute(query).first()
+    return None if row is None else _stage_execution(row)
+
+
+def finish(connection: Connection, stage_execution_id: str, status: StageStatus) -> bool:
+    """Give a stage execution its last status; False when it already had one."""
+    return bool(
+        connection.execute(
+            update(stage_executions)
+            .where(
+                stage_executions.c.id == stage_execution_id,
+                stage_executions.c.status == StageStatus.IN_PROGRESS.value,
+            )
+            .values(status=status.value, updated_at=time.time())
+        ).rowcount
+    )
+
+
+def latest(connection: Connection, pipeline_id: int) -> dict[str, StageExecution]:
+    """The newest stage execution of each stage of a pipeline, by stage name."""
+    newest = (
+        select(
+            stage_executions,
+            func.row_number()
+            .over(
+                partition_by=stage_executions.c.stage_name,
+                order_by=(stage_executions.c.started_at.desc(), stage_executions.c.id.desc()),
+            )
+            .label("position"),
+        )
+        .where(stage_executions.c.pipeline_id == pipeline_id)
+        .subquery()
+    )
+    rows = connection.execute(select(newest).where(newest.c.position == 1))
+    return {row.stage_name: _stage_execution(row) for row in rows}
+
+
+def _stage_execution(row: Row[Any]) -> StageExecution:
+    return StageExecution(
+        id=row.id,
+        execution_id=row.execution_id,
+        pipeline_id=row.pipeline_id,
+        stage_name=row.stage_name,
+        status=StageStatus(row.status),
+        started_at=row.started_at,
+        updated_at=row.updated_at,
+    )

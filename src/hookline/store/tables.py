@@ -1,0 +1,224 @@
+"""The tables; their names carry a prefix, since DBOS keeps bare names in the same database."""
+
+from typing import Any
+
+import orjson
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Json(TypeDecorator[Any]):
+    """A JSON document kept as text, so that both databases hold the same bytes."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Encode."""
+        return None if value is None else orjson.dumps(value).decode()
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
+        """Decode."""
+        return None if value is None else orjson.loads(value)
+
+
+# SQLite gives ascending row ids only to a column declared exactly INTEGER.
+BigId = BigInteger().with_variant(Integer, "sqlite")
+
+credentials = Table(
+    "hookline_credentials",
+    metadata,
+    Column("access_key_id", String(128), primary_key=True),
+    Column("account", String(12), nullable=False),
+    Column("secret_sealed", LargeBinary, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+pipelines = Table(
+    "hookline_pipelines",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("account", String(12), nullable=False),
+    Column("region", String(32), nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    UniqueConstraint("account", "region", "name", name="uq_hookline_pipelines_scope"),
+    sqlite_autoincrement=True,
+)
+
+pipeline_versions = Table(
+    "hookline_pipeline_versions",
+    metadata,
+    Column("pipeline_id", BigInteger, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("declaration", Json, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+webhooks = Table(
+    "hookline_webhooks",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("account", String(12), nullable=False),
+    Column("region", String(32), nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("target_pipeline", String(100), nullable=False),
+    Column("target_action", String(100), nullable=False),
+    Column("filters", Json, nullable=False),
+    Column("authentication", String(20), nullable=False),
+    Column("allowed_ip_range", String(100)),
+    Column("secret_sealed", LargeBinary),
+    Column("token_hash", LargeBinary(32), nullable=False, unique=True),
+    Column("token_sealed", LargeBinary, nullable=False),
+    Column("last_triggered", Float),
+    Column("error_code", Text),
+    Column("error_message", Text),
+    UniqueConstraint("account", "region", "name", name="uq_hookline_webhooks_scope"),
+    sqlite_autoincrement=True,
+)
+
+tags = Table(
+    "hookline_tags",
+    metadata,
+    Column("arn", String(300), primary_key=True),
+    Column("key", String(128), primary_key=True),
+    Column("value", String(256), nullable=False),
+)
+
+executions = Table(
+    "hookline_executions",
+    metadata,
+    Column("sequence", BigId, primary_key=True, autoincrement=True),
+    Column("id", String(36), nullable=False, unique=True),
+    Column("pipeline_id", BigInteger, nullable=False),
+    Column("pipeline_version", Integer, nullable=False),
+    Column("status", String(12), nullable=False),
+    Column("mode", String(12), nullable=False),
+    Column("trigger_type", String(40), nullable=False),
+    Column("trigger_detail", Text, nullable=False),
+    Column("client_request_token", String(128)),
+    Column("source_revisions", Json, nullable=False),
+    Column("stage_name", String(100), nullable=False),
+    Column("in_stage", Boolean, nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Column("status_summary", Text),
+    Index("ix_hookline_executions_pipeline", "pipeline_id", "sequence"),
+    sqlite_autoincrement=True,
+)
+Index(
+    "ix_hookline_executions_active",
+    executions.c.pipeline_id,
+    sqlite_where=executions.c.status.in_(["InProgress", "Stopping"]),
+    postgresql_where=executions.c.status.in_(["InProgress", "Stopping"]),
+)
+Index(
+    "ix_hookline_executions_request_token",
+    executions.c.pipeline_id,
+    executions.c.client_request_token,
+    unique=True,
+    sqlite_where=executions.c.client_request_token.is_not(None),
+    postgresql_where=executions.c.client_request_token.is_not(None),
+)
+
+stage_executions = Table(
+    "hookline_stage_executions",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("execution_id", String(36), nullable=False),
+    Column("pipeline_id", BigInteger, nullable=False),
+    Column("stage_name", String(100), nullable=False),
+    Column("status", String(12), nullable=False),
+    # The engine that runs it; none has taken it yet while this is null.
+    Column("node", String(100)),
+    Column("started_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Index("ix_hookline_stage_executions_execution", "execution_id"),
+    Index("ix_hookline_stage_executions_stage", "pipeline_id", "stage_name", "started_at"),
+)
+Index(
+    "ix_hookline_stage_executions_waiting",
+    stage_executions.c.started_at,
+    sqlite_where=stage_executions.c.node.is_(None),
+    postgresql_where=stage_executions.c.node.is_(None),
+)
+
+action_executions = Table(
+    "hookline_action_executions",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("stage_execution_id", String(36), nullable=False),
+    Column("execution_id", String(36), nullable=False),
+    Column("pipeline_id", BigInteger, nullable=False),
+    Column("pipeline_version", Integer, nullable=False),
+    Column("stage_name", String(100), nullable=False),
+    Column("action_name", String(100), nullable=False),
+    Column("status", String(12), nullable=False),
+    Column("inputs", Json, nullable=False),
+    Column("outputs", Json),
+    Column("summary", Text),
+    Column("external_id", Text),
+    Column("external_url", Text),
+    Column("error_code", Text),
+    Column("error_message", Text),
+    Column("variables", Json),
+    Column("started_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Index("ix_hookline_action_executions_execution", "execution_id", "started_at"),
+    Index("ix_hookline_action_executions_pipeline", "pipeline_id", "started_at"),
+)
+
+deliveries = Table(
+    "hookline_deliveries",
+    metadata,
+    # A UUID of version 7, so it sorts by time and new rows go to the end of the index.
+    Column("id", String(36), primary_key=True),
+    Column("webhook_id", BigInteger, nullable=False),
+    Column("received_at", Float, nullable=False),
+    Column("verdict", String(24), nullable=False),
+    Column("execution_id", String(36)),
+    Column("event", String(100)),
+    Column("sender_id", String(100)),
+    Column("remote", String(64), nullable=False),
+    Column("headers", Json, nullable=False),
+    Column("trace", Json, nullable=False),
+    # zlib; null where the delivery was refused before its body was trusted.
+    Column("body", LargeBinary),
+    Column("body_size", Integer, nullable=False),
+    Column("duration", Float, nullable=False),
+    Index("ix_hookline_deliveries_webhook", "webhook_id", "id"),
+)
+
+dedupe = Table(
+    "hookline_dedupe",
+    metadata,
+    # SHA-256 over the webhook and the event's key.
+    Column("key", LargeBinary(32), primary_key=True),
+    Column("execution_id", String(36), nullable=False),
+    Column("received_at", Float, nullable=False),
+    Index("ix_hookline_dedupe_received_at", "received_at"),
+)

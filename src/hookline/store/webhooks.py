@@ -1,0 +1,123 @@
+"""Webhooks: definitions, state, and the sealed secrets of their senders and URLs."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, delete, func, select, update
+
+from hookline.model import Authentication, Filter, Scope, Webhook
+from hookline.sealing import Seal
+from hookline.store import dialect
+from hookline.store.tables import webhooks
+
+_SECRET = "webhook-secret"  # noqa: S105 - the purpose a secret is sealed for
+_TOKEN = "webhook-token"  # noqa: S105 - the same
+
+
+def put(connection: Connection, seal: Seal, webhook: Webhook) -> None:
+    """Keep a webhook's definition; an existing one keeps its URL (contract P2).
+
+    `webhook.token` counts only when the webhook is new.
+    """
+    secret = webhook.secret_token
+    definition = {
+        "account": webhook.scope.account,
+        "region": webhook.scope.region,
+        "name": webhook.name,
+        "target_pipeline": webhook.target_pipeline,
+        "target_action": webhook.target_action,
+        "filters": [[rule.json_path, rule.match_equals] for rule in webhook.filters],
+        "authentication": webhook.authentication.value,
+        "allowed_ip_range": webhook.allowed_ip_range,
+        "secret_sealed": None if secret is None else seal.seal(secret, _SECRET),
+    }
+    changed = connection.execute(
+        update(webhooks).where(_is(webhook.scope, webhook.name)).values(**definition)
+    ).rowcount
+    if not changed:
+        token = {
+            "token_hash": token_hash(webhook.token),
+            "token_sealed": seal.seal(webhook.token, _TOKEN),
+        }
+        connection.execute(dialect.plain_insert(webhooks).values(**definition, **token))
+
+
+def token_hash(token: str) -> bytes:
+    """What a URL's token is looked up by (contract P3)."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def find(connection: Connection, seal: Seal, scope: Scope, name: str) -> Webhook | None:
+    """A webhook by name."""
+    row = connection.execute(select(webhooks).where(_is(scope, name))).first()
+    return None if row is None else _webhook(row, seal)
+
+
+def find_by_token(connection: Connection, seal: Seal, token: str) -> Webhook | None:
+    """The webhook whose URL holds `token`."""
+    query = select(webhooks).where(webhooks.c.token_hash == token_hash(token))
+    row = connection.execute(query).first()
+    return None if row is None else _webhook(row, seal)
+
+
+def page(
+    connection: Connection, seal: Seal, scope: Scope, after: str | None, limit: int
+) -> list[Webhook]:
+    """Up to `limit` webhooks by name, those after the name `after`."""
+    query = select(webhooks).where(
+        webhooks.c.account == scope.account, webhooks.c.region == scope.region
+    )
+    if after is not None:
+        query = query.where(webhooks.c.name > after)
+    rows = connection.execute(query.order_by(webhooks.c.name).limit(limit))
+    return [_webhook(row, seal) for row in rows]
+
+
+def count(connection: Connection, scope: Scope) -> int:
+    """How many webhooks the scope has."""
+    query = select(func.count()).where(
+        webhooks.c.account == scope.account, webhooks.c.region == scope.region
+    )
+    return connection.execute(query).scalar_one()
+
+
+def remove(connection: Connection, scope: Scope, name: str) -> bool:
+    """Delete a webhook; whether there was one."""
+    return bool(connection.execute(delete(webhooks).where(_is(scope, name))).rowcount)
+
+
+def triggered(connection: Connection, webhook_ids: Sequence[int], now: float) -> None:
+    """Note that deliveries to these webhooks started executions (contract L4)."""
+    connection.execute(
+        update(webhooks)
+        .where(webhooks.c.id.in_(sorted(set(webhook_ids))))
+        .values(last_triggered=now)
+    )
+
+
+def _is(scope: Scope, name: str) -> Any:
+    return and_(
+        webhooks.c.account == scope.account,
+        webhooks.c.region == scope.region,
+        webhooks.c.name == name,
+    )
+
+
+def _webhook(row: Row[Any], seal: Seal) -> Webhook:
+    secret = None if row.secret_sealed is None else seal.open(row.secret_sealed, _SECRET)
+    return Webhook(
+        id=row.id,
+        scope=Scope(row.account, row.region),
+        name=row.name,
+        target_pipeline=row.target_pipeline,
+        target_action=row.target_action,
+        filters=tuple(Filter(*rule) for rule in row.filters),
+        authentication=Authentication(row.authentication),
+        token=seal.open(row.token_sealed, _TOKEN),
+        secret_token=secret,
+        allowed_ip_range=row.allowed_ip_range,
+        last_triggered=row.last_triggered,
+        error_code=row.error_code,
+        error_message=row.error_message,
+    )

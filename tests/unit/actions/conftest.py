@@ -1,0 +1,39 @@
+"""Fixtures: a workshop for actions, and a real repository."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .workshop import Workshop
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Workshop:
+    return Workshop(tmp_path)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Callable[..., str]:
+    """Makes commits in file://…/acme/app: shell lines in, the commit's id out."""
+    folder = tmp_path / "repositories" / "acme" / "app"
+
+    def commit(script: str, message: str = "A commit", options: str = "") -> str:
+        folder.mkdir(parents=True, exist_ok=True)
+        lines = f"set -e; [ -d .git ] || git init -q -b main {options}; {script}\n git add -A"
+        who = {"AUTHOR": "2020-01-02T03:04:05+02:00", "COMMITTER": "2021-01-02T03:04:05Z"}
+        environment = {
+            "PATH": os.environ["PATH"],
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            **{f"GIT_{role}_DATE": date for role, date in who.items()},
+            **{f"GIT_{role}_NAME": "A" for role in who},
+            **{f"GIT_{role}_EMAIL": "a@example.com" for role in who},
+        }
+        for command in (["bash", "-c", lines], ["git", "commit", "-q", "-m", message]):
+            subprocess.run(command, cwd=folder, env=environment, check=True)
+        head = ["git", "rev-parse", "HEAD"]
+        return subprocess.check_output(head, cwd=folder, text=True).strip()
+
+    return commit

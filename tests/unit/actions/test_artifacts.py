@@ -1,0 +1,241 @@
+import gzip
+import io
+import os
+import tarfile
+import tracemalloc
+from pathlib import Path
+
+import obstore
+import pytest
+from obstore.store import LocalStore
+
+from hookline.actions.artifacts import ArtifactStore
+from hookline.errors import ActionError
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ArtifactStore:
+    return ArtifactStore(str(tmp_path / "artifacts"))
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "source"
+    for path in ("a.txt", "target/app.jar", "target/deep/lib.jar", "dist/index.html", ".hidden"):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(path)
+    return folder
+
+
+def round_trip(store: ArtifactStore, source: Path, *files: str) -> Path:
+    store.pack("key", source, files)
+    target = source.parent / "target"
+    store.unpack("key", target)
+    return target
+
+
+def content(folder: Path) -> list[str]:
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if not p.is_dir())
+
+
+def test_without_patterns_everything_is_archived_empty_folders_too(
+    store: ArtifactStore, source: Path
+) -> None:
+    (source / "empty").mkdir()
+
+    target = round_trip(store, source)
+
+    assert content(target) == content(source)
+    assert (target / "empty").is_dir()
+    assert (target / "target/app.jar").read_text() == "target/app.jar"
+
+
+@pytest.mark.parametrize(
+    ("patterns", "selected"),
+    [
+        (
+            ["**/*"],
+            [".hidden", "a.txt", "dist/index.html", "target/app.jar", "target/deep/lib.jar"],
+        ),
+        (["*"], [".hidden", "a.txt"]),
+        (["target/*.jar"], ["target/app.jar"]),
+        (["**/*.jar"], ["target/app.jar", "target/deep/lib.jar"]),
+        (["target/**/lib.jar"], ["target/deep/lib.jar"]),
+        (["dist"], ["dist/index.html"]),
+        (["./dist/"], ["dist/index.html"]),
+        (["target/**"], ["target/app.jar", "target/deep/lib.jar"]),
+        (["a.tx?", "[d]ist/*"], ["a.txt", "dist/index.html"]),
+    ],
+)
+def test_patterns_select_files(
+    store: ArtifactStore, source: Path, patterns: list[str], selected: list[str]
+) -> None:
+    assert content(round_trip(store, source, *patterns)) == selected
+
+
+def test_a_pattern_that_matches_nothing_is_named(store: ArtifactStore, source: Path) -> None:
+    with pytest.raises(ActionError, match=r'"build/\*\.zip"'):
+        store.pack("key", source, ["dist", "build/*.zip"])
+    with pytest.raises(ActionError, match="not there"):
+        store.unpack("key", source.parent / "target")
+
+
+@pytest.mark.parametrize("pattern", ["../secret", "/etc/passwd", "dist/../../x", "."])
+def test_a_pattern_that_leaves_the_workspace_is_refused(
+    store: ArtifactStore, source: Path, pattern: str
+) -> None:
+    with pytest.raises(ActionError, match="inside the workspace"):
+        store.pack("key", source, [pattern])
+
+
+def test_a_pattern_of_many_wildcards_is_quick(store: ArtifactStore, source: Path) -> None:
+    deep = source / "/".join("a" * 60)
+    deep.mkdir(parents=True)
+    (deep / "b").touch()
+
+    with pytest.raises(ActionError, match="No file"):
+        store.pack("key", source, ["**/a/" * 20 + "**/*a*a*a*a*c"])
+
+
+def test_executable_bits_and_links_inside_are_kept(store: ArtifactStore, source: Path) -> None:
+    (source / "a.txt").chmod(0o755)
+    (source / "link").symlink_to("target/app.jar")
+    (source / "absolute").symlink_to(source / "target" / "app.jar")
+    (source / "by-parent").symlink_to("../source/target/app.jar")
+    (source / "folder").symlink_to("target")
+
+    target = round_trip(store, source, "**/*")
+
+    assert os.access(target / "a.txt", os.X_OK)
+    assert not os.access(target / "dist/index.html", os.X_OK)
+    assert (target / "link").readlink() == Path("target/app.jar")
+    assert (target / "absolute").readlink() == Path("target/app.jar")
+    assert (target / "by-parent").readlink() == Path("target/app.jar")
+    assert (target / "folder").is_symlink()
+
+
+def test_links_that_lead_outside_and_special_files_are_left_out_and_named(
+    store: ArtifactStore, source: Path
+) -> None:
+    outside = source.parent / "outside"
+    outside.mkdir()
+    (outside / "secret").write_text("secret")
+    (source / "up").symlink_to("../outside/secret")
+    (source / "folder").symlink_to(outside)
+    (source / "round").symlink_to("folder/secret")
+    os.mkfifo(source / "pipe")
+
+    left_out = store.pack("key", source)
+    store.unpack("key", source.parent / "target")
+
+    assert left_out == ("folder", "pipe", "round", "up")
+    assert content(source.parent / "target") == sorted(set(content(source)) - set(left_out))
+
+
+def test_a_pattern_never_follows_a_link_out_of_the_workspace(
+    store: ArtifactStore, source: Path
+) -> None:
+    outside = source.parent / "outside"
+    outside.mkdir()
+    (outside / "secret").write_text("secret")
+    (source / "folder").symlink_to(outside)
+
+    with pytest.raises(ActionError, match="No file"):
+        store.pack("key", source, ["folder/secret"])
+    store.pack("key", source, ["**/*"])
+    store.unpack("key", source.parent / "target")
+    assert not (source.parent / "target" / "folder").exists()
+
+
+def test_the_same_files_make_the_same_archive(store: ArtifactStore, source: Path) -> None:
+    raw = LocalStore(source.parent / "artifacts")
+
+    store.pack("one", source)
+    store.pack("two", source)
+
+    assert obstore.get(raw, "one").bytes().to_bytes() == obstore.get(raw, "two").bytes().to_bytes()
+
+
+def put_archive(store: Path, *entries: tarfile.TarInfo) -> None:
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w:gz") as archive:
+        for entry in entries:
+            archive.addfile(entry, io.BytesIO(b"x" * entry.size))
+    obstore.put(LocalStore(store), "key", data.getvalue())
+
+
+def entry(name: str, link: str = "", size: int = 0) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.size = size
+    if link:
+        info.type, info.linkname = tarfile.SYMTYPE, link
+    return info
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [entry("../escaped", size=1)],
+        [entry("good", size=1), entry("link", link="../..")],
+        [entry("link", link="/etc")],
+        [entry("link", link="sub"), entry("link/../../escaped", size=1)],
+    ],
+)
+def test_an_archive_that_would_escape_is_refused_and_leaves_nothing(
+    store: ArtifactStore, tmp_path: Path, entries: list[tarfile.TarInfo]
+) -> None:
+    put_archive(tmp_path / "artifacts", *entries)
+    before = sorted(tmp_path.iterdir())
+
+    with pytest.raises(ActionError, match="could not be unpacked"):
+        store.unpack("key", tmp_path / "target")
+
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("data", [b"", b"not an archive", gzip.compress(b"x" * 2000)[:30]])
+def test_a_broken_archive_is_an_error_and_leaves_nothing(
+    store: ArtifactStore, tmp_path: Path, data: bytes
+) -> None:
+    obstore.put(LocalStore(tmp_path / "artifacts"), "key", data)
+
+    with pytest.raises(ActionError, match="could not be unpacked"):
+        store.unpack("key", tmp_path / "target")
+
+    assert not (tmp_path / "target").exists()
+
+
+def test_unpacking_over_files_is_refused(store: ArtifactStore, source: Path) -> None:
+    store.pack("key", source)
+
+    with pytest.raises(ActionError, match="could not be unpacked"):
+        store.unpack("key", source)
+
+
+def test_a_large_file_is_not_read_into_memory(store: ArtifactStore, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    size = 64 << 20
+    with (source / "large").open("wb") as file:
+        file.truncate(size)
+
+    tracemalloc.start()
+    target = round_trip(store, source)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < size / 4
+    assert (target / "large").stat().st_size == size
+
+
+def test_artifacts_of_an_execution_are_deleted_by_their_folder(
+    store: ArtifactStore, source: Path
+) -> None:
+    store.pack("1/first/a", source)
+    store.pack("1/second/a", source)
+
+    store.delete("1/first")
+
+    with pytest.raises(ActionError, match="not there"):
+        store.unpack("1/first/a", source.parent / "gone")
+    store.unpack("1/second/a", source.parent / "kept")

@@ -1,0 +1,399 @@
+import os
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from hookline.actions import provider_for
+from hookline.actions.processes import MARKER
+from hookline.actions.provider import Interrupted
+from hookline.errors import ActionError
+from hookline.model import Action, ActionType, new_id
+
+from .workshop import COMMANDS, Workshop
+
+
+def failure(workshop: Workshop, *commands: str, **changes: object) -> str:
+    with pytest.raises(ActionError) as failed:
+        workshop.commands(*commands, **changes)  # type: ignore[arg-type]  # passed through
+    return failed.value.message
+
+
+def living(action_execution_id: str) -> list[str]:
+    """The command lines of the processes that carry the action execution's marker."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARKER) == action_execution_id:
+                found.append(" ".join(process.cmdline()))
+        except psutil.Error:
+            continue
+    return found
+
+
+def arguments(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def eventually(condition: object) -> None:
+    deadline = time.monotonic() + 5
+    while not condition():  # type: ignore[operator]  # a callable
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_commands_run_in_one_shell_and_are_echoed(workshop: Workshop) -> None:
+    result = workshop.commands("cd /", 'export A=1; f() { echo "f $A $PWD"; }', "f")
+
+    assert result.summary == "3 commands succeeded"
+    assert workshop.log == ('$ cd /\n$ export A=1; f() { echo "f $A $PWD"; }\n$ f\nf 1 /\n')
+
+
+@pytest.mark.parametrize(
+    ("command", "how"),
+    [
+        ("false", "exited with status 1"),
+        ("exit 7", "exited with status 7"),
+        ("(exit 3)", "exited with status 3"),
+        ("set -e; false; echo on", "exited with status 1"),
+        ("set -o pipefail; false | true", "exited with status 1"),
+        ("no-such-program", "exited with status 127"),
+        ("exec sh -c 'exit 9'", "exited with status 9"),
+        ("sh -c 'kill -9 $$'", "exited with status 137 (SIGKILL)"),
+        ("kill -TERM $$", "was ended by the signal SIGTERM"),
+        ("if", "exited with status 2"),
+        ("echo 'open", "exited with status 2"),
+        ("((", "exited with status 2"),
+        ("[[ a", "exited with status 2"),
+        ("case x in", "exited with status 2"),
+        ("}", "exited with status 2"),
+    ],
+)
+def test_the_first_command_that_fails_ends_the_action(
+    workshop: Workshop, command: str, how: str
+) -> None:
+    message = failure(workshop, "echo before", command, "echo after")
+
+    assert message == f'Command "{command}" {how}'
+    assert "\nbefore\n" in workshop.log
+    assert "after" not in workshop.log
+    assert workshop.log.endswith(f"{message}\n")
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["set -C", "set -u", "set -e", "break", "set -- a b", "exec 3>&1", "# note"],
+)
+def test_what_a_command_sets_in_the_shell_does_not_end_the_action(
+    workshop: Workshop, command: str
+) -> None:
+    workshop.commands(command, "echo after")
+
+    assert workshop.log.endswith("\nafter\n")
+
+
+def test_a_command_that_ends_the_shell_well_says_what_did_not_run(workshop: Workshop) -> None:
+    result = workshop.commands("exit 0", "echo after")
+
+    assert (
+        result.summary == 'Command "exit 0" ended the shell with status 0; 1 after it did not run'
+    )
+    assert "\nafter" not in workshop.log
+
+
+def test_the_environment_has_nothing_of_the_server_s(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOOKLINE_MASTER_KEY", "server-secret")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "server-secret")
+    monkeypatch.setenv("BASH_ENV", "/dev/null")
+
+    workshop.commands(
+        "env", 'echo "home=$HOME"; cat; echo end', environment=(("MINE", "yes"), ("A", "b c"))
+    )
+
+    variables = {line.partition("=")[0] for line in workshop.log.splitlines() if "=" in line[1:]}
+    assert "server-secret" not in workshop.log
+    assert variables == {
+        *("PATH", "HOME", "TMPDIR", "LANG", "CI", "AWS_REGION", "AWS_DEFAULT_REGION"),
+        *("CODEPIPELINE_PIPELINE_NAME", "CODEPIPELINE_STAGE_NAME", "CODEPIPELINE_ACTION_NAME"),
+        *("CODEPIPELINE_EXECUTION_ID", "CODEBUILD_SRC_DIR", MARKER, "MINE", "A"),
+        *("PWD", "OLDPWD", "SHLVL", "_", "home", '$ echo "home'),
+    } - {"OLDPWD"}
+    assert "AWS_REGION=eu-west-1\n" in workshop.log
+    assert "CODEPIPELINE_EXECUTION_ID=execution\n" in workshop.log
+    assert "A=b c\n" in workshop.log
+    assert f"home={workshop.folder}/work" in workshop.log
+    assert workshop.log.endswith("\nend\n")
+
+
+def test_the_marker_can_not_be_replaced_by_the_action_s_environment(workshop: Workshop) -> None:
+    workshop.commands(f"echo is ${MARKER}", environment=((MARKER, "other"),))
+
+    assert "is other" not in workshop.log
+
+
+def test_the_first_input_is_the_working_directory_and_others_are_beside_it(
+    workshop: Workshop,
+) -> None:
+    inputs = (
+        workshop.artifact("Source", {"a": "first"}),
+        workshop.artifact("Tools", {"b": "second"}),
+    )
+
+    workshop.commands(
+        'echo "$(cat a) $(cat $CODEBUILD_SRC_DIR_Tools/b) $(cat $CODEBUILD_SRC_DIR_Source/a)"',
+        '[ "$PWD" = "$CODEBUILD_SRC_DIR" ]',
+        inputs=inputs,
+    )
+
+    assert "\nfirst second first\n" in workshop.log
+
+
+def test_output_artifacts_have_the_files_that_match(workshop: Workshop) -> None:
+    result = workshop.commands(
+        "mkdir dist; echo x > dist/run; chmod +x dist/run; echo y > other", files=("dist",)
+    )
+
+    folder = workshop.unpacked(result.artifacts[0])
+    assert [str(p.relative_to(folder)) for p in folder.rglob("*")] == ["dist", "dist/run"]
+    assert os.access(folder / "dist/run", os.X_OK)
+
+
+def test_output_files_that_are_missing_fail_the_action(workshop: Workshop) -> None:
+    message = failure(workshop, "true", files=("build/*.zip",))
+
+    assert message == 'Output artifact Made: No file in the workspace matches "build/*.zip"'
+
+
+def test_a_link_out_of_the_workspace_takes_nothing_along(workshop: Workshop) -> None:
+    secret = workshop.folder / "secret"
+    secret.write_text("secret")
+
+    result = workshop.commands(f"ln -s {secret} link; touch a", files=("**/*",))
+
+    assert [p.name for p in workshop.unpacked(result.artifacts[0]).iterdir()] == ["a"]
+    assert "Output artifact Made leaves out link" in workshop.log
+
+
+def test_a_missing_input_fails_the_action(workshop: Workshop) -> None:
+    artifact = workshop.artifact("Source", {"a": "1"})
+    workshop.store.delete("inputs")
+
+    assert "inputs/Source could not be unpacked" in failure(workshop, "true", inputs=(artifact,))
+
+
+def test_a_command_that_hangs_meets_the_time_limit(workshop: Workshop) -> None:
+    identity = new_id()
+    started = time.monotonic()
+
+    message = failure(
+        workshop, "trap '' TERM INT; sleep 60", time_limit=0.5, action_execution_id=identity
+    )
+
+    assert message == "The action took longer than its time limit of 0.5 seconds"
+    assert time.monotonic() - started < 3
+    assert not living(identity)
+    assert workshop.log.endswith(f"{message}\n")
+
+
+def test_the_time_limit_of_the_action_is_in_minutes(workshop: Workshop) -> None:
+    action = Action("Compile", COMMANDS, commands=("true",), timeout_minutes=5)
+
+    assert workshop.context(action, time_limit=1.0).time_limit == 300
+    assert workshop.context(Action("A", COMMANDS), time_limit=1.0).time_limit == 1
+
+
+ESCAPES = [
+    "sleep {mark} &",
+    "setsid sleep {mark} &",
+    "(setsid setsid sleep {mark} &) &",
+    "nohup sh -c 'sleep {mark} & sleep {mark}' &",
+    "setsid sh -c 'cd /; exec sleep {mark}' < /dev/null > /dev/null 2>&1 &",
+    "env -i /bin/sleep {mark} &",
+    "sleep {mark} & disown; kill -STOP $!",
+    "again() { again & }; again & sleep 0.1",
+    "again() { /bin/sleep 0.01; again & }; again & sleep 0.1",
+    'again() { /bin/sleep 0.01; again & }; setsid bash -c "$(declare -f again); again" & sleep 0.1',
+]
+
+
+@pytest.mark.parametrize("command", ESCAPES)
+def test_what_a_command_leaves_running_is_killed_and_does_not_hang_the_action(
+    workshop: Workshop, command: str
+) -> None:
+    identity = new_id()
+    mark = f"6{time.monotonic_ns() % 10**8}"
+    started = time.monotonic()
+
+    workshop.commands(command.replace("{mark}", mark), "echo done", action_execution_id=identity)
+
+    assert time.monotonic() - started < 5
+    assert living(identity) == []
+    assert not [p for p in psutil.process_iter() if mark in arguments(p)]
+    assert workshop.log.endswith("\ndone\n")
+
+
+def test_escaped_processes_are_killed_at_the_time_limit(workshop: Workshop) -> None:
+    identity = new_id()
+
+    failure(workshop, "setsid sleep 61 & sleep 60", time_limit=0.5, action_execution_id=identity)
+
+    assert living(identity) == []
+
+
+def test_a_background_process_that_never_stops_writing_does_not_hang_the_action(
+    workshop: Workshop,
+) -> None:
+    started = time.monotonic()
+
+    workshop.commands("setsid yes &", "true", max_log=10_000)
+
+    assert time.monotonic() - started < 5
+
+
+def test_a_process_that_sheds_marker_and_group_does_not_hang_the_action(workshop: Workshop) -> None:
+    started = time.monotonic()
+
+    workshop.commands("env -i setsid /bin/sleep 4 &", "echo done")
+
+    assert time.monotonic() - started < 3
+    assert workshop.log.endswith("\ndone\n")
+
+
+def test_stopping_kills_all_and_is_no_failure(workshop: Workshop) -> None:
+    identity = new_id()
+    threading.Timer(0.3, workshop.stop.set).start()
+
+    with pytest.raises(Interrupted):
+        workshop.commands("setsid sleep 60 &", "sleep 60", action_execution_id=identity)
+
+    assert living(identity) == []
+
+
+def test_after_stop_nothing_starts(workshop: Workshop) -> None:
+    workshop.stop.set()
+
+    with pytest.raises(Interrupted):
+        workshop.commands(f"touch {workshop.folder}/ran")
+
+    assert not (workshop.folder / "ran").exists()
+
+
+def test_an_interrupted_try_is_killed_and_run_again_from_nothing(workshop: Workshop) -> None:
+    identity = new_id()
+    ticks = workshop.folder / "ticks"
+    left = workshop.folder / "work" / "commands" / "src" / "Source"
+    left.mkdir(parents=True)
+    (left / "rubbish").touch()
+    left.chmod(0o555)
+    earlier = subprocess.Popen(
+        ["bash", "-c", f"while :; do echo x >> {ticks}; sleep 0.01; done"],
+        env={"PATH": os.environ["PATH"], MARKER: identity},
+        start_new_session=True,
+    )
+    other = subprocess.Popen(["sleep", "60"], env={MARKER: "another"})
+    eventually(ticks.exists)
+    artifact = workshop.artifact("Source", {"a": "1"})
+
+    workshop.commands(
+        f"wc -c < {ticks}; sleep 0.1; wc -c < {ticks}",
+        "ls -A",
+        inputs=(artifact,),
+        action_execution_id=identity,
+    )
+
+    lines = workshop.log.splitlines()
+    assert lines[1] == lines[2]
+    assert lines[3:] == ["$ ls -A", "a"]
+    assert earlier.wait(1) == -9
+    assert other.poll() is None
+    other.kill()
+    other.wait()
+
+
+def test_the_same_action_can_be_run_twice(workshop: Workshop) -> None:
+    identity = new_id()
+    for _ in range(2):
+        workshop.commands("echo x >> made", files=("made",), action_execution_id=identity)
+
+    result = workshop.commands("echo x >> made", files=("made",), action_execution_id=identity)
+
+    assert (workshop.unpacked(result.artifacts[0]) / "made").read_text() == "x\n"
+    assert "an earlier try was interrupted" in workshop.log
+
+
+def test_the_workspace_is_removed_whatever_is_in_it(workshop: Workshop) -> None:
+    workshop.commands("mkdir -p a/b; touch a/b/c; chmod 555 a/b a")
+    failure(workshop, "mkdir -p a/b; chmod 0 a; false")
+
+    assert list((workshop.folder / "work").iterdir()) == []
+
+
+def test_output_reaches_the_log_while_the_command_runs(workshop: Workshop) -> None:
+    thread = threading.Thread(
+        target=workshop.commands,
+        args=(f"echo early; while [ ! -e {workshop.folder}/go ]; do sleep 0.02; done; echo late",),
+    )
+    thread.start()
+    log = workshop.folder / "log"
+
+    eventually(lambda: log.exists() and "\nearly\n" in log.read_text())
+    assert "\nlate" not in workshop.log
+    (workshop.folder / "go").touch()
+    thread.join(5)
+    assert workshop.log.endswith("\nlate\n")
+
+
+def test_both_outputs_are_in_order_and_the_last_line_needs_no_newline(workshop: Workshop) -> None:
+    workshop.commands("echo 1; echo 2 >&2; echo 3; printf 4")
+
+    assert workshop.log.endswith("\n1\n2\n3\n4\n")
+
+
+def test_the_log_is_capped_and_says_so_in_its_last_line(workshop: Workshop) -> None:
+    workshop.commands("head -c 5000000 /dev/zero | tr '\\0' 'x' | fold -w 99", max_log=20_000)
+
+    assert len(workshop.log) < 20_200
+    assert workshop.log.splitlines()[-1] == "[the log ends here: it is longer than 20000 bytes]"
+
+
+def test_secrets_are_masked_in_logs_and_errors_in_every_form(workshop: Workshop) -> None:
+    secret, key = "s3cret/+word", "-----BEGIN\nbm90IGEga2V5\n-----END"
+    secrets = (secret, key)
+    pieces = f"printf %s {secret[:4]}; sleep 0.2; echo {secret[4:]}"
+
+    message = failure(
+        workshop,
+        pieces,
+        f"echo {secret}; echo -n {secret} | base64; echo 's3cret%2F%2Bword'; echo '{key}'",
+        f"printf '%070000d{secret}'  0",
+        f"printf %s {secret}; false {secret}",
+        secrets=secrets,
+    )
+
+    assert message == 'Command "printf %s ****; false ****" exited with status 1'
+    assert "s3cret" not in workshop.log
+    assert "czNjcmV0" not in workshop.log
+    assert "bm90IGEga2V5" not in workshop.log
+    assert "\n****\n****\n****\n****\n" in workshop.log
+
+
+def test_output_that_is_not_text_is_kept(workshop: Workshop) -> None:
+    workshop.commands("printf '\\377\\376\\n'")
+
+    assert b"\n\xff\xfe\n" in (workshop.folder / "log").read_bytes()
+
+
+def test_an_action_type_without_a_provider_is_named(workshop: Workshop) -> None:
+    kind = ActionType("Deploy", "AWS", "S3", "1")
+
+    with pytest.raises(ActionError, match="Deploy · AWS · S3 · 1 is not run by this version"):
+        provider_for(kind)
+    assert isinstance(workshop.folder, Path)

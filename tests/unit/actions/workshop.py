@@ -1,0 +1,83 @@
+"""What an action is given, in one temporary folder: a real store, real logs."""
+
+import itertools
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hookline.actions import provider_for
+from hookline.actions.artifacts import ArtifactStore
+from hookline.actions.provider import ActionContext, ActionResult, ActionSettings, Artifact
+from hookline.model import Action, ActionType, OutputArtifact, new_id
+
+COMMANDS = ActionType("Compute", "AWS", "Commands", "1")
+
+
+@dataclass
+class Workshop:
+    """Makes contexts in one temporary folder, and reads what actions left there."""
+
+    folder: Path
+    stop: threading.Event = field(default_factory=threading.Event)
+    numbers: "itertools.count[int]" = field(default_factory=itertools.count)
+
+    @property
+    def store(self) -> ArtifactStore:
+        return ArtifactStore(str(self.folder / "artifacts"))
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text(errors="replace")
+
+    def context(self, action: Action, **changes: Any) -> ActionContext:
+        settings = ActionSettings(
+            github_url=changes.pop("github_url", f"file://{self.folder}/repositories"),
+            time_limit=changes.pop("time_limit", 20.0),
+            max_log=changes.pop("max_log", 1_000_000),
+        )
+        given: dict[str, Any] = {
+            "action_execution_id": new_id(),
+            "execution_id": "execution",
+            "pipeline_name": "release",
+            "pipeline_id": 1,
+            "stage_name": "Stage",
+            "action": action,
+            "region": "eu-west-1",
+            "source_revision": None,
+            "inputs": (),
+            "artifacts": self.store,
+            "folder": self.folder / "work",
+            "log": self.folder / "log",
+            "settings": settings,
+            "stop": self.stop,
+        }
+        return ActionContext(**given | changes)
+
+    def run(self, action: Action, **changes: Any) -> ActionResult:
+        return provider_for(action.type).run(self.context(action, **changes))
+
+    def commands(self, *commands: str, files: tuple[str, ...] = (), **changes: Any) -> ActionResult:
+        action = Action(
+            "Compile",
+            COMMANDS,
+            commands=commands,
+            output_artifacts=(OutputArtifact("Made", files),) if files else (),
+            environment=changes.pop("environment", ()),
+            timeout_minutes=changes.pop("timeout_minutes", None),
+        )
+        return self.run(action, **changes)
+
+    def artifact(self, name: str, files: dict[str, str]) -> Artifact:
+        """An artifact in the store that has `files`."""
+        source = self.folder / f"input-{next(self.numbers)}"
+        for path, text in files.items():
+            (source / path).parent.mkdir(parents=True, exist_ok=True)
+            (source / path).write_text(text)
+        self.store.pack(f"inputs/{name}", source)
+        return Artifact(name, f"inputs/{name}")
+
+    def unpacked(self, artifact: Artifact) -> Path:
+        folder = self.folder / f"unpacked-{next(self.numbers)}"
+        self.store.unpack(artifact.key, folder)
+        return folder

@@ -1,0 +1,368 @@
+"""The endpoint as a client meets it: its steps in order, and never an answer of another form."""
+
+import asyncio
+import itertools
+import json
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import pytest
+import structlog
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.parsers import create_parser
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from hookline import errors
+from hookline.api.endpoint import COMMON_ERRORS, Endpoint, Handler, allowed_errors
+from hookline.api.service import service, shape_named
+from hookline.model import Credential, Scope
+
+KEY = Credential("AKIDEXAMPLE", "the secret key", "111122223333", 0.0)
+DEFAULT = Scope("000000000000", "us-east-1")
+WEBHOOK: dict[str, Any] = {
+    "name": "deploy",
+    "targetPipeline": "release",
+    "targetAction": "Source",
+    "filters": [{"jsonPath": "$.ref"}],
+    "authentication": "GITHUB_HMAC",
+    "authenticationConfiguration": {"SecretToken": "hush"},
+}
+PUT = json.dumps({"webhook": WEBHOOK}).encode()
+
+Headers = list[tuple[str, str]]
+Sent = tuple[int, dict[str, str], Any]
+
+
+def put_webhook(scope: Scope, parameters: dict[str, Any]) -> Mapping[str, Any]:
+    name = parameters["webhook"]["name"]
+    definition = {**parameters["webhook"], "authenticationConfiguration": {}}
+    return {"webhook": {"definition": definition, "url": "", "arn": scope.webhook_arn(name)}}
+
+
+def raising(error: Exception) -> Handler:
+    def handler(_scope: Scope, _parameters: dict[str, Any]) -> None:
+        raise error
+
+    return handler
+
+
+def lookup(access_key_id: str) -> Credential | None:
+    return KEY if access_key_id == KEY.access_key_id else None
+
+
+def endpoint(*, verify: bool = False, max_body: int = 1_000_000, **handlers: Handler) -> Endpoint:
+    return Endpoint(
+        {"PutWebhook": put_webhook, **handlers},
+        lookup,
+        verify=verify,
+        default_scope=DEFAULT,
+        max_body=max_body,
+    )
+
+
+def target(operation: str) -> Headers:
+    return [("host", "localhost"), ("x-amz-target", f"CodePipeline_20150709.{operation}")]
+
+
+def signed(operation: str, body: bytes, secret: str = KEY.secret_access_key) -> Headers:
+    request = AWSRequest("POST", "http://localhost/", headers=dict(target(operation)), data=body)
+    key = Credentials(KEY.access_key_id, secret)
+    SigV4Auth(key, "codepipeline", "eu-west-3").add_auth(request)
+    return list(request.headers.items())
+
+
+def events(chunks: Iterable[bytes], last: str) -> Iterator[dict[str, Any]]:
+    for chunk in chunks:
+        yield {"type": "http.request", "body": chunk, "more_body": True}
+    yield {"type": last}
+
+
+def send(
+    tested: Endpoint, headers: Headers, body: bytes | Iterable[bytes], last: str = "http.request"
+) -> Sent:
+    """POST a body through a Starlette application: status, headers, JSON of the answer."""
+    incoming = events([body] if isinstance(body, bytes) else body, last)
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": "/",
+        "raw_path": b"/",
+        "query_string": b"",
+        "root_path": "",
+        "server": ("localhost", 80),
+        "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in headers],
+    }
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(0)
+        return next(incoming)
+
+    async def record(event: Any) -> None:
+        await asyncio.sleep(0)
+        sent.append(event)
+
+    app = Starlette(routes=[Route("/", tested.__call__, methods=["POST"])])
+    asyncio.run(app(scope, receive, record))
+    answered = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    return sent[0]["status"], answered, json.loads(sent[1]["body"])
+
+
+def failed(sent: Sent, code: str, status: int = 400) -> str:
+    """The message of an error, after a check of everything else that W1 and W4 say of it."""
+    got_status, headers, body = sent
+    assert headers["content-type"] == "application/x-amz-json-1.1"
+    assert uuid.UUID(headers["x-amzn-requestid"]).version == 4
+    assert (got_status, body["__type"]) == (status, code)
+    assert list(body) == ["__type", "message"]
+    message: str = body["message"]
+    return message
+
+
+def test_w1_a_signed_call_is_answered() -> None:
+    status, headers, body = send(endpoint(verify=True), signed("PutWebhook", PUT), PUT)
+    assert status == 200
+    assert headers["content-type"] == "application/x-amz-json-1.1"
+    assert uuid.UUID(headers["x-amzn-requestid"]).version == 4
+    assert body["webhook"]["arn"] == "arn:aws:codepipeline:eu-west-3:111122223333:webhook:deploy"
+    assert body["webhook"]["definition"]["filters"] == [{"jsonPath": "$.ref"}]
+
+
+def test_w1_a_body_may_come_in_pieces_and_without_a_content_type() -> None:
+    status, _, _ = send(endpoint(), target("PutWebhook"), [PUT[:10], b"", PUT[10:]])
+    assert status == 200
+
+
+def test_w1_an_operation_without_output_answers_an_empty_object() -> None:
+    tested = endpoint(DeletePipeline=lambda _scope, _parameters: None)
+    status, _, body = send(tested, target("DeletePipeline"), b'{"name": "a"}')
+    assert (status, body) == (200, {})
+
+
+@pytest.mark.parametrize("operation", service().operation_names)
+def test_w2_every_operation_of_the_model_is_known(operation: str) -> None:
+    tested = Endpoint({}, lookup, verify=False, default_scope=DEFAULT)
+    message = failed(send(tested, target(operation), b"not JSON"), "NotImplementedException", 501)
+    assert operation in message
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CodePipeline_20150709.Nothing",
+        "CodePipeline_20150709.",
+        "CodePipeline_20150709.putwebhook",
+        "PutWebhook",
+        "CodeBuild_20161006.ListProjects",
+        "CodePipeline_20150709.CodePipeline_20150709.PutWebhook",
+        "",
+        "é",
+    ],
+)
+def test_w2_an_unknown_target_is_an_unknown_operation(name: str) -> None:
+    failed(send(endpoint(), [("x-amz-target", name)], PUT), "UnknownOperationException")
+
+
+def test_w2_a_missing_or_repeated_target_is_an_unknown_operation() -> None:
+    message = failed(send(endpoint(), [], PUT), "UnknownOperationException")
+    assert "X-Amz-Target" in message
+    twice = target("PutWebhook") * 2
+    failed(send(endpoint(), twice, PUT), "UnknownOperationException")
+
+
+def test_w3_constraints_are_checked_before_the_handler() -> None:
+    tested = endpoint(PutWebhook=raising(AssertionError("called")))
+    body = json.dumps({"webhook": {**WEBHOOK, "name": "a b"}}).encode()
+    message = failed(send(tested, target("PutWebhook"), body), "ValidationException")
+    assert message.startswith("1 validation error detected: Value 'a b' at 'webhook.name' failed")
+
+
+def test_w4_errors_come_in_the_order_of_the_steps() -> None:
+    tested = endpoint(verify=True)
+    unsigned = send(tested, target("Nothing"), b"{")
+    failed(unsigned, "MissingAuthenticationTokenException")
+    failed(send(tested, signed("Nothing", b"{"), b"{"), "UnknownOperationException")
+    failed(send(tested, signed("ListPipelines", b"{"), b"{"), "NotImplementedException", 501)
+    failed(send(tested, signed("PutWebhook", b"{"), b"{"), "SerializationException")
+    failed(send(tested, signed("PutWebhook", b"{}"), b"{}"), "ValidationException")
+
+
+def test_w4_an_error_of_the_handler_reaches_botocore_typed() -> None:
+    tested = endpoint(PutWebhook=raising(errors.PipelineNotFoundException("no pipeline")))
+    sent = send(tested, target("PutWebhook"), PUT)
+    assert failed(sent, "PipelineNotFoundException") == "no pipeline"
+    response = {"status_code": 400, "headers": sent[1], "body": json.dumps(sent[2]).encode()}
+    parsed = create_parser("json").parse(response, shape_named("PutWebhookOutput"))
+    assert parsed["Error"] == {"Code": "PipelineNotFoundException", "Message": "no pipeline"}
+
+
+def test_w4_an_error_that_the_model_does_not_list_is_sent_and_logged() -> None:
+    tested = endpoint(PutWebhook=raising(errors.PipelineNameInUseException("hush")))
+    with structlog.testing.capture_logs() as logs:
+        sent = send(tested, target("PutWebhook"), PUT)
+    failed(sent, "PipelineNameInUseException")
+    (entry,) = logs
+    assert entry["log_level"] == "error"
+    assert entry["operation"] == "PutWebhook"
+    assert entry["request_id"] == sent[1]["x-amzn-requestid"]
+    assert "hush" not in str(entry)
+
+
+def test_w4_a_clients_mistake_is_not_logged() -> None:
+    with structlog.testing.capture_logs() as logs:
+        send(
+            endpoint(PutWebhook=raising(errors.LimitExceededException())), target("PutWebhook"), PUT
+        )
+        send(endpoint(), target("PutWebhook"), b"{}")
+        send(endpoint(), [("x-amz-target", "hush")], PUT)
+        send(endpoint(verify=True), target("PutWebhook"), PUT)
+    assert logs == []
+
+
+def _api_errors() -> list[type[errors.ApiError]]:
+    return errors.ApiError.__subclasses__()
+
+
+@pytest.mark.parametrize("error", _api_errors(), ids=lambda error: error.__name__)
+def test_w4_every_error_is_common_or_in_the_model_with_its_status(
+    error: type[errors.ApiError],
+) -> None:
+    shapes = {shape.name: shape for shape in service().error_shapes}
+    listed = set().union(*(allowed_errors(name) for name in service().operation_names))
+    assert error.__name__ in listed
+    if error.__name__ in shapes:
+        declared: Any = shapes[error.__name__].metadata.get("error", {})
+        assert error.status == declared.get("httpStatusCode", 400)
+
+
+def test_w4_the_common_errors_exist() -> None:
+    assert {error.__name__ for error in _api_errors()} >= COMMON_ERRORS
+
+
+def test_w4_allowed_errors_are_the_models_and_the_common_ones() -> None:
+    assert "WebhookNotFoundException" in allowed_errors("RegisterWebhookWithThirdParty")
+    assert "WebhookNotFoundException" not in allowed_errors("DeleteWebhook")
+    assert allowed_errors("PollForJobs") > COMMON_ERRORS
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        raising(RuntimeError("hush")),
+        raising(KeyError("hush")),
+        raising(errors.SealError("hush")),
+        lambda _scope, _parameters: {"webhook": {"url": ["hush"]}},
+    ],
+)
+def test_w4_an_unexpected_exception_tells_nothing(handler: Handler) -> None:
+    with structlog.testing.capture_logs() as logs:
+        sent = send(endpoint(PutWebhook=handler), target("PutWebhook"), PUT)
+    message = failed(sent, "InternalFailure", 500)
+    (entry,) = logs
+    assert entry["request_id"] == sent[1]["x-amzn-requestid"]
+    assert (entry["operation"], entry["log_level"]) == ("PutWebhook", "error")
+    assert entry["exception"] in {"RuntimeError", "KeyError", "SealError", "TypeError"}
+    assert "endpoint.py" in entry["stack"]
+    assert "hush" not in message
+    assert "hush" not in str({**entry, "stack": ""})
+
+
+def test_w4_a_store_that_is_down_is_service_unavailable() -> None:
+    down = errors.StoreUnavailableError()
+    sent = send(endpoint(PutWebhook=raising(down)), target("PutWebhook"), PUT)
+    failed(sent, "ServiceUnavailableException", 503)
+
+
+def test_w4_a_store_that_is_down_at_authentication_is_service_unavailable() -> None:
+    def unreachable(_access_key_id: str) -> Credential | None:
+        raise errors.StoreUnavailableError
+
+    tested = Endpoint({}, unreachable, verify=True, default_scope=DEFAULT)
+    sent = send(tested, signed("PutWebhook", PUT), PUT)
+    failed(sent, "ServiceUnavailableException", 503)
+
+
+def test_w4_a_body_over_the_cap_is_refused_while_it_comes() -> None:
+    tested, headers = endpoint(max_body=100), target("PutWebhook")
+    endless = itertools.repeat(b" " * 60)
+    failed(send(tested, headers, endless), "RequestEntityTooLargeException", 413)
+    failed(send(tested, headers, b" " * 101), "RequestEntityTooLargeException", 413)
+    failed(send(tested, headers, b" " * 100), "SerializationException")
+
+
+def test_w4_a_body_that_ends_early_is_no_failure_of_ours() -> None:
+    with structlog.testing.capture_logs() as logs:
+        sent = send(endpoint(), target("PutWebhook"), PUT[:10], "http.disconnect")
+    failed(sent, "SerializationException")
+    assert logs == []
+
+
+def test_w5_signatures_are_verified() -> None:
+    tested = endpoint(verify=True)
+    wrong = signed("PutWebhook", PUT, secret="guess")
+    failed(send(tested, wrong, PUT), "InvalidSignatureException")
+    failed(send(tested, signed("PutWebhook", PUT), PUT + b" "), "InvalidSignatureException")
+    late = Endpoint({}, lookup, verify=True, default_scope=DEFAULT, clock=lambda: 4_000_000_000.0)
+    message = failed(send(late, signed("PutWebhook", PUT), PUT), "InvalidSignatureException")
+    assert message.startswith("Signature expired: ")
+
+
+def test_w6_without_verification_the_scope_is_the_claimed_one_or_the_default() -> None:
+    def arn(headers: Headers) -> Any:
+        return send(endpoint(), headers, PUT)[2]["webhook"]["arn"]
+
+    assert arn(target("PutWebhook")) == DEFAULT.webhook_arn("deploy")
+    wrong = signed("PutWebhook", b"other", secret="guess")
+    assert arn(wrong) == Scope("111122223333", "eu-west-3").webhook_arn("deploy")
+    bearer = [*target("PutWebhook"), ("authorization", "Bearer x")]
+    assert arn(bearer) == DEFAULT.webhook_arn("deploy")
+
+
+WORDS = st.sampled_from([*WEBHOOK, "webhook", "tags", "key", "value", "jsonPath", "SecretToken"])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS, inner, max_size=4),
+    max_leaves=12,
+)
+MUTATIONS: list[Callable[[bytes, int, bytes], bytes]] = [
+    lambda body, place, extra: body[:place] + extra + body[place:],
+    lambda body, place, extra: body[:place] + extra + body[place + len(extra) :],
+    lambda body, place, extra: body[:place] + extra,
+    lambda body, place, extra: body[place:] + extra + body[:place],
+]
+MANY = settings(max_examples=300, deadline=None)
+
+
+@MANY
+@given(st.sampled_from(MUTATIONS), st.integers(0, len(PUT)), st.binary(max_size=6))
+def test_w4_a_mutated_body_is_never_a_failure_of_ours(
+    mutate: Callable[[bytes, int, bytes], bytes], place: int, extra: bytes
+) -> None:
+    status, _, _ = send(endpoint(), target("PutWebhook"), mutate(PUT, place, extra))
+    assert status in {200, 400}
+
+
+@MANY
+@given(st.dictionaries(WORDS, JSON, max_size=5), st.booleans())
+def test_w4_any_json_is_never_a_failure_of_ours(document: Any, inside: bool) -> None:  # noqa: FBT001 -- drawn by Hypothesis
+    body = {"webhook": {**WEBHOOK, **document}} if inside else document
+    status, _, _ = send(endpoint(), target("PutWebhook"), json.dumps(body).encode())
+    assert status in {200, 400}
+
+
+@MANY
+@given(st.sampled_from(["authorization", "x-amz-date", "x-amz-target", "host"]), st.data())
+def test_w5_any_header_is_never_a_failure_of_ours(name: str, data: st.DataObject) -> None:
+    value = data.draw(st.text(st.characters(max_codepoint=255), max_size=60))
+    headers = [*signed("PutWebhook", PUT), (name, value)]
+    status, _, _ = send(endpoint(verify=True), headers, PUT)
+    assert status in {200, 400}
+    assert status == 400 or not value.strip(" \t,")

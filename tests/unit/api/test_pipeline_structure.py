@@ -1,0 +1,421 @@
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from hookline.api.action_types import ACTION_TYPES
+from hookline.api.pipeline_structure import check_structure, with_defaults
+from hookline.errors import (
+    ApiError,
+    InvalidActionDeclarationException,
+    InvalidBlockerDeclarationException,
+    InvalidStageDeclarationException,
+    InvalidStructureException,
+    LimitExceededException,
+)
+
+Json = dict[str, Any]
+
+
+def kind(text: str) -> Json:
+    category, owner, provider = text.split()
+    return {"category": category, "owner": owner, "provider": provider, "version": "1"}
+
+
+def github(name: str = "Fetch", artifact: str = "Source") -> Json:
+    return {
+        "name": name,
+        "actionTypeId": kind("Source ThirdParty GitHub"),
+        "configuration": {"Owner": "acme", "Repo": "app", "Branch": "main", "OAuthToken": "t"},
+        "outputArtifacts": [{"name": artifact}],
+    }
+
+
+def connection(**configuration: str) -> Json:
+    return {
+        "name": "Fetch",
+        "actionTypeId": kind("Source AWS CodeStarSourceConnection"),
+        "configuration": {
+            "ConnectionArn": "arn:aws:codeconnections:us-east-1:000000000000:connection/1",
+            "FullRepositoryId": "acme/app",
+            "BranchName": "main",
+            **configuration,
+        },
+        "outputArtifacts": [{"name": "Source"}],
+    }
+
+
+def commands(name: str = "Compile", **changes: Any) -> Json:
+    return {
+        "name": name,
+        "actionTypeId": kind("Compute AWS Commands"),
+        "commands": ["make"],
+        "inputArtifacts": [{"name": "Source"}],
+        **changes,
+    }
+
+
+def approval(name: str = "Approve", **changes: Any) -> Json:
+    return {"name": name, "actionTypeId": kind("Approval AWS Manual"), **changes}
+
+
+def pipeline(**changes: Any) -> Json:
+    return {
+        "name": "release",
+        "roleArn": "arn:aws:iam::000000000000:role/pipeline",
+        "artifactStore": {"type": "S3", "location": "bucket"},
+        "stages": [
+            {"name": "Source", "actions": [github()]},
+            {"name": "Build", "actions": [commands()]},
+        ],
+        **changes,
+    }
+
+
+def changed(change: Callable[[Json], object]) -> Json:
+    declaration = pipeline()
+    change(declaration)
+    return declaration
+
+
+def of_build(*actions: Json) -> Json:
+    return changed(lambda p: p["stages"][1].update(actions=list(actions)))
+
+
+def of_source(*actions: Json) -> Json:
+    return changed(lambda p: p["stages"][0].update(actions=list(actions)))
+
+
+def configured(**configuration: str) -> Json:
+    action = github()
+    action["configuration"].update(configuration)
+    return of_source(action)
+
+
+def refusal(declaration: Json) -> ApiError:
+    with pytest.raises(ApiError) as refused:
+        check_structure(declaration)
+    return refused.value
+
+
+def test_a_pipeline_of_a_source_and_commands_is_accepted() -> None:
+    check_structure(pipeline())
+
+
+@pytest.mark.parametrize(
+    ("declaration", "error", "words"),
+    [
+        (
+            changed(lambda p: p["stages"].pop()),
+            InvalidStructureException,
+            ["only 1 stage(s)", "minimum of 2 stages"],
+        ),
+        (
+            changed(lambda p: p["stages"][1].update(name="Source")),
+            InvalidStageDeclarationException,
+            ["'Source'", "unique"],
+        ),
+        (
+            changed(lambda p: p["stages"][1].update(actions=[])),
+            InvalidStageDeclarationException,
+            ["'Build'", "no actions"],
+        ),
+        (
+            of_build(commands(), commands()),
+            InvalidStageDeclarationException,
+            ["'Compile'", "'Build'", "unique"],
+        ),
+        (
+            of_source(github(), approval()),
+            InvalidStructureException,
+            ["'Approve'", "'Source'", "start with a stage that only contains source actions"],
+        ),
+        (
+            of_build(github("Again", "More")),
+            InvalidStructureException,
+            ["'Again'", "'Build'", "first stage"],
+        ),
+        (
+            of_build(commands(inputArtifacts=[{"name": "Nowhere"}])),
+            InvalidActionDeclarationException,
+            ["'Compile'", "'Build'", "'Nowhere'", "no action makes"],
+        ),
+        (
+            of_build(commands(inputArtifacts=[{"name": "Source"}, {"name": "Source"}])),
+            InvalidActionDeclarationException,
+            ["'Compile'", "'Build'", "'Source'", "more than once"],
+        ),
+        (
+            of_build(commands(outputArtifacts=[{"name": "Source"}])),
+            InvalidStructureException,
+            ["'Compile'", "'Build'", "'Source'", "'Fetch'", "unique"],
+        ),
+        (
+            of_build(commands(inputArtifacts=[])),
+            InvalidActionDeclarationException,
+            ["'Compile'", "'Build'", "0 input artifacts which is less than the minimum count (1)"],
+        ),
+        (
+            of_build(commands(outputArtifacts=[{"name": "A"}, {"name": "B"}])),
+            InvalidActionDeclarationException,
+            ["'Compile'", "'Build'", "2 output artifacts which is more than the maximum count (1)"],
+        ),
+        (
+            of_build(approval(actionTypeId=kind("Test Custom Jenkins"))),
+            InvalidActionDeclarationException,
+            ["'Approve'", "'Build'", "Test · Custom · Jenkins · 1", "registered"],
+        ),
+        (
+            of_build(approval(actionTypeId=kind("Build AWS CodeBild"))),
+            InvalidActionDeclarationException,
+            ["'Approve'", "'Build'", "Build · AWS · CodeBild · 1", "does not exist"],
+        ),
+        (
+            of_build(approval(actionTypeId=kind("Approval AWS Manual") | {"version": "2"})),
+            InvalidActionDeclarationException,
+            ["Approval · AWS · Manual · 2", "does not exist"],
+        ),
+        (
+            of_build(commands(commands=[])),
+            InvalidActionDeclarationException,
+            ["'Compile'", "'Build'", "no commands"],
+        ),
+        (
+            of_build(approval(commands=["ls"])),
+            InvalidActionDeclarationException,
+            ["'Approve'", "'Build'", "Compute · AWS · Commands · 1"],
+        ),
+        (
+            of_build(
+                commands(
+                    environmentVariables=[{"name": "KEY", "value": "x", "type": "SECRETS_MANAGER"}]
+                )
+            ),
+            InvalidActionDeclarationException,
+            ["'Compile'", "'Build'", "'KEY'", "SECRETS_MANAGER"],
+        ),
+        (
+            of_build(commands(namespace="N"), approval(namespace="N")),
+            InvalidActionDeclarationException,
+            ["'Approve'", "'Build'", "'N'", "'Compile'"],
+        ),
+        (
+            changed(lambda p: p["stages"][1].update(blockers=[{"name": "x", "type": "Schedule"}])),
+            InvalidBlockerDeclarationException,
+            ["'Build'"],
+        ),
+        (pipeline(artifactStore=None), InvalidStructureException, ["exactly one of artifactStore"]),
+        (
+            pipeline(artifactStores={"us-east-1": {"type": "S3", "location": "bucket"}}),
+            InvalidStructureException,
+            ["exactly one of artifactStore"],
+        ),
+        (configured(Owner="a/b"), InvalidActionDeclarationException, ["'Fetch'", "Owner 'a/b'"]),
+        (configured(Repo=".."), InvalidActionDeclarationException, ["'Source'", "Repo '..'"]),
+        (configured(Branch="-x"), InvalidActionDeclarationException, ["Branch '-x'"]),
+        (configured(Branch="a..b"), InvalidActionDeclarationException, ["Branch 'a..b'"]),
+        (
+            of_source(connection(FullRepositoryId="app")),
+            InvalidActionDeclarationException,
+            ["'Fetch'", "'Source'", "FullRepositoryId 'app'", "owner/repository"],
+        ),
+        (
+            of_source(connection(FullRepositoryId="../app")),
+            InvalidActionDeclarationException,
+            ["FullRepositoryId '../app'"],
+        ),
+        (
+            of_source(connection(BranchName="feature/*")),
+            InvalidActionDeclarationException,
+            ["BranchName 'feature/*'", "the name of a branch"],
+        ),
+    ],
+)
+def test_a_wrong_structure_is_refused_with_the_place_that_is_wrong(
+    declaration: Json, error: type[ApiError], words: list[str]
+) -> None:
+    refused = refusal(declaration)
+
+    assert type(refused) is error
+    for word in words:
+        assert word in refused.message
+
+
+def test_an_artifact_is_made_by_an_action_of_a_lower_run_order() -> None:
+    first = commands("First", outputArtifacts=[{"name": "Made"}])
+    second = commands("Second", inputArtifacts=[{"name": "Made"}], runOrder=2)
+    check_structure(of_build(second, first))
+
+
+def test_an_artifact_made_in_parallel_is_refused() -> None:
+    first = commands("First", outputArtifacts=[{"name": "Made"}])
+    second = commands("Second", inputArtifacts=[{"name": "Made"}])
+
+    message = refusal(of_build(first, second)).message
+
+    assert "'Second' in stage 'Build'" in message
+    assert "'First' in stage 'Build'" in message
+    assert "runOrder" in message
+
+
+def test_an_artifact_made_in_a_later_stage_is_refused() -> None:
+    late = {"name": "Late", "actions": [commands(outputArtifacts=[{"name": "Made"}])]}
+    early = commands(inputArtifacts=[{"name": "Made"}])
+    declaration = of_build(early)
+    declaration["stages"].append(late)
+
+    assert "does not make before it" in refusal(declaration).message
+
+
+@pytest.mark.parametrize(
+    "repository", ["acme/app", "a.b/c-d_e", "acme/.github", "#{variables.Repository}"]
+)
+def test_a_repository_that_can_exist_is_accepted(repository: str) -> None:
+    check_structure(of_source(connection(FullRepositoryId=repository)))
+
+
+@pytest.mark.parametrize("branch", ["main", "release/1.x", "feature/a-b", "v1.0", "a@b"])
+def test_a_branch_that_can_exist_is_accepted(branch: str) -> None:
+    check_structure(configured(Branch=branch))
+
+
+@pytest.mark.parametrize("key", ["Owner", "Repo", "Branch", "OAuthToken"])
+def test_a_required_key_that_is_missing_is_named_in_aws_words(key: str) -> None:
+    action = github()
+    del action["configuration"][key]
+
+    refused = refusal(of_source(action))
+
+    assert type(refused) is InvalidActionDeclarationException
+    assert "Action configuration for action 'Fetch' in stage 'Source'" in refused.message
+    assert f"is missing required configuration '{key}'" in refused.message
+
+
+@pytest.mark.parametrize(
+    ("change", "feature"),
+    [
+        ({"variables": [{"name": "x"}]}, "variables"),
+        (
+            {
+                "triggers": [
+                    {
+                        "providerType": "CodeStarSourceConnection",
+                        "gitConfiguration": {"sourceActionName": "Fetch"},
+                    }
+                ]
+            },
+            "triggers",
+        ),
+        ({"executionMode": "QUEUED"}, "executionMode QUEUED"),
+        ({"executionMode": "PARALLEL"}, "executionMode PARALLEL"),
+    ],
+)
+@pytest.mark.parametrize("type_", [{}, {"pipelineType": "V1"}])
+def test_what_only_v2_has_is_refused_in_v1_which_is_the_default(
+    change: Json, feature: str, type_: Json
+) -> None:
+    declaration = pipeline(**change, **type_)
+    declaration["stages"][0]["actions"] = [connection()]
+
+    message = refusal(declaration).message
+
+    assert feature in message
+    assert "Set pipelineType to V2" in message
+    check_structure(declaration | {"pipelineType": "V2"})
+
+
+@pytest.mark.parametrize("condition", ["beforeEntry", "onSuccess", "onFailure"])
+def test_conditions_of_stages_are_refused_in_v1(condition: str) -> None:
+    declaration = changed(lambda p: p["stages"][1].update({condition: {"result": "FAIL"}}))
+
+    assert f"{condition} (in stage 'Build')" in refusal(declaration).message
+    check_structure(declaration | {"pipelineType": "V2"})
+
+
+@pytest.mark.parametrize(
+    ("names", "words"), [(["Fetch", "Fetch"], "more than one"), (["Other"], "'Other'")]
+)
+def test_a_trigger_names_one_connection_of_the_first_stage(names: list[str], words: str) -> None:
+    declaration = of_source(connection()) | {
+        "pipelineType": "V2",
+        "triggers": [
+            {
+                "providerType": "CodeStarSourceConnection",
+                "gitConfiguration": {"sourceActionName": name},
+            }
+            for name in names
+        ],
+    }
+
+    assert words in refusal(declaration).message
+
+
+@pytest.mark.parametrize(
+    ("declaration", "words"),
+    [
+        (
+            changed(
+                lambda p: p["stages"].extend(
+                    {"name": f"S{n}", "actions": [approval()]} for n in range(49)
+                )
+            ),
+            "51 stages; 50 is the most",
+        ),
+        (of_build(*(approval(f"A{n}") for n in range(51))), "'Build' has 51 actions"),
+        (
+            changed(
+                lambda p: p["stages"].extend(
+                    {"name": f"S{n}", "actions": [approval(f"A{m}") for m in range(50)]}
+                    for n in range(10)
+                )
+            ),
+            "502 actions; 500 is the most",
+        ),
+    ],
+)
+def test_more_than_the_quotas_is_a_limit_exceeded(declaration: Json, words: str) -> None:
+    refused = refusal(declaration)
+
+    assert type(refused) is LimitExceededException
+    assert words in refused.message
+
+
+def test_as_many_stages_and_actions_as_the_quotas_allow_are_accepted() -> None:
+    declaration = of_build(*(approval(f"A{n}") for n in range(50)))
+    declaration["stages"].extend({"name": f"S{n}", "actions": [approval()]} for n in range(48))
+    check_structure(declaration)
+
+
+def test_every_source_type_makes_exactly_one_artifact_and_takes_none() -> None:
+    sources = [rule for type_, rule in ACTION_TYPES.items() if type_.category == "Source"]
+
+    assert len(sources) == 5
+    for rule in sources:
+        assert (rule.inputs.least, rule.inputs.most) == (0, 0)
+        assert (rule.outputs.least, rule.outputs.most) == (1, 1)
+
+
+def test_defaults_are_filled_in_as_aws_answers_them() -> None:
+    declaration = pipeline()
+    before = deepcopy(declaration)
+
+    full = with_defaults(declaration)
+
+    assert declaration == before
+    assert full["pipelineType"] == "V1"
+    assert full["executionMode"] == "SUPERSEDED"
+    fetch, compile_ = full["stages"][0]["actions"][0], full["stages"][1]["actions"][0]
+    assert fetch == github() | {"runOrder": 1, "inputArtifacts": []}
+    assert compile_ == commands() | {"runOrder": 1, "configuration": {}, "outputArtifacts": []}
+
+
+def test_defaults_replace_nothing_that_was_given() -> None:
+    given = pipeline(pipelineType="V2", executionMode="QUEUED")
+    given["stages"][1]["actions"] = [commands(runOrder=7)]
+
+    full = with_defaults(given)
+
+    assert (full["pipelineType"], full["executionMode"]) == ("V2", "QUEUED")
+    assert full["stages"][1]["actions"][0]["runOrder"] == 7
+    assert with_defaults(full) == full
