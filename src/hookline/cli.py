@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -12,6 +12,10 @@ from rich.table import Table
 from hookline import config
 from hookline.config import Settings
 from hookline.errors import HooklineError
+
+if TYPE_CHECKING:
+    from hookline.sealing import Seal
+    from hookline.store.database import Database
 
 app = typer.Typer(
     name="hookline",
@@ -143,7 +147,7 @@ def delete_credential(
     _out.print(f"Deleted {access_key_id}")
 
 
-def _open(settings: Settings):  # noqa: ANN202 - the types are those of the imports inside
+def _open(settings: Settings) -> "tuple[Database, Seal]":
     from hookline.app import open_seal  # noqa: PLC0415 - keeps --help fast
     from hookline.store.database import Database  # noqa: PLC0415 - the same
 
@@ -164,3 +168,7 @@ def main() -> None:
     except HooklineError as error:
         print(f"hookline: {error.message}", file=sys.stderr)  # noqa: T201 - a person reads it
         sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -352,7 +352,7 @@ def _action_detail(pipeline: Pipeline, execution: ActionExecution) -> dict[str, 
 
 
 def _action_input(pipeline: Pipeline, execution: ActionExecution) -> dict[str, Any]:
-    declared = next(
+    declared: dict[str, Any] = next(
         (
             action
             for stage in pipeline_secrets.masked(pipeline.declaration)["stages"]

@@ -9,8 +9,7 @@ serializer keeps plain JSON where the default one would pickle.
 import logging
 from collections.abc import Callable
 
-from dbos import DBOS, DBOSConfig, SetWorkflowID
-from dbos import WorkflowHandle as _Handle
+from dbos import DBOS, DBOSConfig, SetWorkflowID, WorkflowHandle
 from dbos._serialization import DBOSPortableJSON
 
 # Work is resumed only under the version it began with: it never changes.
@@ -46,38 +45,9 @@ class DurableRuns:
             "enable_otlp": False,
         }
         DBOS(config=config)
-        # DBOS decorates plain functions only; the callables given here may be methods.
-        @DBOS.step(name="open_stage")
-        def step_open(stage_execution_id: str) -> list[list[str]]:
-            return open_stage(stage_execution_id)
-
-        @DBOS.step(name="run_action")
-        def step_run(stage_execution_id: str, action_name: str) -> bool:
-            return run_action(stage_execution_id, action_name)
-
-        @DBOS.step(name="close_stage")
-        def step_close(stage_execution_id: str) -> None:
-            close_stage(stage_execution_id)
-
-        @DBOS.workflow(name="run_action_durably")
-        def action_workflow(stage_execution_id: str, action_name: str) -> bool:
-            return step_run(stage_execution_id, action_name)
-
-        @DBOS.workflow(name="run_stage_durably")
-        def stage_workflow(stage_execution_id: str) -> None:
-            for names in step_open(stage_execution_id):
-                handles: list[_Handle[bool]] = []
-                for name in names:
-                    with SetWorkflowID(f"{stage_execution_id}/{name}"):
-                        handles.append(
-                            DBOS.start_workflow(action_workflow, stage_execution_id, name)
-                        )
-                outcomes = [handle.get_result() for handle in handles]
-                if not all(outcomes):
-                    break
-            step_close(stage_execution_id)
-
-        self._stage_workflow = stage_workflow
+        self._stage_workflow = _stage_workflow(
+            open_stage, _action_workflow(run_action), close_stage
+        )
 
     def launch(self) -> None:
         """Connect, and resume what an earlier process left unfinished."""
@@ -87,3 +57,51 @@ class DurableRuns:
         """Run a stage, unless its workflow exists already."""
         with SetWorkflowID(stage_execution_id):
             DBOS.start_workflow(self._stage_workflow, stage_execution_id)
+
+
+# DBOS decorates plain functions only, and the steps given may be methods: so each gets a wrapper.
+
+
+def _action_workflow(run_action: Callable[[str, str], bool]) -> Callable[[str, str], bool]:
+    @DBOS.step(name="run_action")
+    def run(stage_execution_id: str, action_name: str) -> bool:
+        return run_action(stage_execution_id, action_name)
+
+    @DBOS.workflow(name="run_action_durably")
+    def workflow(stage_execution_id: str, action_name: str) -> bool:
+        return run(stage_execution_id, action_name)
+
+    return workflow
+
+
+def _stage_workflow(
+    open_stage: Callable[[str], list[list[str]]],
+    action_workflow: Callable[[str, str], bool],
+    close_stage: StageFunction,
+) -> StageFunction:
+    @DBOS.step(name="open_stage")
+    def opened(stage_execution_id: str) -> list[list[str]]:
+        return open_stage(stage_execution_id)
+
+    @DBOS.step(name="close_stage")
+    def close(stage_execution_id: str) -> None:
+        close_stage(stage_execution_id)
+
+    @DBOS.workflow(name="run_stage_durably")
+    def workflow(stage_execution_id: str) -> None:
+        for names in opened(stage_execution_id):
+            if not all(_run_together(action_workflow, stage_execution_id, names)):
+                break
+        close(stage_execution_id)
+
+    return workflow
+
+
+def _run_together(
+    action_workflow: Callable[[str, str], bool], stage_execution_id: str, names: list[str]
+) -> list[bool]:
+    handles: list[WorkflowHandle[bool]] = []
+    for name in names:
+        with SetWorkflowID(f"{stage_execution_id}/{name}"):
+            handles.append(DBOS.start_workflow(action_workflow, stage_execution_id, name))
+    return [handle.get_result() for handle in handles]

@@ -1,117 +1,90 @@
-"""A filter's condition as one function from an element to true or false."""
+"""A filter's conditions as functions from an element to true or false."""
 
-from collections.abc import Callable
 from typing import Any
 
 from hookline.jsonpath.comparison import OPERATORS, UNDEFINED
 from hookline.jsonpath.errors import FunctionError, PathNotFoundError
+from hookline.jsonpath.evaluator import compile_path
 from hookline.jsonpath.reading import Reading
-from hookline.jsonpath.syntax import (
-    AllOf,
-    AnyOf,
-    Call,
-    Comparison,
-    Condition,
-    Existence,
-    Literal,
-    Not,
-    Operand,
-    ParsedPath,
-)
-
-Evaluate = Callable[[Any, Reading], Any]
-Predicate = Callable[[Any, Reading], bool]
-CompilePath = Callable[[ParsedPath, bool], Evaluate]
+from hookline.jsonpath.syntax import Call, Evaluate, ParsedPath, Predicate
 
 
-class ConditionCompiler:
-    """Compiles the conditions of one path.
+def any_of(conditions: list[Predicate]) -> Predicate:
+    """True if one of the conditions is; those behind it are not asked."""
+    return lambda item, reading: any(condition(item, reading) for condition in conditions)
 
-    Args:
-        compile_path: makes a path within a condition a function; its second argument says
-            whether every step has to be there, as in tests of existence.
-        strict: whether the paths that are compared stand within such a test.
+
+def all_of(conditions: list[Predicate]) -> Predicate:
+    """True if all of the conditions are; those behind a false one are not asked."""
+    return lambda item, reading: all(condition(item, reading) for condition in conditions)
+
+
+def negation(condition: Predicate) -> Predicate:
+    """True if the condition isn't."""
+    return lambda item, reading: not condition(item, reading)
+
+
+def comparison(left: Any, operator: str, right: Any) -> Predicate:
+    """True if the operator holds between the two, each a path or a value."""
+    test, ours, theirs = OPERATORS[operator], _operand(left), _operand(right)
+    return lambda item, reading: test(ours(item, reading), theirs(item, reading), reading)
+
+
+def existence(path: ParsedPath, *, wanted: bool) -> Predicate:
+    """True if every step of the path is there, or with `wanted` false if not.
+
+    The path is read from the element even when it starts with `$`, as Jayway does.
     """
+    evaluate = compile_path(path)
 
-    def __init__(self, compile_path: CompilePath, *, strict: bool) -> None:
-        self.compile_path = compile_path
-        self.strict = strict
+    def exists(item: Any, reading: Reading) -> bool:
+        outer, reading.strict = reading.strict, True
+        try:
+            evaluate(item, reading)
+        except PathNotFoundError:
+            return not wanted
+        finally:
+            reading.strict = outer
+        return wanted
 
-    def compile(self, condition: Condition) -> Predicate:
-        if isinstance(condition, Comparison):
-            return self._comparison(condition)
-        if isinstance(condition, Existence):
-            return self._existence(condition)
-        if isinstance(condition, Not):
-            operand = self.compile(condition.operand)
-            return lambda item, reading: not operand(item, reading)
-        return self._logic(condition)
+    return exists
 
-    def _logic(self, condition: AllOf | AnyOf) -> Predicate:
-        operands = [self.compile(operand) for operand in condition.operands]
-        joined = all if isinstance(condition, AllOf) else any
-        return lambda item, reading: joined(operand(item, reading) for operand in operands)
 
-    def _comparison(self, comparison: Comparison) -> Predicate:
-        test = OPERATORS[comparison.operator]
-        left, right = self._operand(comparison.left), self._operand(comparison.right)
-        return lambda item, reading: test(left(item, reading), right(item, reading), reading)
+def _operand(operand: Any) -> Evaluate:
+    if not isinstance(operand, ParsedPath):
+        return lambda _item, _reading: operand
+    names = operand.plain_names
+    if names is None or operand.from_root:
+        return _path(operand)
 
-    def _existence(self, existence: Existence) -> Predicate:
-        evaluate = self.compile_path(existence.path, True)
-        wanted = existence.wanted
-
-        def predicate(item: Any, reading: Reading) -> bool:
-            try:
-                evaluate(item, reading)
-            except PathNotFoundError:
-                return not wanted
-            return wanted
-
-        return predicate
-
-    def _operand(self, operand: Operand) -> Evaluate:
-        if not isinstance(operand, ParsedPath):
-            value = operand.value if isinstance(operand, Literal) else operand
-            return lambda _item, _reading: value
-        names = operand.plain_names
-        if names is not None and not operand.from_root:
-            return lambda item, _reading: look_up(item, names)
-        evaluate = self._value(operand)
-        return _remembered(evaluate) if operand.from_root else evaluate
-
-    def _value(self, path: ParsedPath) -> Evaluate:
-        evaluate = self.compile_path(path, self.strict)
-        last = path.steps[-1] if path.steps else None
-        gives_keys = isinstance(last, Call) and last.function == "keys"
-
-        def value(item: Any, reading: Reading) -> Any:
-            try:
-                found = evaluate(item, reading)
-            except PathNotFoundError:
+    def look_up(item: Any, _: Reading) -> Any:
+        for name in names:
+            if not isinstance(item, dict) or name not in item:
                 return UNDEFINED
-            if gives_keys and found is not None:
-                raise FunctionError("the result of keys() can't be compared")
-            return found
+            item = item[name]
+        return item
 
-        return value
+    return look_up
 
 
-def _remembered(evaluate: Evaluate) -> Evaluate:
-    """`evaluate` of the root document, worked out once in a reading."""
+def _path(path: ParsedPath) -> Evaluate:
+    """The path's value, UNDEFINED if there is none; worked out once if it starts at the root."""
+    evaluate = compile_path(path)
+    gives_keys = any(isinstance(step, Call) and step.function == "keys" for step in path.steps[-1:])
+
+    def value(item: Any, reading: Reading) -> Any:
+        try:
+            found = evaluate(item, reading)
+        except PathNotFoundError:
+            return UNDEFINED
+        if gives_keys and found is not None:
+            raise FunctionError("the result of keys() can't be compared")
+        return found
 
     def from_root(_item: Any, reading: Reading) -> Any:
-        if evaluate not in reading.answers:
-            reading.answers[evaluate] = evaluate(reading.root, reading)
-        return reading.answers[evaluate]
+        key = (evaluate, reading.strict)
+        if key not in reading.answers:
+            reading.answers[key] = value(reading.root, reading)
+        return reading.answers[key]
 
-    return from_root
-
-
-def look_up(value: Any, names: tuple[str, ...]) -> Any:
-    """What the names lead to, UNDEFINED if nothing."""
-    for name in names:
-        if not isinstance(value, dict) or name not in value:
-            return UNDEFINED
-        value = value[name]
-    return value
+    return from_root if path.from_root else value

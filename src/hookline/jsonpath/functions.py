@@ -1,7 +1,7 @@
-"""The functions that may end a path, `$.numbers.sum()`; an unknown name is an error only at a read."""
+"""The functions that a path may call; an unknown name is an error only when it is read."""
 
 from collections.abc import Callable, Iterator
-from math import nan, sqrt
+from math import isnan, nan, sqrt
 from typing import Any
 
 from hookline.jsonpath.errors import FunctionError, OutOfRangeError
@@ -17,20 +17,9 @@ _GREATEST = 1.7976931348623157e308
 
 def _flattened(values: list[Any], reading: Reading) -> Iterator[Any]:
     for value in values:
-        if isinstance(value, list):
-            reading.spend(len(value))
-            yield from value
-        else:
-            yield value
-
-
-def _doubles(values: list[Any], reading: Reading) -> list[float]:
-    """The numbers among the values and in the lists among them, as Java's doubles."""
-    return [
-        _double(value)
-        for value in _flattened(values, reading)
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    ]
+        items = value if isinstance(value, list) else [value]
+        reading.spend(len(items))
+        yield from items
 
 
 def _double(value: float) -> float:
@@ -38,6 +27,15 @@ def _double(value: float) -> float:
         return float(value)
     except OverflowError:
         return float("inf") if value > 0 else float("-inf")
+
+
+def _doubles(values: list[Any], reading: Reading) -> list[float]:
+    """The numbers among the values, and in the lists among them, as Java's doubles."""
+    return [
+        _double(value)
+        for value in _flattened(values, reading)
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    ]
 
 
 def _aggregate(summary: Callable[[list[float]], float]) -> Function:
@@ -53,13 +51,9 @@ def _aggregate(summary: Callable[[list[float]], float]) -> Function:
 
 def _sum(numbers: list[float]) -> float:
     total = 0.0
-    for number in numbers:
+    for number in numbers:  # not sum(), which rounds otherwise since Python 3.12
         total += number
     return total
-
-
-def _average(numbers: list[float]) -> float:
-    return _sum(numbers) / len(numbers)
 
 
 def _deviation(numbers: list[float]) -> float:
@@ -69,33 +63,25 @@ def _deviation(numbers: list[float]) -> float:
 
 
 def _length(value: Any, arguments: list[Any], _: Reading) -> int | None:
-    """The length of the argument's list, else of the input; see the evaluator for the argument."""
     measured = arguments[0] if arguments and isinstance(arguments[0], list) else value
     return len(measured) if isinstance(measured, list | dict) else None
 
 
 def _keys(value: Any, _arguments: list[Any], reading: Reading) -> list[str] | None:
-    if not isinstance(value, dict):
-        return None
-    reading.spend(len(value))
-    return list(value)
+    reading.spend(len(value) if isinstance(value, dict) else 0)
+    return list(value) if isinstance(value, dict) else None
 
 
 def _concat(value: Any, arguments: list[Any], reading: Reading) -> str:
-    own = [item for item in _flattened([value], reading) if isinstance(value, list)]
-    texts = [item for item in own if isinstance(item, str)]
-    texts += [
-        value_text(item, reading) for item in _flattened(arguments, reading) if item is not None
-    ]
-    reading.spend(sum(map(len, texts)) // 100)
-    return "".join(texts)
+    own = list(_flattened([value], reading)) if isinstance(value, list) else []
+    given = [each for each in _flattened(arguments, reading) if each is not None]
+    strings = [each for each in own if isinstance(each, str)]
+    return "".join([value_text(each, reading) for each in strings + given])
 
 
 def _append(value: Any, arguments: list[Any], reading: Reading) -> Any:
-    if not isinstance(value, list):
-        return value
-    reading.spend(len(value))
-    return value + arguments
+    reading.spend(len(value) if isinstance(value, list) else 0)
+    return value + arguments if isinstance(value, list) else value
 
 
 def _at(value: Any, index: int) -> Any:
@@ -110,25 +96,23 @@ def _at(value: Any, index: int) -> Any:
 
 def _index(value: Any, arguments: list[Any], reading: Reading) -> Any:
     numbers = _doubles(arguments, reading)
-    if not isinstance(value, list) or numbers:
-        index = numbers[0] if numbers else 0.0
-        # Java's cast stops at the ends of 32 bits; Python's fails for infinity.
-        return _at(value, int(max(-(2.0**31), min(index, 2.0**31 - 1))) if index == index else 0)
-    raise OutOfRangeError("index() needs a number")
+    if not numbers or isnan(numbers[0]):
+        raise OutOfRangeError("index() needs a number")
+    return _at(value, int(max(-(2.0**31), min(numbers[0], 2.0**31))))
 
 
 FUNCTIONS: dict[str, Function] = {
     "min": _aggregate(lambda numbers: min(_GREATEST, *numbers)),
     "max": _aggregate(lambda numbers: max(_TINIEST, *numbers)),
     "sum": _aggregate(_sum),
-    "avg": _aggregate(_average),
+    "avg": _aggregate(lambda numbers: _sum(numbers) / len(numbers)),
     "stddev": _aggregate(_deviation),
     "length": _length,
     "size": _length,
     "keys": _keys,
     "concat": _concat,
     "append": _append,
-    "first": lambda value, _arguments, _reading: _at(value, 0),
-    "last": lambda value, _arguments, _reading: _at(value, -1),
+    "first": lambda value, _arguments, _: _at(value, 0),
+    "last": lambda value, _arguments, _: _at(value, -1),
     "index": _index,
 }

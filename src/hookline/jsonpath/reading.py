@@ -8,17 +8,20 @@ MAX_VISITED = 100_000
 
 
 class Reading:
-    """One evaluation's root document, and what is left of its budget.
+    """One evaluation: its root document, and what is left of its budget.
 
     Attributes:
         root: the whole document, which `$` means inside filters and arguments.
-        answers: what paths from the root gave, by compiled path; they can't change meanwhile.
+        strict: every name has to be there, also below indefinite steps; a test of existence
+            sets it while it runs.
+        answers: what the paths from the root gave, worked out once.
     """
 
-    __slots__ = ("answers", "remaining", "root")
+    __slots__ = ("answers", "remaining", "root", "strict")
 
     def __init__(self, root: Any) -> None:
         self.root = root
+        self.strict = False
         self.remaining = MAX_VISITED
         self.answers: dict[object, Any] = {}
 

@@ -1,9 +1,13 @@
-"""What the parser hands to the evaluator: a path as a tree of frozen records."""
+"""What the parser hands to the evaluator: a path as a tuple of frozen steps."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hookline.jsonpath.regex import Regex
+from hookline.jsonpath.reading import Reading
+
+Evaluate = Callable[[Any, Reading], Any]
+Predicate = Callable[[Any, Reading], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,7 @@ class Indexes:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """`[1:]`, `[:2]`, `[1:2]`; never both ends absent."""
+    """`[1:]`, `[:2]`, `[1:2]`; at least one end is there."""
 
     start: int | None
     stop: int | None
@@ -34,26 +38,35 @@ class Wildcard:
 
 
 @dataclass(frozen=True, slots=True)
-class Scan:
-    """The `..` before a step."""
-
-
-@dataclass(frozen=True, slots=True)
 class Filter:
-    """`[?(…)]`."""
+    """`[?(…)]`, its condition compiled."""
 
-    condition: "Condition"
+    condition: Predicate
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`.name(…)`; an argument is a path, read from the root document, or a JSON literal."""
+    """`.name(…)`."""
 
     function: str
-    arguments: tuple["ParsedPath | Literal", ...]
+    arguments: tuple["ParsedPath | JsonLiteral", ...]
 
 
-Step = Names | Indexes | Slice | Wildcard | Scan | Filter | Call
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """`..` with the step that it looks for; None when a function took that away."""
+
+    step: Names | Indexes | Slice | Wildcard | Filter | Call | None
+
+
+@dataclass(frozen=True, slots=True)
+class JsonLiteral:
+    """JSON written in a path. As the left side of a comparison it equals nothing."""
+
+    value: Any
+
+
+Step = Names | Indexes | Slice | Wildcard | Filter | Call | Scan
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +76,28 @@ class ParsedPath:
     Attributes:
         steps: in the order written, except that `$..x.f()` has become `$.f($..x)`.
         ends: for each step, where its text ends in the path's text.
-        from_root: starts with `$`, not with `@`.
+        from_root: it starts with `$`, not with `@`.
     """
 
     steps: tuple[Step, ...]
     ends: tuple[int, ...]
     from_root: bool = True
 
-    def starts_definite(self, count: int) -> bool:
-        """Whether each of the first `count` steps leads to at most one place."""
-        return all(self._is_definite(position) for position in range(count))
-
     @property
     def definite(self) -> bool:
-        return self.starts_definite(len(self.steps))
+        """Whether the path leads to at most one value."""
+        last = self.steps[-1:]
+        merges = bool(last) and isinstance(last[0], Names)
+        return self.starts_definite(len(self.steps) - merges)
+
+    def starts_definite(self, count: int) -> bool:
+        """Whether the first `count` steps, with more behind them, lead to at most one value."""
+        return all(
+            (isinstance(step, Names) and len(step.names) == 1)
+            or (isinstance(step, Indexes) and len(step.indexes) == 1)
+            or isinstance(step, Call)
+            for step in self.steps[:count]
+        )
 
     @property
     def plain_names(self) -> tuple[str, ...] | None:
@@ -85,61 +106,3 @@ class ParsedPath:
         if len(names) < len(self.steps) or any(len(each) > 1 for each in names):
             return None
         return tuple(name for (name,) in names)
-
-    def _is_definite(self, position: int) -> bool:
-        step = self.steps[position]
-        if isinstance(step, Names):
-            return len(step.names) == 1 or position == len(self.steps) - 1
-        if isinstance(step, Indexes):
-            return len(step.indexes) == 1
-        return isinstance(step, Call)
-
-
-@dataclass(frozen=True, slots=True)
-class Literal:
-    """A value written in the path: a string, a Decimal, a boolean or null; in a call, JSON."""
-
-    value: Any
-
-
-@dataclass(frozen=True, slots=True)
-class JsonLiteral:
-    """A list or an object written in a filter; unlike one from a document it equals nothing
-    when it stands on the left.
-    """
-
-    value: list[Any] | dict[str, Any]
-
-
-Operand = ParsedPath | Literal | JsonLiteral | Regex
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    left: Operand
-    operator: str
-    right: Operand
-
-
-@dataclass(frozen=True, slots=True)
-class Existence:
-    path: ParsedPath
-    wanted: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    operand: "Condition"
-
-
-@dataclass(frozen=True, slots=True)
-class AllOf:
-    operands: tuple["Condition", ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AnyOf:
-    operands: tuple["Condition", ...]
-
-
-Condition = Comparison | Existence | Not | AllOf | AnyOf

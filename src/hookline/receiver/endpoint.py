@@ -222,7 +222,7 @@ def _filter(target: Target, arrival: Arrival, event: Any) -> None:
     arrival.filters = [match(rule, event, configuration) for rule in target.filters]
     failed = [trace for trace in arrival.filters if not trace.passed]
     if failed:
-        raise Refused(Verdict.FILTERED, f"{failed[0].json_path}: {failed[0].reason}")
+        raise Refused(Verdict.FILTERED, failed[0].reason)
 
 
 def _delivery(

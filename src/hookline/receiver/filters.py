@@ -57,7 +57,9 @@ def match(compiled: CompiledFilter, event: Any, configuration: Mapping[str, str]
         passed = any(_equals(item, wanted) for item in selected)
     if passed:
         return FilterTrace(rule.json_path, shown(value), wanted)
-    return FilterTrace(rule.json_path, shown(value), wanted, _why_not(compiled, event, selected))
+    return FilterTrace(
+        rule.json_path, shown(value), wanted, _why_not(compiled, event, wanted, value)
+    )
 
 
 def resolve(match_equals: str, configuration: Mapping[str, str]) -> str:
@@ -102,11 +104,13 @@ def _equals(value: Any, wanted: str) -> bool:
     return text_of(value) == wanted
 
 
-def _why_not(compiled: CompiledFilter, event: Any, selected: Sequence[Any]) -> str:
+def _why_not(compiled: CompiledFilter, event: Any, wanted: str | None, value: Any) -> str:
+    path = compiled.rule.json_path
+    selected = _selected(value, definite=compiled.path.definite)
     if not selected:
         return compiled.path.explain(event)
-    if compiled.rule.match_equals is None:
-        return "only null is there"
+    if wanted is None:
+        return f"{path} is null"
     if all(isinstance(item, dict) for item in selected):
-        return "an object never equals a text"
-    return "the value differs" if len(selected) == 1 else "no value is equal"
+        return f"{path} is an object, which equals no text; {wanted} is wanted"
+    return f"{path} is {shown(value)}, not {wanted}"
