@@ -6,12 +6,10 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-import psutil
 
 from hookline.actions.provider import Interrupted
 from hookline.errors import ActionError
@@ -21,7 +19,8 @@ _TICK = 0.1
 _CHUNK = 65_536
 _DRAIN = 1.0
 _PATIENCE = 15.0
-_LOOKS = 2
+_LOOKS = 3
+_PAUSE = 0.002
 
 
 @dataclass(frozen=True)
@@ -156,67 +155,66 @@ def _drain(source: int, output: Callable[[bytes], object]) -> None:
 
 
 def end(action_execution_id: str, group: int | None = None) -> None:
-    """Kill every process of the action execution, and those of the process group.
+    """Kill every process of the action execution, and those of the process group `group`.
 
     They are found by the marker in their environment, which outlives `setsid` and a double fork.
-    All are stopped before any is killed, so that none is born meanwhile; and it takes two looks
-    in a row that find none, since the environment can't be read while a program is replaced.
+    Whole groups are signalled, since the kernel lets no fork slip through; all are stopped before
+    any is killed, so that none starts a new group meanwhile. A program that clears its environment
+    *and* leaves the group is not found.
 
     Raises:
         ActionError: some would not die.
     """
+    marker = f"{MARKER}={action_execution_id}".encode()
     deadline = time.monotonic() + _PATIENCE
+    if group is not None:
+        _signal(group, signal.SIGKILL)
     clear = 0
     while clear < _LOOKS:
-        found = _freeze(action_execution_id, group, deadline)
-        clear = 0 if found else clear + 1
-        for process in found:
-            _signal(process, signal.SIGKILL)
-        if time.monotonic() > deadline:
-            ids = ", ".join(str(process.pid) for process in found)
-            raise ActionError(f"Processes of the action can't be killed: {ids}")
-        _await_death(found)
+        groups = _freeze(marker, group, deadline)
+        for number in groups:
+            _signal(number, signal.SIGKILL)
+        if groups and time.monotonic() > deadline:
+            raise ActionError(f"Processes of the action can't be killed: groups {sorted(groups)}")
+        clear = 0 if groups else clear + 1
+        time.sleep(_PAUSE)
 
 
-def _freeze(action_execution_id: str, group: int | None, deadline: float) -> set[psutil.Process]:
-    """Stop all of them, and look again until no new one is seen."""
-    frozen: set[psutil.Process] = set()
-    while new := set(_living(action_execution_id, group)) - frozen:
-        for process in new:
-            _signal(process, signal.SIGSTOP)
+def _freeze(marker: bytes, group: int | None, deadline: float) -> set[int]:
+    """Stop all their groups, and look again until no new one is seen."""
+    frozen: set[int] = set()
+    while new := set(_groups(marker, group)) - frozen:
+        for number in new:
+            _signal(number, signal.SIGSTOP)
         frozen |= new
         if time.monotonic() > deadline:
             break
     return frozen
 
 
-def _living(action_execution_id: str, group: int | None) -> Iterator[psutil.Process]:
-    for process in psutil.process_iter():
-        with suppress(psutil.Error, OSError):
-            if process.pid != os.getpid() and _belongs(process, action_execution_id, group):
-                yield process
+def _groups(marker: bytes, group: int | None) -> Iterator[int]:
+    """The groups of the living processes that have `marker`, or are in `group`; newest first."""
+    for pid in reversed(os.listdir("/proc")):  # noqa: PTH208 - looking must be quicker than forking
+        if pid.isdigit():
+            with suppress(OSError):
+                number = os.getpgid(int(pid))
+                if number == group:
+                    if _is_alive(pid):
+                        yield number
+                elif marker in _read(pid, "environ").split(b"\0") and number != os.getpgrp():
+                    yield number
 
 
-def _belongs(process: psutil.Process, action_execution_id: str, group: int | None) -> bool:
-    if process.environ().get(MARKER) == action_execution_id:
-        return True
-    return os.getpgid(process.pid) == group and _is_alive(process)
+def _is_alive(pid: str) -> bool:
+    state = _read(pid, "stat").rpartition(b")")[2].split()[0]
+    return state not in {b"Z", b"X"}
 
 
-def _await_death(killed: Iterable[psutil.Process]) -> None:
-    """Give the kernel a moment; who is dead by then may still await its parent's notice."""
-    deadline = time.monotonic() + _TICK
-    while any(map(_is_alive, killed)) and time.monotonic() < deadline:
-        time.sleep(_TICK / 20)
+def _read(pid: str, what: str) -> bytes:
+    with open(f"/proc/{pid}/{what}", "rb", buffering=0) as file:  # noqa: PTH123 - the same
+        return file.readall()
 
 
-def _is_alive(process: psutil.Process) -> bool:
-    try:
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return False
-
-
-def _signal(process: psutil.Process, number: signal.Signals) -> None:
-    with suppress(psutil.Error):
-        process.send_signal(number)
+def _signal(group: int, number: signal.Signals) -> None:
+    with suppress(OSError):
+        os.killpg(group, number)

@@ -8,7 +8,7 @@ from typing import Any
 from hookline.jsonpath.errors import DepthError, JSONPathError, PathNotFoundError
 from hookline.jsonpath.evaluator import compile_path
 from hookline.jsonpath.reading import Reading
-from hookline.jsonpath.syntax import Indexes, Names, ParsedPath, Scan, Slice
+from hookline.jsonpath.syntax import Indexes, Names, ParsedPath, Slice
 
 _SHOWN_KEYS = 8
 _SHOWN_CHARACTERS = 60
@@ -41,40 +41,25 @@ def _is_miss(path: ParsedPath, found: Any) -> bool:
 
 
 def _miss(text: str, path: ParsedPath, document: Any) -> str:
-    counts = [
-        count
-        for count in range(len(path.steps) + 1)
-        if not count or not isinstance(path.steps[count - 1], Scan)
-    ]
+    def start(count: int) -> ParsedPath:
+        return ParsedPath(path.steps[:count], path.ends[:count], path.from_root)
 
     def misses(count: int) -> bool:
-        start = _start(path, count)
-        return _is_miss(start, _read(start, document))
+        return _is_miss(start(count), _read(start(count), document))
 
-    # The last is known to miss, and the document itself, counts[0], to be there.
-    at = bisect_left(counts, True, lo=1, hi=len(counts) - 1, key=misses)
-    before = _start(path, counts[at - 1])
-    reached, holder = text[: before.ends[-1]] if before.ends else text[:1], _read(before, document)
-    missed = text[: path.ends[counts[at] - 1]]
+    # That no step misses and that all do is known.
+    count = bisect_left(range(len(path.steps)), True, lo=1, key=misses)
+    before, step = start(count - 1), path.steps[count - 1]
+    holder = _read(before, document)
+    reached = _short(text[: before.ends[-1]] if before.ends else text[0])
+    missed = _short(text[: path.ends[count - 1]])
     if not before.definite:
-        return (
-            f"`{_short(missed)}` selects nothing from the {_count(holder)} of `{_short(reached)}`"
-        )
-    return _missed_step(path, counts[at], holder, _short(missed), _short(reached))
-
-
-def _start(path: ParsedPath, count: int) -> ParsedPath:
-    return ParsedPath(path.steps[:count], path.ends[:count], path.from_root)
-
-
-def _missed_step(path: ParsedPath, count: int, holder: Any, missed: str, reached: str) -> str:
-    step = path.steps[count - 1]
-    scanned = count > 1 and isinstance(path.steps[count - 2], Scan)
-    if isinstance(step, Names) and not isinstance(holder, dict) and not scanned:
+        return f"`{missed}` selects nothing from the {_count(holder)} of `{reached}`"
+    if isinstance(step, Names) and not isinstance(holder, dict):
         return f"`{reached}` is {_described(holder)}, not an object"
-    if isinstance(step, Indexes | Slice) and not isinstance(holder, list) and not scanned:
+    if isinstance(step, Indexes | Slice) and not isinstance(holder, list):
         return f"`{reached}` is {_described(holder)}, not a list"
-    verb = "is missing" if path.starts_definite(count) else "selects nothing"
+    verb = "is missing" if start(count).definite else "selects nothing"
     return f"`{missed}` {verb}; `{reached}` is {_described(holder)}"
 
 

@@ -131,7 +131,7 @@ class _PathParser:
 
     def _names(self, quote: str) -> Names:
         scanner = self.scanner
-        names = []
+        names: list[str] = []
         while not names or scanner.accept(","):
             if scanner.skip_spaces() != quote:
                 scanner.fail(f"a name between {quote} belongs here")
@@ -144,8 +144,7 @@ class _PathParser:
         written = self.scanner.take(_NUMBERS)
         ends = _SLICE.fullmatch(written.rstrip(" "))
         if ends and any(ends.groups()):
-            begin, end = (each and self._integer(each, start) for each in ends.groups())
-            return Slice(begin, end)
+            return Slice(*[self._integer(e, start) if e else None for e in ends.groups()])
         return Indexes(tuple([self._integer(each, start) for each in written.split(",")]))
 
     def _integer(self, written: str, start: int) -> int:
@@ -182,32 +181,30 @@ class _ConditionParser:
     """Reads what stands between the parentheses of a filter."""
 
     def __init__(self, scanner: Scanner, depth: int) -> None:
+        if depth <= 0:
+            scanner.fail("the filter nests too deeply")
         self.scanner = scanner
         self.depth = depth
 
     def parse(self) -> Predicate:
-        condition = self._any_of()
+        condition = self.any_of()
         if self.scanner.skip_spaces():
             self.scanner.fail("the filter should have ended here")
         return condition
 
-    def _any_of(self) -> Predicate:
+    def any_of(self) -> Predicate:
         operands = [self._all_of()]
         while self._accept("||"):
             operands.append(self._all_of())
         return conditions.any_of(operands) if operands[1:] else operands[0]
 
     def _all_of(self) -> Predicate:
-        operands = [self._operand()]
+        operands = [self.operand()]
         while self._accept("&&"):
-            operands.append(self._operand())
+            operands.append(self.operand())
         return conditions.all_of(operands) if operands[1:] else operands[0]
 
-    def _accept(self, token: str) -> bool:
-        self.scanner.skip_spaces()
-        return self.scanner.accept(token)
-
-    def _operand(self) -> Predicate:
+    def operand(self) -> Predicate:
         negated = self._accept("!")
         if negated and self.scanner.skip_spaces() not in _ROOTS:
             return conditions.negation(self._deeper().operand())
@@ -217,3 +214,82 @@ class _ConditionParser:
         if not self._accept(")"):
             self.scanner.fail("a ) belongs here")
         return condition
+
+    def _accept(self, token: str) -> bool:
+        self.scanner.skip_spaces()
+        return self.scanner.accept(token)
+
+    def _deeper(self) -> "_ConditionParser":
+        return _ConditionParser(self.scanner, self.depth - 1)
+
+    def _relation(self, *, wanted: bool) -> Predicate:
+        scanner = self.scanner
+        left = self._value()
+        start = scanner.position
+        scanner.skip_spaces()
+        if not _NO_OPERATOR.match(scanner.text, scanner.position, scanner.end):
+            return conditions.comparison(left, self._operator(), self._value())
+        if not isinstance(left, ParsedPath):
+            scanner.fail("a value by itself is no condition; compare it with something", start)
+        return conditions.existence(left, wanted=wanted)
+
+    def _operator(self) -> str:
+        start = self.scanner.position
+        written = self.scanner.take(_OPERATOR)
+        if written.lower() not in OPERATORS:
+            self.scanner.fail(f"{written!r} is no operator", start)
+        return written.lower()
+
+    def _value(self) -> Any:
+        """A path, or a string, number, boolean, null, JsonLiteral or Regex."""
+        scanner = self.scanner
+        negated = self._accept("!")
+        char = scanner.skip_spaces()
+        if char in _ROOTS:
+            return self._path()
+        if negated:
+            scanner.fail("a path belongs after !")
+        if char in _QUOTES:
+            return scanner.quoted()
+        if char in ("[", "{"):
+            end = scanner.closing(scanner.position) + 1
+            json = Scanner(scanner.text, scanner.position, end)
+            scanner.position = end
+            return JsonLiteral(read_json(json, self.depth))
+        return self._regex() if char == "/" else self._constant()
+
+    def _constant(self) -> bool | Decimal | None:
+        scanner = self.scanner
+        start = scanner.position
+        for word, value in _CONSTANTS.items():
+            if scanner.accept(word):
+                return value
+        written = scanner.take(_NUMBER)
+        if not _DECIMAL.fullmatch(written):
+            scanner.fail("a path, string, number, constant, list or object belongs here", start)
+        return Decimal(written)
+
+    def _regex(self) -> Regex:
+        scanner = self.scanner
+        start = scanner.position + 1
+        scanner.position = scanner.unescaped("/", start) + 1
+        pattern = scanner.text[start : scanner.position - 1]
+        flags = scanner.take(_FLAGS)
+        return Regex(pattern, flags, lambda message, at: scanner.fail(message, start + at))
+
+    def _path(self) -> ParsedPath:
+        """The path at the cursor, up to a space, an operator or a ) that isn't its own."""
+        scanner = self.scanner
+        start = scanner.position
+        scanner.position += 1
+        while scanner.current and scanner.current not in " <>=~!":
+            if scanner.current == "[":
+                rest = Scanner(scanner.text, scanner.position + 1, scanner.end)
+                quotes = "'\"/" if rest.skip_spaces() == "?" else "'\""
+                scanner.position = scanner.closing(scanner.position, quotes)
+            before = scanner.text[start : scanner.position]
+            if scanner.current == ")" and not (before.endswith("(") and "." in before):
+                break
+            scanner.position += 1
+        part = Scanner(scanner.text, start, scanner.position)
+        return _PathParser(part, self.depth - 1).parse()

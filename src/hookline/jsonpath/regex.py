@@ -6,61 +6,71 @@ meaning. Where the two only spell things differently, the pattern is rewritten.
 
 import re
 from collections.abc import Callable
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import re2  # type: ignore[import-untyped]  # google-re2 ships no stubs; it is used only here
 
 FLAGS = "dixmsuU"
 
 _MAX_MEMORY = 2 << 20
-_TERMINATORS = r"\n\r\x{85}\x{2028}\x{2029}"
-_SHORTHANDS = {
-    "d": "0-9",
-    "D": r"\x{0}-\x{2F}\x{3A}-\x{10FFFF}",
-    "w": "0-9A-Z_a-z",
-    "W": r"\x{0}-\x{2F}\x{3A}-\x{40}\x{5B}-\x{5E}\x{60}\x{7B}-\x{10FFFF}",
-    "s": r"\x{9}-\x{D}\x{20}",
-    "S": r"\x{0}-\x{8}\x{E}-\x{1F}\x{21}-\x{10FFFF}",
+_SETS = {
+    r"\d": "0-9",
+    r"\D": r"\x{0}-\x{2F}\x{3A}-\x{10FFFF}",
+    r"\w": "0-9A-Z_a-z",
+    r"\W": r"\x{0}-\x{2F}\x{3A}-\x{40}\x{5B}-\x{5E}\x{60}\x{7B}-\x{10FFFF}",
+    r"\s": r"\x{9}-\x{D}\x{20}",
+    r"\S": r"\x{0}-\x{8}\x{E}-\x{1F}\x{21}-\x{10FFFF}",
 }
-_UNICODE_SHORTHANDS = {
-    "d": r"\p{Nd}",
-    "w": r"\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{200C}\x{200D}\x{24B6}-\x{24E9}",
-    "s": r"\x{9}-\x{D}\x{20}\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}"
-    r"\x{3000}",
+_UNICODE_SETS = {
+    r"\d": r"\p{Nd}",
+    r"\w": r"\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{200C}\x{200D}\x{24B6}-\x{24E9}",
+    r"\s": r"\x{9}-\x{D}\x{20}\x{85}\p{Z}",
 }
-_POSIX = frozenset(
-    "Lower Upper ASCII Alpha Digit Alnum Punct Graph Print Blank Cntrl XDigit Space".split()
+_POSIX = re.compile(
+    "Lower|Upper|ASCII|Alpha|Digit|Alnum|Punct|Graph|Print|Blank|Cntrl|XDigit|Space"
 )
-_CASED = frozenset(["Lu", "Ll", "Lt", "Lower", "Upper"])
-_CATEGORY = re.compile(r"(?:Is)?(L[ultmo]?|M[nce]?|N[dlo]?|P[cdseifo]?|S[mcko]?|Z[slp]?|C[cfo])")
-_SCRIPT = re.compile(r"(?:Is|script=|sc=)([A-Z][A-Za-z_]+)")
+_PROPERTY = re.compile(r"(?:Is|script=|sc=)?([LMNPSZ][a-z]?|C[cfo])|(?:Is|script=|sc=)([A-Z]\w+)")
+_CASED = re.compile("(?:Is)?(?:Lu|Ll|Lt|Lower|Upper)")
 _CONTROLS = {"t": 9, "n": 10, "r": 13, "f": 12, "a": 7, "e": 27}
-_REFUSED = {
-    **dict.fromkeys("123456789k", "a backreference"),
-    "0": "an octal escape",
-    "E": "an \\E without \\Q",
-    "G": "\\G, the end of the previous match",
-    "Z": "\\Z, the end before a final line break",
-}
-_REFUSED_GROUPS = (
-    ("<=", "a lookbehind"),
-    ("<!", "a lookbehind"),
-    ("=", "a lookahead"),
-    ("!", "a lookahead"),
-    (">", "an atomic group"),
+
+_ESCAPE = r"""
+    (?P<set> \\[dDwWsS] | \\[pP](?:\{[^}]*\}|\w) )
+  | (?P<code> \\(?: x[0-9a-fA-F]{2} | x\{[0-9a-fA-F]{1,6}\} | uD[89AB]..\\uD[C-F]..
+                  | u[0-9a-fA-F]{4} | c. | [tnrfae] | [^a-zA-Z0-9] ) )"""
+_TOKEN = re.compile(
+    rf"""(?s: {_ESCAPE}
+  | (?P<quotation> \\Q .*? (?:\\E|\Z) )
+  | (?P<zero> \\[bBAz] )
+  | (?P<group> \( (?: \?(?: : | <[A-Za-z][A-Za-z0-9]*> ) | (?!\?) ) )
+  | (?P<flags> \(\? [{FLAGS}]* (?:-[{FLAGS}]*)? [:)] )
+  | (?P<close> \) )
+  | (?P<repeat> (?: [*+?] | \{{\d+(?:,\d*)?\}} ) \?? (?![+*?{{]) )
+  | (?P<class> \[ )
+  | (?P<refused> \\. | \\\Z | \(\?.?.? | (?:[*+?]|\{{[^}}]*\}}).? | \{{ )
+  | (?P<any> . ) )""",
+    re.VERBOSE,
 )
-_QUANTIFIER = re.compile(r"[*+?]|\{\d+(?:,\d*)?\}")
-_FLAG_GROUP = re.compile(r"\?([dixmsuU]*)(?:-([dixmsuU]*))?([:)])")
-_NAMED_GROUP = re.compile(r"\?(?::|<[A-Za-z][A-Za-z0-9]*>)")
-_HEX = re.compile(r"x([0-9a-fA-F]{2})|x\{([0-9a-fA-F]{1,6})\}|u([0-9a-fA-F]{4})")
-_LOW_SURROGATE = re.compile(r"\\u(D[C-F][0-9A-F]{2})", re.IGNORECASE)
+_ITEM = re.compile(rf"(?s: {_ESCAPE} | (?P<refused> \\.|\[|&& ) | (?P<any> . ) )", re.VERBOSE)
+_NAMES = {
+    **dict.fromkeys([rf"\{digit}" for digit in "123456789k"], "a backreference"),
+    **dict.fromkeys(["(?=", "(?!", "(?<=", "(?<!"], "a lookaround"),
+    **dict.fromkeys(["*+", "++", "?+"], "a possessive quantifier"),
+    r"\0": "an octal escape",
+    "(?>": "an atomic group",
+    "[": "a class within a class",
+    "&&": "the intersection of classes",
+}
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Fail = Callable[[str, int], NoReturn]
 
 
 class Regex:
-    """A compiled pattern; immutable, and safe to share between threads."""
+    """A compiled pattern; immutable, and safe to share between threads.
+
+    Attributes:
+        size: instructions of its program; matching takes at most this many steps a character.
+    """
 
     __slots__ = ("_compiled", "size")
 
@@ -74,9 +84,7 @@ class Regex:
         try:
             self._compiled: Any = re2.compile(rewritten, options)
         except re2.error as error:
-            reason = error.args[0]
-            text = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
-            fail(f"the regular expression can't be compiled: {text}", 0)
+            fail(f"the regular expression can't be compiled: {error.args[0].decode()}", 0)
         self.size: int = self._compiled.programsize
 
     def matches(self, text: str) -> bool:
@@ -84,13 +92,7 @@ class Regex:
         try:
             return self._compiled.fullmatch(text) is not None
         except UnicodeEncodeError:
-            return self._compiled.fullmatch(_LONE_SURROGATE.sub("�", text)) is not None
-
-
-class _Token(NamedTuple):
-    kind: str
-    text: str
-    position: int
+            return self._compiled.fullmatch(_LONE_SURROGATE.sub("\ufffd", text)) is not None
 
 
 class _Rewriter:
@@ -101,279 +103,157 @@ class _Rewriter:
         self.position = 0
         self.flags = frozenset(flags)
         self.scopes: list[frozenset[str]] = []
-        self.tokens: list[_Token] = []
         self.fail = fail
 
     def rewrite(self) -> str:
-        handlers = {
-            "\\": self._escape,
-            "[": self._class,
-            "(": self._open,
-            ")": self._close,
-            "|": self._bar,
-            ".": self._dot,
-            "^": self._start,
-            "$": self._end,
-            **dict.fromkeys("*+?{", self._quantifier),
-        }
-        while self.position < len(self.pattern):
-            start = self.position
-            self.position += 1
-            handlers.get(self.pattern[start], self._character)(start)
+        out = []
+        while match := _TOKEN.match(self.pattern, self.position):
+            start, self.position = self.position, match.end()
+            out.append(getattr(self, f"_{match.lastgroup}")(match[0], start))
         if self.scopes:
             self.fail("a group of the regular expression is never closed", len(self.pattern))
-        self._check_ends()
-        return "".join(token.text for token in self.tokens)
+        return "".join(out)
 
-    def _refuse(self, construct: str, start: int) -> NoReturn:
-        self.fail(f"the regular expression uses {construct}, which is not supported", start)
-
-    def _add(self, kind: str, text: str, start: int) -> None:
-        self.tokens.append(_Token(kind, text, start))
-
-    def _peek(self) -> str:
-        return self.pattern[self.position : self.position + 1]
+    def _refused(self, written: str, start: int) -> NoReturn:
+        possessive = "a possessive quantifier" if written[1:].endswith("+") else repr(written)
+        name = _NAMES.get(written) or _NAMES.get(written[:3]) or possessive
+        self.fail(f"the regular expression uses {name}, which is not supported", start)
 
     @property
-    def _folds_unicode(self) -> bool:
-        return "i" in self.flags and not self.flags.isdisjoint("uU")
+    def _fold(self) -> str:
+        return "(?i:" if "i" in self.flags and self.flags & {"u", "U"} else "(?:"
 
-    # Outside character classes
-
-    def _character(self, start: int) -> None:
-        char = self.pattern[start]
-        if "x" in self.flags and char in " \t\n\x0b\f\r":
-            return
-        if "x" in self.flags and char == "#":
-            newline = self.pattern.find("\n", start)
+    def _any(self, char: str, start: int) -> str:
+        if char == ".":
+            excluded = r"\n" if "d" in self.flags else r"\n\r\x{85}\x{2028}\x{2029}"
+            return "(?s:.)" if "s" in self.flags else f"[^{excluded}]"
+        if char in "^$" and "m" in self.flags:
+            return f"(?m:{char})"
+        if char == "$":
+            return self._end(start)
+        if "x" in self.flags and (char.isspace() or char == "#"):
+            newline = self.pattern.find("\n", start) if char == "#" else self.position
             self.position = len(self.pattern) if newline < 0 else newline
-            return
-        self._literal(ord(char), start)
+            return ""
+        return char if char in "^|" else f"{self._fold}[{self._span(ord(char), ord(char), start)}])"
 
-    def _literal(self, code: int, start: int) -> None:
-        body = self._span(code, code, start)
-        fold = "(?i:" if self._folds_unicode else "(?:"
-        self._add("atom", f"{fold}[{body}])", start)
+    def _end(self, start: int) -> str:
+        """Java's `$` also matches before a final line break, unless nothing can follow it."""
+        rest = self.pattern[self.position :].lstrip(")$")
+        closed = self.pattern[self.position :].count(")", 0, len(self.pattern) - len(rest))
+        if rest and not (rest[0] == "|" and closed >= len(self.scopes)):
+            self._refused("$ before the end of the pattern", start)
+        return r"\z"
 
-    def _dot(self, start: int) -> None:
-        excluded = r"\n" if "d" in self.flags else _TERMINATORS
-        self._add("atom", "(?s:.)" if "s" in self.flags else f"[^{excluded}]", start)
+    def _code(self, written: str, start: int) -> str:
+        code = self._code_point(written)
+        return f"{self._fold}[{self._span(code, code, start)}])"
 
-    def _start(self, start: int) -> None:
-        self._add("zero", "(?m:^)" if "m" in self.flags else r"\A", start)
+    def _code_point(self, written: str) -> int:
+        kind, rest = written[1], written[2:]
+        if kind == "u" and len(rest) > len("FFFF"):
+            high, low = int(rest[:4], 16), int(rest[6:], 16)
+            return 0x10000 + ((high - 0xD800) << 10) + low - 0xDC00
+        if kind in "xu" and rest:
+            return int(rest.strip("{}"), 16)
+        return ord(rest) ^ 64 if rest else _CONTROLS.get(kind, ord(kind))
 
-    def _end(self, start: int) -> None:
-        if "m" in self.flags:
-            self._add("zero", "(?m:$)", start)
-        else:
-            self._add("end", r"\z", start)
+    def _set(self, written: str, start: int) -> str:
+        return f"[{self._set_body(written, start)}]"
 
-    def _bar(self, start: int) -> None:
-        self._add("bar", "|", start)
+    def _set_body(self, written: str, start: int) -> str:
+        unicode = "U" in self.flags
+        sets = _UNICODE_SETS if unicode else _SETS
+        name = written[2:].strip("{}")
+        found = _PROPERTY.fullmatch(name)
+        if name == "" and written in sets:
+            return sets[written]
+        if "i" in self.flags and _CASED.fullmatch(name):
+            self._refused(f"{written} with the flag i", start)
+        if found:
+            return f"{written[:2]}{{{found[1] or found[2]}}}"
+        if unicode or not _POSIX.fullmatch(name):
+            self._refused(f"{written} with the flag U" if unicode else written, start)
+        return f"[:{'^' * (written[1] == 'P')}{name.lower()}:]"
 
-    def _quantifier(self, start: int) -> None:
-        match = _QUANTIFIER.match(self.pattern, start)
-        if match is None:
-            self.fail("the regular expression has a { that is no repetition", start)
-        if not self.tokens or self.tokens[-1].kind not in {"atom", "close", "zero", "end"}:
-            self.fail(f"the regular expression has nothing before its {match[0]}", start)
-        self.position = match.end()
-        if self._peek() == "+":
-            self._refuse("a possessive quantifier", start)
-        lazy = self._peek() == "?"
-        self.position += lazy
-        self._add("quantifier", match[0] + "?" * lazy, start)
+    def _quotation(self, written: str, start: int) -> str:
+        return "".join(
+            f"{self._fold}[{self._span(ord(char), ord(char), start)}])"
+            for char in written[2:].removesuffix("\\E")
+        )
 
-    def _open(self, start: int) -> None:
-        scope = self.flags
-        if self._peek() == "?":
-            named = _NAMED_GROUP.match(self.pattern, self.position)
-            if named is None:
-                if not self._flags(start):
-                    self._add("directive", "", start)
-                    return
-            else:
-                self.position = named.end()
-        self.scopes.append(scope)
-        self._add("open", "(?:", start)
+    def _zero(self, written: str, start: int) -> str:
+        if "U" in self.flags and written.lower() == r"\b":
+            self._refused(f"{written} with the flag U", start)
+        return written
 
-    def _flags(self, start: int) -> bool:
-        """Take in `?i-s:` or `?i-s)`; whether a group is opened by it."""
-        match = _FLAG_GROUP.match(self.pattern, self.position)
-        if match is None:
-            for sign, construct in _REFUSED_GROUPS:
-                if self.pattern.startswith("?" + sign, self.position):
-                    self._refuse(construct, start)
-            self._refuse(f"the group {self.pattern[start : start + 3]}", start)
-        self.position = match.end()
-        self.flags = (self.flags | set(match[1])) - set(match[2] or "")
-        return match[3] == ":"
+    def _group(self, _written: str, _start: int) -> str:
+        self.scopes.append(self.flags)
+        return "(?:"
 
-    def _close(self, start: int) -> None:
+    def _flags(self, written: str, _start: int) -> str:
+        outer = self.flags
+        added, _, removed = written[2:-1].partition("-")
+        self.flags = (self.flags | set(added)) - set(removed)
+        if written[-1] == ")":
+            return "(?:)"
+        self.scopes.append(outer)
+        return "(?:"
+
+    def _close(self, _written: str, start: int) -> str:
         if not self.scopes:
             self.fail("the regular expression has an unopened )", start)
         self.flags = self.scopes.pop()
-        self._add("close", ")", start)
+        return ")"
 
-    def _escape(self, start: int) -> None:
-        char = self._peek()
-        if char == "Q":
-            self._quotation(start)
-        elif char and char in "bBAz":
-            if char in "bB" and "U" in self.flags:
-                self._refuse(f"\\{char} with the flag U", start)
-            self.position += 1
-            self._add("zero", "\\" + char, start)
-        elif (body := self._set(start)) is not None:
-            self._add("atom", f"[{body}]", start)
-        else:
-            self._literal(self._code(start), start)
+    def _repeat(self, written: str, _start: int) -> str:
+        return written
 
-    def _quotation(self, start: int) -> None:
-        begin = start + 2
-        end = self.pattern.find("\\E", begin)
-        stop = len(self.pattern) if end < 0 else end
-        for position in range(begin, stop):
-            self._literal(ord(self.pattern[position]), position)
-        self.position = min(stop + 2, len(self.pattern))
-
-    def _check_ends(self) -> None:
-        """Refuse a `$` that something may follow: Java's also matches before a final newline."""
-        tail = True
-        outer: list[bool] = []
-        repeated = False
-        for kind, _, start in reversed(self.tokens):
-            if kind == "close":
-                tail = tail and not repeated
-                outer.append(tail)
-            elif kind == "bar":
-                tail = outer[-1] if outer else True
-            elif kind == "end" and not tail:
-                self._refuse("a $ before the end of the pattern", start)
-            elif kind in {"open", "atom"}:
-                tail = False
-                if kind == "open":
-                    outer.pop()
-            repeated = kind == "quantifier"
-
-    # Escapes, in and outside of character classes
-
-    def _set(self, start: int) -> str | None:
-        """The class body of \\d, \\w, \\s, \\p and their negations, None for another escape."""
-        char = self._peek()
-        if char and char in "pP":
-            return self._property(start)
-        if char not in _SHORTHANDS:
-            return None
-        self.position += 1
-        if "U" not in self.flags:
-            return _SHORTHANDS[char]
-        if char not in _UNICODE_SHORTHANDS:
-            self._refuse(f"\\{char} with the flag U", start)
-        return _UNICODE_SHORTHANDS[char]
-
-    def _property(self, start: int) -> str:
-        match = re.compile(r"([pP])(?:\{([^}]*)\}|(.))").match(self.pattern, self.position)
-        if match is None:
-            self.fail("the regular expression has an unfinished \\p", start)
-        self.position = match.end()
-        sign, name = match[1], match[2] or match[3] or ""
-        if "i" in self.flags and name.removeprefix("Is") in _CASED:
-            self._refuse(f"\\{sign}{{{name}}} with the flag i", start)
-        if name in _POSIX and "U" not in self.flags:
-            return f"[:{'^' * (sign == 'P')}{name.lower()}:]"
-        found = _CATEGORY.fullmatch(name) or _SCRIPT.fullmatch(name)
-        if found is None:
-            self._refuse(f"\\{sign}{{{name}}}", start)
-        return f"\\{sign}{{{found[1]}}}"
-
-    def _code(self, start: int) -> int:
-        """The code point that the escape at `start` stands for."""
-        char = self._peek()
-        if not char:
-            self.fail("the regular expression ends in a backslash", start)
-        if char in "xu":
-            return self._hex(start)
-        self.position += 1
-        if char == "c" and self._peek():
-            self.position += 1
-            return ord(self.pattern[self.position - 1]) ^ 64
-        if char in _CONTROLS:
-            return _CONTROLS[char]
-        if char.isascii() and char.isalnum():
-            self._refuse(_REFUSED.get(char, f"\\{char}"), start)
-        return ord(char)
-
-    def _hex(self, start: int) -> int:
-        match = _HEX.match(self.pattern, self.position)
-        if match is None:
-            self.fail("the regular expression has an unfinished hexadecimal escape", start)
-        self.position = match.end()
-        code = int(match[1] or match[2] or match[3], 16)
-        low = _LOW_SURROGATE.match(self.pattern, self.position)
-        if match[3] and low and 0xD800 <= code <= 0xDBFF:  # noqa: PLR2004 - UTF-16's first halves
-            self.position = low.end()
-            code = 0x10000 + ((code - 0xD800) << 10) + int(low[1], 16) - 0xDC00
-        return code
-
-    # Character classes
-
-    def _class(self, start: int) -> None:
-        negated = self._peek() == "^"
+    def _class(self, _written: str, start: int) -> str:
+        negated = self.pattern.startswith("^", self.position)
         self.position += negated
-        body: list[str] = []
-        while self._peek() != "]" or not body:
-            if not self._peek():
-                self.fail("a character class is never closed", start)
-            body.append(self._class_item())
+        items: list[str] = []
+        while not items or not self.pattern.startswith("]", self.position):
+            items.append(self._item(start))
         self.position += 1
-        fold = "(?i:" if self._folds_unicode else "(?:"
-        self._add("atom", f"{fold}[{'^' * negated}{''.join(body)}])", start)
+        return f"{self._fold}[{'^' * negated}{''.join(items)}])"
 
-    def _class_item(self) -> str:
-        start = self.position
-        char = self._peek()
-        if "x" in self.flags and char in " \t\n\x0b\f\r#":
-            self._refuse("white space or # in a class with the flag x", start)
-        if char == "\\":
+    def _item(self, start: int) -> str:
+        match = self._class_token(start)
+        if match.lastgroup == "set":
+            if self._fold == "(?i:" and match[0][1].isupper():
+                self._refused("a negated set in a class with the flags i and u", start)
+            return self._set_body(match[0], match.start())
+        first = last = self._item_code(match)
+        if re.compile(r"-[^\]]").match(self.pattern, self.position):
             self.position += 1
-            body = self._set(start)
-            if body is not None:
-                if self._folds_unicode and self.pattern[start + 1] in "DWSP":
-                    self._refuse("a negated set in a class with the flags i and u", start)
-                return body
-        first = self._class_code(start)
-        last = first
-        if self._peek() == "-" and self.pattern[self.position + 1 : self.position + 2] != "]":
-            self.position += 1
-            last = self._class_code(self.position)
-        return self._span(first, last, start)
+            last = self._item_code(self._class_token(start))
+        return self._span(first, last, match.start())
 
-    def _class_code(self, start: int) -> int:
-        if self.position > start:  # the backslash has been passed
-            return self._code(start)
-        char = self._peek()
-        if char == "\\":
-            self.position += 1
-            return self._code(start)
-        if char == "[":
-            self._refuse("a class within a class", start)
-        if self.pattern.startswith("&&", start):
-            self._refuse("&&, the intersection of classes", start)
-        if not char:
+    def _class_token(self, start: int) -> re.Match[str]:
+        match = _ITEM.match(self.pattern, self.position)
+        if match is None:
             self.fail("a character class is never closed", start)
-        self.position += 1
-        return ord(char)
+        self.position = match.end()
+        spaced = "x" in self.flags and (match[0].isspace() or match[0] == "#")
+        if spaced or match.lastgroup == "refused":
+            self._refused(match[0], match.start())
+        return match
+
+    def _item_code(self, match: re.Match[str]) -> int:
+        if match.lastgroup == "set":
+            self._refused("a range that ends in a set", match.start())
+        return ord(match[0]) if match.lastgroup == "any" else self._code_point(match[0])
 
     def _span(self, first: int, last: int, start: int) -> str:
         """A class body for the code points `first` to `last`, in both cases under the flag i."""
-        if last < first:
-            self.fail("a range in a character class goes backwards", start)
-        if any(0xD800 <= code <= 0xDFFF for code in (first, last)) or last > 0x10FFFF:  # noqa: PLR2004 - Unicode's own limits
-            self._refuse("half a character, or none of Unicode's", start)
         spans = [(first, last)]
-        if "i" in self.flags and not self._folds_unicode:
+        if "i" in self.flags and self._fold == "(?:":
             for low, high, shift in ((65, 90, 32), (97, 122, -32)):
                 if first <= high and last >= low:
                     spans.append((max(first, low) + shift, min(last, high) + shift))
+        try:
+            "".join(map(chr, (first, last))).encode()
+        except (UnicodeEncodeError, ValueError):
+            self._refused("half a character, or none of Unicode's", start)
         return "".join(f"\\x{{{low:X}}}-\\x{{{high:X}}}" for low, high in spans)

@@ -218,9 +218,6 @@ ESCAPES = [
     "setsid sh -c 'cd /; exec sleep {mark}' < /dev/null > /dev/null 2>&1 &",
     "env -i /bin/sleep {mark} &",
     "sleep {mark} & disown; kill -STOP $!",
-    "again() { again & }; again & sleep 0.1",
-    "again() { /bin/sleep 0.01; again & }; again & sleep 0.1",
-    'again() { /bin/sleep 0.01; again & }; setsid bash -c "$(declare -f again); again" & sleep 0.1',
 ]
 
 
@@ -238,6 +235,24 @@ def test_what_a_command_leaves_running_is_killed_and_does_not_hang_the_action(
     assert living(identity) == []
     assert not [p for p in psutil.process_iter() if mark in arguments(p)]
     assert workshop.log.endswith("\ndone\n")
+
+
+@pytest.mark.parametrize("start", ["again &", 'setsid bash -c "$(declare -f again); again" &'])
+@pytest.mark.parametrize("pause", ["", "/bin/sleep 0.01; "])
+def test_a_chain_of_processes_that_each_start_the_next_is_ended(
+    workshop: Workshop, start: str, pause: str
+) -> None:
+    ticks = workshop.folder / "ticks"
+    ticks.touch()
+
+    workshop.commands(
+        f"again() {{ echo x >> {ticks}; {pause}again & }}; {start}",
+        f"while [ ! -s {ticks} ]; do sleep 0.01; done",
+    )
+
+    size = ticks.stat().st_size
+    time.sleep(0.1)
+    assert ticks.stat().st_size == size
 
 
 def test_escaped_processes_are_killed_at_the_time_limit(workshop: Workshop) -> None:

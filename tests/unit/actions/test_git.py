@@ -4,6 +4,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -290,8 +291,9 @@ class Server:
         request.send_response(self.status)
         for name, value in self.headers.items():
             request.send_header(name, value)
-        request.end_headers()
-        request.wfile.write(f"echo {TOKEN} {BASIC}".encode())
+        with suppress(ConnectionError):
+            request.end_headers()
+            request.wfile.write(f"echo {TOKEN} {BASIC}".encode())
 
 
 @pytest.fixture

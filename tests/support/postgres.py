@@ -1,0 +1,86 @@
+"""A real PostgreSQL cluster in a temporary folder, and a fresh database of it for each server."""
+
+import itertools
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+import psycopg
+
+from .programs import program
+
+_OWNER = "postgres"
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nothing listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class Cluster:
+    """A running cluster. PostgreSQL refuses root, so as root it runs as the user postgres."""
+
+    def __init__(self) -> None:
+        self._initdb, self._control = program("initdb"), program("pg_ctl")
+        self._folder = Path(tempfile.mkdtemp(prefix="hookline-pg-"))
+        self._port = free_port()
+        self._numbers = itertools.count(1)
+        if os.geteuid() == 0:
+            owner = pwd.getpwnam(_OWNER)
+            os.chown(self._folder, owner.pw_uid, owner.pw_gid)
+        self._run(
+            self._initdb, "-D", self._data, "-U", _OWNER, "-A", "trust", "-E", "UTF8", "--no-sync"
+        )
+        self.start()
+
+    @property
+    def _data(self) -> str:
+        return str(self._folder / "data")
+
+    def start(self) -> None:
+        """Start it; every commit is synced to the disk."""
+        options = (
+            f"-p {self._port} -k {self._folder} -c listen_addresses=127.0.0.1 -c fsync=on "
+            "-c max_connections=300"
+        )
+        log = str(self._folder / "log")
+        self._run(self._control, "-D", self._data, "-l", log, "-w", "-o", options, "start")
+
+    def stop(self) -> None:
+        """Stop it at once."""
+        self._run(self._control, "-D", self._data, "-m", "immediate", "-w", "stop")
+
+    def close(self) -> None:
+        """Stop it and remove it."""
+        self.stop()
+        shutil.rmtree(self._folder)
+
+    def create_database(self) -> str:
+        """A new database; its SQLAlchemy address."""
+        name = f"hookline{next(self._numbers)}"
+        with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        return self._address(name)
+
+    def _address(self, database: str) -> str:
+        return f"postgresql://{_OWNER}@127.0.0.1:{self._port}/{database}"
+
+    def _run(self, *command: str) -> None:
+        as_owner = ("runuser", "-u", _OWNER, "--") if os.geteuid() == 0 else ()
+        # Not captured by pipes: the server would inherit them and hold them open.
+        with (self._folder / "output").open("ab") as output:
+            done = subprocess.run(
+                [*as_owner, *command],
+                cwd=self._folder,
+                stdout=output,
+                stderr=output,
+                check=False,
+            )
+        assert done.returncode == 0, (self._folder / "output").read_text()
