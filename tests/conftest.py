@@ -39,12 +39,19 @@ def cluster() -> Iterator[Cluster]:
         yield cluster
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def make_database(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], str]:
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'hookline.db'}"
+        return lambda: f"sqlite:///{tmp_path_factory.mktemp('database') / 'hookline.db'}"
     cluster: Cluster = request.getfixturevalue("cluster")
-    return cluster.create_database()
+    return cluster.create_database
+
+
+@pytest.fixture
+def database_url(make_database: Callable[[], str]) -> str:
+    return make_database()
 
 
 @pytest.fixture(scope="session")

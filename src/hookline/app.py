@@ -1,5 +1,6 @@
 """Puts the parts together: the HTTP application of a worker, and the engine."""
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,10 +24,12 @@ from hookline.executions.journal import StoreJournal
 from hookline.model import Credential, Scope
 from hookline.receiver import endpoint as receiver
 from hookline.receiver.recorder import Recorder
+from hookline.receiver.recording import Recording
 from hookline.receiver.targets import Targets
 from hookline.sealing import Seal, load_seal
 from hookline.store import credentials
 from hookline.store.database import Database
+from hookline.store.dialect import connect_checkpoints
 from hookline.store.node_state import NodeState
 
 _ENGINE_PATIENCE_S = 5.0
@@ -52,9 +55,9 @@ class Application:
         self._database = Database(settings.database)
         self._seal = open_seal(settings)
         self._state = open_state(settings)
-        self._recorder = Recorder(self._database, settings.dedupe_window)
+        self._recording = Recording(settings.data_dir)
         self._receiver = receiver.Receiver(
-            Targets(self._database, self._seal, self._state), self._recorder, settings
+            Targets(self._database, self._seal, self._state), self._recording, settings
         )
         self._framework = Starlette(
             routes=[
@@ -93,7 +96,7 @@ class Application:
             return credentials.find(connection, self._seal, access_key_id)
 
     async def _health(self, _request: Request) -> JSONResponse:
-        store = await anyio.to_thread.run_sync(self._store_answers)
+        store = self._recording.is_open and await anyio.to_thread.run_sync(self._store_answers)
         engine = self._state.engine_age() < _ENGINE_PATIENCE_S
         ready = store and engine
         return JSONResponse(
@@ -111,18 +114,26 @@ class Application:
 
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
-        self._recorder.open()
+        await self._recording.open()
+        # What exists now lives as long as the process: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
         yield
-        # The server has answered what was in flight; what nobody waits for is still to be written.
-        await anyio.to_thread.run_sync(self._recorder.close)
+        # The server has answered what was in flight; what nobody waits for is still to be sent.
+        await self._recording.close()
         self._database.close()
+
+
+def build_recorder(settings: Settings) -> Recorder:
+    """The recorder of this machine."""
+    return Recorder(Database(settings.database), settings.dedupe_window, settings.data_dir)
 
 
 def build_engine(settings: Settings) -> Engine:
     """The engine of this machine."""
     return Engine(
         journal=StoreJournal(Database(settings.database), open_seal(settings), settings.node),
-        address=settings.database,
+        database=connect_checkpoints(settings.engine_database),
         node=settings.node,
         work=work_folder(settings),
         artifacts=ArtifactStore(settings.artifacts),

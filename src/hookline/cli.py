@@ -99,9 +99,13 @@ def create_credential(
     from hookline.store import credentials  # noqa: PLC0415 - keeps --help fast
 
     settings = config.load()
+    try:
+        owner = config.account(account or settings.account)
+    except ValueError as error:
+        raise HooklineError(f"--account {account} can't be used: {error}") from error
     database, seal = _open(settings)
     with database.write() as connection:
-        made = credentials.create(connection, seal, config.account(account or settings.account))
+        made = credentials.create(connection, seal, owner)
     print(  # noqa: T201 - to be copied, so neither wrapped nor styled
         f"account               {made.account}\n"
         f"aws_access_key_id     {made.access_key_id}\n"

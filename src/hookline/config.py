@@ -135,6 +135,11 @@ class Settings:
         return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'hookline.db'}"
 
     @property
+    def engine_database(self) -> str:
+        """SQLAlchemy's address of the database that holds the engine's checkpoints."""
+        return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'engine.db'}"
+
+    @property
     def artifacts(self) -> str:
         """Where artifacts are kept: a folder or an s3:// address."""
         return self.artifact_store or str(self.data_dir.absolute() / "artifacts")

@@ -1,6 +1,6 @@
 """The nouns of Hookline as frozen values; nothing here does I/O or knows a wire format."""
 
-import secrets
+import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ class Scope:
 def new_id() -> str:
     """A new UUID of version 7 (RFC 9562): ids of one process sort by the time they were made."""
     milliseconds = time.time_ns() // 1_000_000
-    bits = secrets.randbits(74)
+    bits = random.getrandbits(74)
     value = milliseconds << 80 | 0x7 << 76 | (bits >> 62) << 64 | 0b10 << 62 | bits & (1 << 62) - 1
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
@@ -275,3 +275,8 @@ class Verdict(Enum):
         self.outcome = outcome
         self.status = status
         self.reason = reason
+
+    @property
+    def refused(self) -> bool:
+        """Whether the delivery was turned away: then its body is not kept."""
+        return self.outcome == "refused"

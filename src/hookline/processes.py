@@ -55,6 +55,16 @@ def worker(settings: Settings, descriptor: int) -> None:
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
 
 
+def recorder(settings: Settings) -> None:
+    """Record what the workers send until SIGTERM, and then until they have hung up."""
+    from hookline.app import build_recorder  # noqa: PLC0415 - each process loads what it runs
+
+    running = build_recorder(settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: running.stop())
+    running.run()
+
+
 def engine(settings: Settings) -> None:
     """Run stages until SIGTERM."""
     from hookline.app import build_engine, open_state  # noqa: PLC0415 - each loads what it runs
@@ -89,6 +99,7 @@ def main(arguments: list[str]) -> int:
     roles: dict[str, Callable[[Settings], None]] = {
         "prepare": prepare,
         "worker": lambda settings: worker(settings, int(rest[0])),
+        "recorder": recorder,
         "engine": engine,
     }
     try:

@@ -1,4 +1,4 @@
-"""`hookline serve`: one process that supervises the HTTP workers and the engine.
+"""`hookline serve`: one process that supervises the HTTP workers, the recorder and the engine.
 
 This module stays light: the supervisor lives as long as the server and does almost nothing.
 """
@@ -70,7 +70,9 @@ class Supervisor:
         # The children hold its other end: they learn of the supervisor's death, however it came.
         self._lifeline, self._lifeline_held = os.pipe()
         self._workers = [Child(["worker", str(listener.fileno())]) for _ in range(workers)]
+        self._recorder = Child(["recorder"])
         self._engine = Child(["engine"])
+        self._children = (self._recorder, self._engine, *self._workers)
 
     def prepare(self) -> int:
         """Make what a first start needs, in a process of its own; its exit status."""
@@ -79,7 +81,7 @@ class Supervisor:
 
     def start(self) -> None:
         """Start all children."""
-        for child in (self._engine, *self._workers):
+        for child in self._children:
             self._start(child)
 
     def watch(self) -> None:
@@ -89,16 +91,17 @@ class Supervisor:
             if received is not None and received.si_signo != signal.SIGCHLD:
                 break
             self._revive()
+        # The recorder writes down what the workers still send.
         self._stop(self._workers)
-        self._stop([self._engine])
+        self._stop([self._recorder, self._engine])
 
     def _patience(self) -> float:
-        waiting = [child.due for child in (self._engine, *self._workers) if child.process is None]
+        waiting = [child.due for child in self._children if child.process is None]
         return max(0.0, min(waiting) - time.monotonic()) if waiting else 3600.0
 
     def _revive(self) -> None:
         now = time.monotonic()
-        for child in (self._engine, *self._workers):
+        for child in self._children:
             if child.process is not None and child.process.poll() is not None:
                 status = child.process.returncode
                 child.delay = (

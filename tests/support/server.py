@@ -136,15 +136,12 @@ class Server:
         return found
 
     def close(self) -> None:
-        """Stop what still runs, and close all that was opened."""
+        """End what still runs, and close all that was opened."""
         for client in self._clients:
             client.close()
         self._clients.clear()
         if self._process is not None and self._process.poll() is None:
-            try:
-                self.stop()
-            except subprocess.TimeoutExpired:
-                self.kill()
+            self.kill()
         if self._database is not None:
             self._database.close()
 
@@ -162,7 +159,9 @@ class Server:
         section = parser["default"]
         return section["aws_access_key_id"], section["aws_secret_access_key"]
 
-    def client(self, region: str = "us-east-1", key: tuple[str, str] | None = None) -> Any:
+    def client(
+        self, region: str = "us-east-1", key: tuple[str, str] | None = None, **options: Any
+    ) -> Any:
         """A boto3 client that tries every call once."""
         access_key_id, secret = key or self.key()
         client = boto3.session.Session().client(
@@ -171,7 +170,7 @@ class Server:
             endpoint_url=self.url,
             aws_access_key_id=access_key_id,
             aws_secret_access_key=secret,
-            config=Config(retries={"total_max_attempts": 1}, max_pool_connections=50),
+            config=Config(retries={"total_max_attempts": 1}, max_pool_connections=50, **options),
         )
         self._clients.append(client)
         return client
@@ -199,10 +198,11 @@ class Server:
         assert found is not None, f"delivery {delivery_id} was not recorded within {seconds} s"
         return found
 
-    def deliveries(self, limit: int = 10_000) -> list[Delivery]:
-        """All recorded deliveries, the newest first."""
+    def deliveries(self, delivery_id: str) -> list[Delivery]:
+        """All recorded deliveries of the webhook that had this one, the newest first."""
+        webhook_id = self.delivery(delivery_id).webhook_id
         with self.database.read() as connection:
-            return deliveries.newest(connection, None, limit)
+            return deliveries.newest(connection, webhook_id, 100_000)
 
 
 def is_alive(process: psutil.Process) -> bool:

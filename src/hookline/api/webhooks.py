@@ -56,7 +56,9 @@ class WebhookOperations:
                 webhooks.put(connection, self._seal, webhook)
                 if new_tags is not None:
                     tags.replace(connection, webhook.arn, new_tags)
-                listed = self._item(connection, webhook)
+                # A concurrent call may have made the webhook first: then the URL is that one's.
+                stored = webhooks.find(connection, self._seal, scope, webhook.name) or webhook
+                listed = self._item(connection, stored)
         except IntegrityError as error:
             raise ConcurrentModificationException from error
         self._state.definitions_changed()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID, WorkflowHandle
 from dbos._serialization import DBOSPortableJSON
+from sqlalchemy import Engine as SQLAlchemyEngine
 
 # Work is resumed only under the version it began with: it never changes.
 _APPLICATION_VERSION = "hookline-1"
@@ -28,7 +29,7 @@ class DurableRuns:
     def __init__(
         self,
         *,
-        address: str,
+        database: SQLAlchemyEngine,
         node: str,
         open_stage: Callable[[str], list[list[str]]],
         run_action: Callable[[str, str], bool],
@@ -37,7 +38,7 @@ class DurableRuns:
         logging.getLogger("dbos").setLevel(logging.WARNING)
         config: DBOSConfig = {
             "name": "hookline",
-            "system_database_url": address,
+            "system_database_engine": database,
             "executor_id": node,
             "application_version": _APPLICATION_VERSION,
             "serializer": DBOSPortableJSON,

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
+from sqlalchemy import Engine as SQLAlchemyEngine
 
 from hookline.actions import provider_for
 from hookline.actions.artifacts import ArtifactStore
@@ -30,7 +31,7 @@ class Engine:
         self,
         *,
         journal: Journal,
-        address: str,
+        database: SQLAlchemyEngine,
         node: str,
         work: Path,
         artifacts: ArtifactStore,
@@ -45,7 +46,7 @@ class Engine:
         self._stages_running: set[str] = set()
         self._changed = threading.Condition()
         self._runs = DurableRuns(
-            address=address,
+            database=database,
             node=node,
             open_stage=self._open_stage,
             run_action=self._run_action,

@@ -19,6 +19,7 @@ UNDEFINED = object()
 Test = Callable[[Any, Any, Reading], bool]
 
 _CHARACTERS_A_NODE = 100
+_BITS_A_NODE = 500
 _MATCHING_STEPS_A_NODE = 4_000
 _DECIMAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,9})?")
 _PATH_LIKE = re.compile(r"\s*[$@](?:[.\[]|\s*$)")
@@ -34,13 +35,15 @@ def _kind(value: Any) -> type | None:
     return Decimal if isinstance(value, int | float | Decimal) else None
 
 
-def _decimal(value: Any) -> Decimal | None:
+def _decimal(value: Any, reading: Reading) -> Decimal | None:
     """The exact value of a number, or of a string that is one; None for anything else."""
     if isinstance(value, str):
         return Decimal(value) if _DECIMAL.fullmatch(value) else None
-    if _kind(value) is not Decimal or not (isinstance(value, int) or isfinite(value)):
-        return None
-    return Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    if isinstance(value, float):
+        return Decimal(repr(value)) if isfinite(value) else None
+    if isinstance(value, int):
+        reading.spend(value.bit_length() // _BITS_A_NODE)
+    return Decimal(value) if _kind(value) is Decimal else None
 
 
 def equal(left: Any, right: Any, reading: Reading) -> bool:
@@ -50,8 +53,8 @@ def equal(left: Any, right: Any, reading: Reading) -> bool:
         reading.spend(len(left) // _CHARACTERS_A_NODE)
         return bool(left == (number_text(right) if _kind(right) is Decimal else right))
     if kind is Decimal:
-        number = _decimal(left)
-        return number is not None and number == _decimal(right)
+        number = _decimal(left, reading)
+        return number is not None and number == _decimal(right, reading)
     if kind is list:
         return not isinstance(left, JsonLiteral) and _same(left, _plain(right), reading)
     return kind is not None and left is right
@@ -83,7 +86,7 @@ def _ordered(holds: Callable[[Any, Any], bool]) -> Test:
             return holds(_utf16(left), _utf16(right))
         if _kind(left) is not Decimal or _kind(right) is not Decimal:
             return False
-        number, other = _decimal(left), _decimal(right)
+        number, other = _decimal(left, reading), _decimal(right, reading)
         return number is not None and other is not None and holds(number, other)
 
     return test
@@ -125,8 +128,8 @@ def _contains(left: Any, right: Any, reading: Reading) -> bool:
     return _in(right, left, reading)
 
 
-def _has_size(left: Any, right: Any, _: Reading) -> bool:
-    number = _decimal(right) if _kind(right) is Decimal else None
+def _has_size(left: Any, right: Any, reading: Reading) -> bool:
+    number = _decimal(right, reading) if _kind(right) is Decimal else None
     left = _plain(left)
     if number is None or number.adjusted() > _MAX_SIZE_DIGITS or _kind(left) not in {str, list}:
         return False

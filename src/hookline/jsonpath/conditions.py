@@ -27,7 +27,12 @@ def negation(condition: Predicate) -> Predicate:
 def comparison(left: Any, operator: str, right: Any) -> Predicate:
     """True if the operator holds between the two, each a path or a value."""
     test, ours, theirs = OPERATORS[operator], _operand(left), _operand(right)
-    return lambda item, reading: test(ours(item, reading), theirs(item, reading), reading)
+
+    def holds(item: Any, reading: Reading) -> bool:
+        reading.spend(1)
+        return test(ours(item, reading), theirs(item, reading), reading)
+
+    return holds
 
 
 def existence(path: ParsedPath, *, wanted: bool) -> Predicate:
@@ -38,6 +43,7 @@ def existence(path: ParsedPath, *, wanted: bool) -> Predicate:
     evaluate = compile_path(path)
 
     def exists(item: Any, reading: Reading) -> bool:
+        reading.spend(1)
         outer, reading.strict = reading.strict, True
         try:
             evaluate(item, reading)
@@ -53,15 +59,16 @@ def existence(path: ParsedPath, *, wanted: bool) -> Predicate:
 def _operand(operand: Any) -> Evaluate:
     if not isinstance(operand, ParsedPath):
         return lambda _item, _reading: operand
-    names = operand.plain_names
-    if names is None or operand.from_root:
+    keys = operand.keys
+    if keys is None or operand.from_root:
         return _path(operand)
 
     def look_up(item: Any, _: Reading) -> Any:
-        for name in names:
-            if not isinstance(item, dict) or name not in item:
-                return UNDEFINED
-            item = item[name]
+        try:
+            for key in keys:
+                item = item[None if isinstance(item, str) else key]
+        except (KeyError, IndexError, TypeError):
+            return UNDEFINED
         return item
 
     return look_up

@@ -5,6 +5,7 @@ document's depth turns into recursion.
 """
 
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 from typing import Any
 
 from hookline.jsonpath.errors import FunctionError, OutOfRangeError, PathNotFoundError, StepError
@@ -46,8 +47,9 @@ def compile_path(path: ParsedPath) -> Evaluate:
 
 def _compose(path: ParsedPath, start: int) -> Select:
     """All steps from `start` on, as one function."""
-    selects: list[Select] = []
-    for position, step in enumerate(path.steps[start:], start):
+    names = [] if start else _leading_names(path)
+    selects: list[Select] = [_walk(names)] if names else []
+    for position, step in enumerate(path.steps[start + len(names) :], start + len(names)):
         last = position == len(path.steps) - 1
         if isinstance(step, Call):
             rest = None if last else _compose(path, position + 1)
@@ -61,6 +63,27 @@ def _compose(path: ParsedPath, start: int) -> Select:
         return values
 
     return selects[0] if len(selects) == 1 else select
+
+
+def _leading_names(path: ParsedPath) -> list[str]:
+    """The single names that the path begins with, except the last step."""
+    single = takewhile(lambda step: isinstance(step, Names) and len(step.names) == 1, path.steps)
+    names = [step.names[0] for step in single if isinstance(step, Names)]
+    return names[: len(path.steps) - 1]
+
+
+def _walk(names: list[str]) -> Select:
+    """Follow the names from one value."""
+
+    def select(values: Values, _reading: Reading) -> Values:
+        (value,) = values
+        for name in names:
+            if not isinstance(value, dict) or name not in value:
+                raise PathNotFoundError("a name of the path is missing")
+            value = value[name]
+        return [value]
+
+    return select
 
 
 def _select(step: Step, *, definite: bool, last: bool) -> Select:

@@ -65,17 +65,17 @@ def compile(text: str) -> Path:  # noqa: A001 - the word of the trade, as in re.
     rooted = prefix + text
     try:
         parsed = parse(rooted)
+        path = Path(rooted.rstrip(" "), parsed.definite, parsed, _reader(parsed))
     except CompileError as error:
         raise CompileError(error.message, text, error.position - len(prefix)) from None
     except RecursionError:
         raise CompileError("the path nests too deeply", text, 0) from None
-    return Path(rooted.rstrip(" "), parsed.definite, parsed, _reader(parsed))
+    return path
 
 
 def _reader(parsed: ParsedPath) -> Callable[[Any], Any]:
-    names = parsed.plain_names
-    if names is not None:
-        return _name_reader(names)
+    if parsed.keys is not None:
+        return _key_reader(parsed.keys)
     evaluate = compile_path(parsed)
 
     def read(document: Any) -> Any:
@@ -87,14 +87,15 @@ def _reader(parsed: ParsedPath) -> Callable[[Any], Any]:
     return read
 
 
-def _name_reader(names: tuple[str, ...]) -> Callable[[Any], Any]:
-    """`$.a.b` visits no more nodes than it has names, so it needs no budget."""
+def _key_reader(keys: tuple[str | int, ...]) -> Callable[[Any], Any]:
+    """`$.a[0].b` visits no more nodes than it has steps, so it needs no budget."""
 
     def read(document: Any) -> Any:
         try:
-            for name in names:
-                document = document[name]
-        except (KeyError, TypeError):
+            for key in keys:
+                # Python would also index a string.
+                document = document[None if isinstance(document, str) else key]
+        except (KeyError, IndexError, TypeError):
             raise PathNotFoundError("the path leads nowhere in this document") from None
         return document
 

@@ -60,6 +60,7 @@ _NAMES = {
     "[": "a class within a class",
     "&&": "the intersection of classes",
 }
+_QUANTIFIER = re.compile(r"[*+?{]")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Fail = Callable[[str, int], NoReturn]
@@ -107,12 +108,32 @@ class _Rewriter:
 
     def rewrite(self) -> str:
         out = []
+        parts = []
         while match := _TOKEN.match(self.pattern, self.position):
             start, self.position = self.position, match.end()
             out.append(getattr(self, f"_{match.lastgroup}")(match[0], start))
+            parts.append((out[-1], start))
         if self.scopes:
             self.fail("a group of the regular expression is never closed", len(self.pattern))
+        self._check_ends(parts)
         return "".join(out)
+
+    def _check_ends(self, parts: list[tuple[str, int]]) -> None:
+        """Refuse a `$` that something may follow: Java's also matches before a last newline."""
+        outer = [True]
+        tail, after = True, ""
+        for part, start in reversed(parts):
+            if part == ")":
+                tail = tail and not _QUANTIFIER.match(after)
+                outer.append(tail)
+            elif part == "|":
+                tail = outer[-1]
+            elif part == r"\z" and self.pattern[start] == "$" and not tail:
+                self._refused("$ before the end of the pattern", start)
+            elif part not in {"", r"\z", "(?:)"}:
+                tail = False
+                del outer[len(outer) - (part == "(?:") :]
+            after = part
 
     def _refused(self, written: str, start: int) -> NoReturn:
         possessive = "a possessive quantifier" if written[1:].endswith("+") else repr(written)
@@ -130,20 +151,12 @@ class _Rewriter:
         if char in "^$" and "m" in self.flags:
             return f"(?m:{char})"
         if char == "$":
-            return self._end(start)
+            return r"\z"
         if "x" in self.flags and (char.isspace() or char == "#"):
             newline = self.pattern.find("\n", start) if char == "#" else self.position
             self.position = len(self.pattern) if newline < 0 else newline
             return ""
         return char if char in "^|" else f"{self._fold}[{self._span(ord(char), ord(char), start)}])"
-
-    def _end(self, start: int) -> str:
-        """Java's `$` also matches before a final line break, unless nothing can follow it."""
-        rest = self.pattern[self.position :].lstrip(")$")
-        closed = self.pattern[self.position :].count(")", 0, len(self.pattern) - len(rest))
-        if rest and not (rest[0] == "|" and closed >= len(self.scopes)):
-            self._refused("$ before the end of the pattern", start)
-        return r"\z"
 
     def _code(self, written: str, start: int) -> str:
         code = self._code_point(written)
@@ -222,7 +235,7 @@ class _Rewriter:
         match = self._class_token(start)
         if match.lastgroup == "set":
             if self._fold == "(?i:" and match[0][1].isupper():
-                self._refused("a negated set in a class with the flags i and u", start)
+                self._refused("a negated set in a class with the flags i and u", match.start())
             return self._set_body(match[0], match.start())
         first = last = self._item_code(match)
         if re.compile(r"-[^\]]").match(self.pattern, self.position):

@@ -100,9 +100,12 @@ class ParsedPath:
         )
 
     @property
-    def plain_names(self) -> tuple[str, ...] | None:
-        """The names of a path like `$.a.b`, None for any other path."""
-        names = [step.names for step in self.steps if isinstance(step, Names)]
-        if len(names) < len(self.steps) or any(len(each) > 1 for each in names):
-            return None
-        return tuple(name for (name,) in names)
+    def keys(self) -> tuple[str | int, ...] | None:
+        """The names and indexes of a path like `$.a[0].b`, None for any other path."""
+        keys: list[str | int] = []
+        for step in self.steps:
+            if isinstance(step, Names):
+                keys += step.names
+            elif isinstance(step, Indexes):
+                keys += step.indexes
+        return tuple(keys) if self.definite and len(keys) == len(self.steps) else None

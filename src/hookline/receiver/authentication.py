@@ -1,5 +1,6 @@
 """Who may trigger a webhook: pure checks of addresses and signatures (contract T2-T4)."""
 
+import functools
 import hmac
 import ipaddress
 from collections.abc import Mapping, Sequence
@@ -10,10 +11,11 @@ from hookline.receiver.refusal import Refused
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-_SHA256 = "x-hub-signature-256"
-_SHA1 = "x-hub-signature"
+_SHA256 = b"x-hub-signature-256"
+_SHA1 = b"x-hub-signature"
 
 
+@functools.lru_cache(maxsize=4_096)
 def parse_address(text: str) -> Address | None:
     """An IP address; an IPv4-mapped IPv6 one counts as IPv4. None when it is not one."""
     try:
@@ -25,7 +27,7 @@ def parse_address(text: str) -> Address | None:
 
 
 def client_address(
-    peer: str, forwarded_for: str | None, trusted_proxies: Sequence[Network]
+    peer: str, forwarded_for: bytes | None, trusted_proxies: Sequence[Network]
 ) -> Address | None:
     """The address a delivery comes from; None when it can't be told.
 
@@ -34,7 +36,7 @@ def client_address(
     proxy's is the client's. An entry that is no address ends the walk in doubt.
     """
     address = parse_address(peer)
-    hops = forwarded_for.split(",") if forwarded_for else []
+    hops = forwarded_for.decode("latin-1").split(",") if forwarded_for else []
     while address is not None and hops and _is_within(address, trusted_proxies):
         address = parse_address(hops.pop())
     return address
@@ -53,7 +55,7 @@ def _is_within(address: Address, networks: Sequence[Network]) -> bool:
     return any(address in network for network in networks if network.version == address.version)
 
 
-def check_signature(secret: bytes, headers: Mapping[str, str], body: bytes) -> str:
+def check_signature(secret: bytes, headers: Mapping[bytes, bytes], body: bytes) -> str:
     """Check GitHub's signature of `body`; a key of the event that is the same for each repeat.
 
     The key is the HMAC-SHA256 even where only the SHA-1 header was sent, so that a captured
@@ -64,12 +66,10 @@ def check_signature(secret: bytes, headers: Mapping[str, str], body: bytes) -> s
     if sha256 is None and sha1 is None:
         raise Refused(Verdict.NO_SIGNATURE)
     digest = hmac.digest(secret, body, "sha256").hex()
-    if sha256 is not None and not _same(f"sha256={digest}", sha256):
+    if sha256 is not None and not hmac.compare_digest(b"sha256=" + digest.encode(), sha256):
         raise Refused(Verdict.BAD_SIGNATURE, "X-Hub-Signature-256 does not match the body")
-    if sha1 is not None and not _same(f"sha1={hmac.digest(secret, body, 'sha1').hex()}", sha1):
-        raise Refused(Verdict.BAD_SIGNATURE, "X-Hub-Signature does not match the body")
+    if sha1 is not None:
+        expected = b"sha1=" + hmac.digest(secret, body, "sha1").hex().encode()
+        if not hmac.compare_digest(expected, sha1):
+            raise Refused(Verdict.BAD_SIGNATURE, "X-Hub-Signature does not match the body")
     return digest
-
-
-def _same(expected: str, given: str) -> bool:
-    return hmac.compare_digest(expected.encode(), given.encode("latin-1", "replace"))

@@ -2,25 +2,26 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
 
+import msgspec
 import orjson
 
 from hookline.config import Settings
 from hookline.errors import StoreUnavailableError
-from hookline.executions.start import Start
-from hookline.model import Authentication, Trigger, Verdict, new_id
+from hookline.model import Authentication, Verdict, new_id
+from hookline.receiver import headers as header_fields
 from hookline.receiver.authentication import check_address, check_signature, client_address
+from hookline.receiver.entries import Entry, Start
 from hookline.receiver.filters import FilterTrace, match
 from hookline.receiver.payload import parse_event
-from hookline.receiver.recorder import Entry, QueueFullError, Recorder
+from hookline.receiver.recording import QueueFullError, Recording
 from hookline.receiver.refusal import Refused
 from hookline.receiver.revision import pushed_revision
 from hookline.receiver.targets import Target, Targets
-from hookline.store.deliveries import Delivery, dedupe_key
+from hookline.store.deliveries import dedupe_key
 
 PATH = "/trigger"
 
@@ -31,32 +32,25 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _TOKEN_LIMIT = 100
 _BODY_TIMEOUT_S = 30
 _RETRY_AFTER_S = b"5"
-_DELIVERY_IDS = ("x-github-delivery", "x-gitea-delivery", "x-gitlab-event-uuid", "x-request-uuid")
-_EVENT_NAMES = ("x-github-event", "x-gitea-event", "x-gitlab-event", "x-event-key")
-_MASKED = ("authorization", "cookie", "token", "secret", "signature", "key", "password")
-_HEADER_LIMIT = 1_000
-_NAME_LIMIT = 100
 
 
-@dataclass(slots=True)
-class Arrival:
+class Arrival(msgspec.Struct):
     """A delivery on its way through the steps: what came in, and what has been found out."""
 
-    headers: dict[str, str]
+    id: str
+    headers: dict[bytes, bytes]
     peer: str
-    id: str = field(default_factory=new_id)
-    received_at: float = field(default_factory=time.time)
-    began: float = field(default_factory=time.perf_counter)
+    received_at: float
+    began: float
     address: str = ""
     body: bytes = b""
     body_size: int = 0
-    authenticated: str | None = None
+    authenticated: bool = False
     event_key: str | None = None
-    filters: list[FilterTrace] = field(default_factory=list)
+    filters: list[FilterTrace] = []
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What the sender is told: never a filter's expected value, never a secret (contract T12)."""
 
     verdict: Verdict
@@ -67,52 +61,59 @@ class Answer:
 class Receiver:
     """The ASGI application of the trigger URL."""
 
-    def __init__(self, targets: Targets, recorder: Recorder, settings: Settings) -> None:
+    def __init__(self, targets: Targets, recording: Recording, settings: Settings) -> None:
         self._targets = targets
-        self._recorder = recorder
-        self._settings = settings
+        self._recording = recording
+        self._max_body = settings.max_body
+        self._trusted_proxies = settings.trusted_proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         await _respond(send, await self._judge(scope, receive))
 
     async def _judge(self, scope: Scope, receive: Receive) -> Answer:
-        arrival = Arrival(_joined_headers(scope), scope["client"][0] if scope["client"] else "")
+        arrival = _arrival(scope)
         if scope["method"] != "POST":
             return Answer(Verdict.NOT_POST, arrival.id)
-        try:
-            target = await self._targets.find(_token(scope["query_string"]))
-        except StoreUnavailableError:
-            return Answer(Verdict.UNAVAILABLE, arrival.id)
+        token = _token(scope["query_string"])
+        target = self._targets.kept(token)
+        if target is None:
+            try:
+                target = await self._targets.find(token)
+            except StoreUnavailableError:
+                return Answer(Verdict.UNAVAILABLE, arrival.id)
         if target is None:
             return Answer(Verdict.UNKNOWN_TOKEN, arrival.id)
         try:
-            self._check_address(target, arrival)
-            await self._read_body(arrival, receive)
-            _authenticate(target, arrival)
-            event = parse_event(arrival.body, arrival.headers.get("content-type", ""))
-            _check_starts_something(target, arrival)
-            _filter(target, arrival, event)
+            return await self._judge_known(target, arrival, receive)
         except Refused as refused:
-            return self._record_refusal(target, arrival, refused)
+            return self._note(target, arrival, refused)
+
+    async def _judge_known(self, target: Target, arrival: Arrival, receive: Receive) -> Answer:
+        self._check_address(target, arrival)
+        await self._read_body(arrival, receive)
+        _authenticate(target, arrival)
+        event = parse_event(arrival.body, arrival.headers.get(b"content-type", b""))
+        _check_starts_something(target, arrival)
+        _filter(target, arrival, event)
         return await self._start(target, arrival, event)
 
     def _check_address(self, target: Target, arrival: Arrival) -> None:
         address = client_address(
-            arrival.peer, arrival.headers.get("x-forwarded-for"), self._settings.trusted_proxies
+            arrival.peer, arrival.headers.get(b"x-forwarded-for"), self._trusted_proxies
         )
         arrival.address = str(address or arrival.peer)
         check_address(target.allowed, address)
 
     async def _read_body(self, arrival: Arrival, receive: Receive) -> None:
-        if "content-encoding" in arrival.headers:
+        if b"content-encoding" in arrival.headers:
             raise Refused(Verdict.BAD_ENCODING)
-        limit = self._settings.max_body
-        announced = arrival.headers.get("content-length", "0")
+        limit = self._max_body
+        announced = arrival.headers.get(b"content-length", b"0")
         if announced.isdigit() and int(announced) > limit:
             arrival.body_size = int(announced)
             raise Refused(
-                Verdict.TOO_LARGE, f"the body has {announced} bytes; {limit} are accepted"
+                Verdict.TOO_LARGE, f"the body has {int(announced)} bytes; {limit} are accepted"
             )
         message = await receive()
         body = message.get("body", b"")
@@ -123,47 +124,47 @@ class Receiver:
             raise Refused(Verdict.TOO_LARGE, f"the body has more than {limit} bytes")
         arrival.body = body
 
-    def _record_refusal(self, target: Target, arrival: Arrival, refused: Refused) -> Answer:
-        verdict = refused.verdict
-        keeps_body = verdict in {Verdict.FILTERED, Verdict.PING}
-        delivery = _delivery(target, arrival, verdict, refused.detail, keeps_body=keeps_body)
+    def _note(self, target: Target, arrival: Arrival, refused: Refused) -> Answer:
         try:
-            self._recorder.add(Entry(target.webhook, delivery))
+            self._recording.note(_entry(target, arrival, refused.verdict, refused.detail))
         except QueueFullError:
             return Answer(Verdict.UNAVAILABLE, arrival.id)
-        return Answer(verdict, arrival.id)
+        return Answer(refused.verdict, arrival.id)
 
     async def _start(self, target: Target, arrival: Arrival, event: Any) -> Answer:
-        webhook = target.webhook
-        revision = pushed_revision(webhook.target_action, event)
-        key = arrival.event_key
-        entry = Entry(
-            webhook=webhook,
-            delivery=_delivery(target, arrival, Verdict.STARTED, None, keeps_body=True),
-            start=Start(
-                execution_id=new_id(),
-                trigger=Trigger("Webhook", webhook.arn),
-                source_revisions=() if revision is None else (revision,),
-            ),
-            dedupe_key=None if key is None else dedupe_key(webhook.id, key),
-            answer=asyncio.get_running_loop().create_future(),
-        )
+        wish = _start(target, arrival, event)
         try:
-            self._recorder.add(entry)
+            recorded = await self._recording.record(
+                _entry(target, arrival, Verdict.STARTED, None, wish)
+            )
         except QueueFullError:
             return Answer(Verdict.UNAVAILABLE, arrival.id)
-        assert entry.answer is not None  # noqa: S101 - made above
-        delivery = await entry.answer
-        return Answer(delivery.verdict, delivery.id, delivery.execution_id)
+        return Answer(Verdict[recorded.verdict], arrival.id, recorded.execution_id)
 
 
-def _joined_headers(scope: Scope) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-        # A header sent twice is one with both values (RFC 9110, 5.3); no signature survives that.
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return headers
+def _arrival(scope: Scope) -> Arrival:
+    client = scope["client"]
+    return Arrival(
+        id=new_id(),
+        headers=header_fields.joined(scope["headers"]),
+        peer=client[0] if client else "",
+        received_at=time.time(),
+        began=time.perf_counter(),
+    )
+
+
+def _start(target: Target, arrival: Arrival, event: Any) -> Start:
+    webhook, key = target.webhook, arrival.event_key
+    return Start(
+        execution_id=new_id(),
+        account=webhook.scope.account,
+        region=webhook.scope.region,
+        pipeline=webhook.target_pipeline,
+        action=webhook.target_action,
+        trigger_detail=webhook.arn,
+        revision=pushed_revision(event),
+        dedupe_key=None if key is None else dedupe_key(webhook.id, key),
+    )
 
 
 def _token(query: bytes) -> str:
@@ -197,16 +198,15 @@ async def _read_rest(begun: bytes, receive: Receive, limit: int) -> bytes:
 
 
 def _authenticate(target: Target, arrival: Arrival) -> None:
-    scheme = target.webhook.authentication
-    if scheme is Authentication.GITHUB_HMAC and target.secret is not None:
+    if target.webhook.authentication is Authentication.GITHUB_HMAC:
         arrival.event_key = check_signature(target.secret, arrival.headers, arrival.body)
     else:
-        arrival.event_key = _first(arrival.headers, _DELIVERY_IDS)
-    arrival.authenticated = scheme.value
+        arrival.event_key = header_fields.delivery_id(arrival.headers)
+    arrival.authenticated = True
 
 
 def _check_starts_something(target: Target, arrival: Arrival) -> None:
-    if arrival.headers.get("x-github-event") == "ping":
+    if arrival.headers.get(b"x-github-event") == b"ping":
         raise Refused(Verdict.PING)
     if target.configuration is None:
         webhook = target.webhook
@@ -220,63 +220,45 @@ def _check_starts_something(target: Target, arrival: Arrival) -> None:
 def _filter(target: Target, arrival: Arrival, event: Any) -> None:
     configuration = target.configuration or {}
     arrival.filters = [match(rule, event, configuration) for rule in target.filters]
-    failed = [trace for trace in arrival.filters if not trace.passed]
-    if failed:
-        raise Refused(Verdict.FILTERED, failed[0].reason)
+    for trace in arrival.filters:
+        if trace.reason is not None:
+            raise Refused(Verdict.FILTERED, trace.reason)
 
 
-def _delivery(
-    target: Target, arrival: Arrival, verdict: Verdict, detail: str | None, *, keeps_body: bool
-) -> Delivery:
-    event = _first(arrival.headers, _EVENT_NAMES)
-    sender_id = _first(arrival.headers, _DELIVERY_IDS)
-    return Delivery(
-        id=arrival.id,
+def _entry(
+    target: Target,
+    arrival: Arrival,
+    verdict: Verdict,
+    reason: str | None,
+    start: Start | None = None,
+) -> Entry:
+    return Entry(
+        delivery_id=arrival.id,
         webhook_id=target.webhook.id,
         received_at=arrival.received_at,
-        verdict=verdict,
-        remote=arrival.address,
-        headers=masked(arrival.headers),
-        trace=_trace(target, arrival, detail),
-        body_size=arrival.body_size,
-        body=arrival.body if keeps_body else None,
         duration=time.perf_counter() - arrival.began,
-        event=event and event[:_NAME_LIMIT],
-        sender_id=sender_id and sender_id[:_NAME_LIMIT],
+        verdict=verdict.name,
+        authentication=target.webhook.authentication.value,
+        authenticated=arrival.authenticated,
+        reason=reason,
+        filters=arrival.filters,
+        remote=arrival.address,
+        headers=arrival.headers,
+        body_size=arrival.body_size,
+        body=None if verdict.refused else arrival.body,
+        start=start,
     )
 
 
-def _trace(target: Target, arrival: Arrival, detail: str | None) -> dict[str, Any]:
-    return {
-        "authentication": target.webhook.authentication.value,
-        "authenticated": arrival.authenticated is not None,
-        "reason": detail,
-        "filters": [
-            {
-                "jsonPath": trace.json_path,
-                "found": trace.found,
-                "wanted": trace.wanted,
-                "passed": trace.passed,
-                "reason": trace.reason,
-            }
-            for trace in arrival.filters
-        ],
-    }
-
-
-def masked(headers: Mapping[str, str]) -> dict[str, str]:
-    """Headers as they may be kept: values of those that carry secrets are hidden, others cut."""
-    return {
-        name: "****" if any(word in name for word in _MASKED) else value[:_HEADER_LIMIT]
-        for name, value in headers.items()
-    }
-
-
-def _first(headers: Mapping[str, str], names: tuple[str, ...]) -> str | None:
-    for name in names:
-        if name in headers:
-            return headers[name]
-    return None
+_HEADERS = (
+    (b"content-type", b"application/json"),
+    (b"cache-control", b"no-store"),
+)
+_MORE_HEADERS = {
+    Verdict.NOT_POST: ((b"allow", b"POST"),),
+    Verdict.OVER_RATE: ((b"retry-after", _RETRY_AFTER_S),),
+    Verdict.UNAVAILABLE: ((b"retry-after", _RETRY_AFTER_S),),
+}
 
 
 async def _respond(send: Send, answer: Answer) -> None:
@@ -290,12 +272,9 @@ async def _respond(send: Send, answer: Answer) -> None:
         content["pipelineExecutionId"] = answer.execution_id
     body = orjson.dumps(content)
     headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
+        (b"content-length", b"%d" % len(body)),
+        *_HEADERS,
+        *_MORE_HEADERS.get(verdict, ()),
     ]
-    if verdict is Verdict.NOT_POST:
-        headers.append((b"allow", b"POST"))
-    if verdict in {Verdict.OVER_RATE, Verdict.UNAVAILABLE}:
-        headers.append((b"retry-after", _RETRY_AFTER_S))
     await send({"type": "http.response.start", "status": verdict.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

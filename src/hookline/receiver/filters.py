@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from hookline import jsonpath
 from hookline.model import Filter
 
@@ -22,19 +24,14 @@ class CompiledFilter:
     path: jsonpath.Path
 
 
-@dataclass(frozen=True, slots=True)
-class FilterTrace:
+class FilterTrace(msgspec.Struct, array_like=True, frozen=True):
     """What one filter saw: the value found (cut to 200 characters), wanted, and why it failed."""
 
     json_path: str
     found: str | None
     wanted: str | None
+    # None where the event passes.
     reason: str | None = None
-
-    @property
-    def passed(self) -> bool:
-        """Whether the event passes this filter."""
-        return self.reason is None
 
 
 def compile_filters(rules: Sequence[Filter]) -> tuple[CompiledFilter, ...]:

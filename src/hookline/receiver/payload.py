@@ -10,10 +10,10 @@ from hookline.receiver.refusal import Refused
 
 _MAX_NESTING = 200
 _MAX_FORM_FIELDS = 100
-_FORM = "application/x-www-form-urlencoded"
+_FORM = b"application/x-www-form-urlencoded"
 
 
-def parse_event(body: bytes, content_type: str) -> Any:
+def parse_event(body: bytes, content_type: bytes) -> Any:
     """The JSON document in `body`. Refuses what is not JSON, and nesting deeper than 200."""
     text = _form_payload(body) if content_type.lower().startswith(_FORM) else body
     try:

@@ -1,183 +1,296 @@
-"""One writer, group commit: whatever has arrived is committed together, then answered."""
+"""The one writer of this machine: whatever has arrived is committed together, then answered."""
 
-import asyncio
-import threading
+import os
+import selectors
+import socket
 import time
-from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 import structlog
 from sqlalchemy import Connection
 
-from hookline.executions.start import Start, start
-from hookline.model import Pipeline, Scope, Verdict, Webhook
+from hookline.executions.start import Start as ExecutionStart
+from hookline.executions.start import start
+from hookline.model import Pipeline, Scope, SourceRevision, Trigger, Verdict
+from hookline.receiver.entries import Entry, Frames, Recorded, Start, decode_entries, frame
+from hookline.receiver.headers import kept_headers
+from hookline.receiver.recording import SOCKET
+from hookline.receiver.trace import trace_of
 from hookline.store import deliveries, pipelines, webhooks
 from hookline.store.database import Database
-from hookline.store.deliveries import Delivery
+from hookline.store.deliveries import REFUSED_KEPT, Delivery
 
 _log = structlog.get_logger()
+_READ = 1 << 20
 _BATCH = 256
-_MAX_WAITING = 10_000
-_MAX_WAITING_BYTES = 64_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A judged delivery to be recorded; with `start`, it starts an execution of the target.
-
-    `dedupe_key` is None where the event can't be told from others. `answer` gets the delivery as
-    recorded; nobody waits where it is None.
-    """
-
-    webhook: Webhook
-    delivery: Delivery
-    start: Start | None = None
-    dedupe_key: bytes | None = None
-    answer: asyncio.Future[Delivery] | None = None
-
-
-class QueueFullError(Exception):
-    """More deliveries wait for their commit than may; the sender is asked to try again."""
+# Entries that nobody waits for are committed with the next that somebody waits for, or after this.
+_LAZY_DELAY_S = 0.2
+_LAZY_BATCH = 4_000
 
 
 class Recorder:
-    """Commits deliveries and the executions they start, in one thread of its own.
+    """Takes entries from the workers of this machine and commits them in groups.
 
-    There is no timer: a batch is what came in during the last commit. The queue is bounded in
-    entries and bytes. `add` is called from one event loop.
+    There is no timer for those that wait: a batch is what came in during the last commit.
     """
 
-    def __init__(self, database: Database, dedupe_window: float) -> None:
+    def __init__(self, database: Database, dedupe_window: float, folder: Path) -> None:
         self._database = database
         self._window = dedupe_window
-        self._entries: deque[Entry] = deque()
-        self._bytes = 0
-        self._arrived = threading.Event()
-        self._closing = False
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self._selector = selectors.DefaultSelector()
+        self._waiting: deque[tuple[Entry, _Worker]] = deque()
+        self._lazy = _Lazy()
+        self._stopping = False
+        self._listener = _listen(folder)
+        self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
 
-    def open(self) -> None:
-        """Begin to record; answers are given in the running event loop."""
-        self._loop = asyncio.get_running_loop()
-        self._thread.start()
+    def stop(self) -> None:
+        """End once the workers have hung up and what they sent is committed."""
+        self._stopping = True
 
-    def close(self) -> None:
-        """Record what waits, then end."""
-        self._closing = True
-        self._arrived.set()
-        self._thread.join()
+    def run(self) -> None:
+        """Record until stopped."""
+        while not (self._stopping and self._is_idle()):
+            self._receive(self._patience())
+            while self._waiting:
+                self._commit_waiting()
+                # What has come in meanwhile makes the next batch.
+                self._receive(0.0)
+            if self._lazy.is_due() or self._stopping:
+                self._commit_lazy()
+
+    def _is_idle(self) -> bool:
+        return len(self._selector.get_map()) == 1 and not self._waiting and not self._lazy
+
+    def _patience(self) -> float:
+        if self._stopping:
+            return 0.05
+        return self._lazy.due_in()
+
+    def _receive(self, seconds: float) -> None:
+        for key, _ in self._selector.select(seconds):
+            handle: Callable[[], None] = key.data
+            handle()
+
+    def _accept(self) -> None:
+        connection, _ = self._listener.accept()
+        worker = _Worker(connection)
+        self._selector.register(connection, selectors.EVENT_READ, lambda: self._read(worker))
+
+    def _read(self, worker: "_Worker") -> None:
+        entries = worker.read()
+        if entries is None:
+            self._selector.unregister(worker.connection)
+            worker.connection.close()
+            return
+        for entry in entries:
+            if entry.start is None:
+                self._lazy.add(entry)
+            else:
+                self._waiting.append((entry, worker))
+
+    def _commit_waiting(self) -> None:
+        count = min(_BATCH, len(self._waiting))
+        batch = [self._waiting.popleft() for _ in range(count)]
+        recorded = self._commit([entry for entry, _ in batch])
+        answers: dict[_Worker, list[Recorded]] = defaultdict(list)
+        for (_, worker), delivery in zip(batch, recorded, strict=True):
+            answers[worker].append(
+                Recorded(delivery.id, delivery.verdict.name, delivery.execution_id)
+            )
+        for worker, values in answers.items():
+            worker.answer(values)
+
+    def _commit_lazy(self) -> None:
+        while self._lazy:
+            self._commit(self._lazy.take(_LAZY_BATCH))
+
+    def _commit(self, entries: Sequence[Entry]) -> list[Delivery]:
+        try:
+            with self._database.write() as connection:
+                return record(connection, entries, self._window)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the senders must get an answer
+            _log.error("deliveries not recorded", count=len(entries), reason=str(error))
+            return [_delivery(entry, Verdict.UNAVAILABLE) for entry in entries]
+
+
+class _Worker:
+    """The recorder's end of a worker's connection."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self._frames = Frames()
+
+    def read(self) -> list[Entry] | None:
+        """The entries that have come in; None when the worker hung up."""
+        try:
+            data = self.connection.recv(_READ)
+        except OSError:
+            return None
+        if not data:
+            return None
+        return [entry for content in self._frames.feed(data) for entry in decode_entries(content)]
+
+    def answer(self, values: list[Recorded]) -> None:
+        """Tell the worker what became of its entries; it may have died meanwhile."""
+        with suppress(OSError):
+            self.connection.sendall(frame(values))
+
+
+class _Lazy:
+    """Entries that nobody waits for; of refused ones, only as many a webhook as are ever kept."""
+
+    def __init__(self) -> None:
+        self._others: deque[Entry] = deque()
+        self._refused: dict[int, deque[Entry]] = {}
+        self._due = 0.0
+
+    def __bool__(self) -> bool:
+        return bool(self._others or self._refused)
 
     def add(self, entry: Entry) -> None:
-        """Take an entry to be recorded. Raises QueueFullError."""
-        if len(self._entries) >= _MAX_WAITING or self._bytes > _MAX_WAITING_BYTES:
-            raise QueueFullError
-        self._bytes += entry.delivery.body_size
-        self._entries.append(entry)
-        self._arrived.set()
+        if not self:
+            self._due = time.monotonic() + _LAZY_DELAY_S
+        if Verdict[entry.verdict].refused:
+            kept = self._refused.get(entry.webhook_id)
+            if kept is None:
+                kept = self._refused[entry.webhook_id] = deque(maxlen=REFUSED_KEPT)
+            kept.append(entry)
+        else:
+            self._others.append(entry)
 
-    def _run(self) -> None:
-        while True:
-            self._arrived.wait()
-            self._arrived.clear()
-            while self._entries:
-                self._record(self._next_batch())
-            if self._closing:
-                return
+    def due_in(self) -> float:
+        return max(0.0, self._due - time.monotonic()) if self else 3600.0
 
-    def _next_batch(self) -> list[Entry]:
-        batch = [self._entries.popleft() for _ in range(min(_BATCH, len(self._entries)))]
-        self._bytes -= sum(entry.delivery.body_size for entry in batch)
-        return batch
+    def is_due(self) -> bool:
+        return bool(self) and (time.monotonic() >= self._due or len(self._others) >= _LAZY_BATCH)
 
-    def _record(self, batch: Sequence[Entry]) -> None:
-        try:
-            recorded = self._commit(batch)
-        except Exception as error:  # noqa: BLE001 - whatever it was, the senders must get an answer
-            _log.error("deliveries not recorded", count=len(batch), reason=str(error))
-            recorded = [replace(entry.delivery, verdict=Verdict.UNAVAILABLE) for entry in batch]
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(_answer, batch, recorded)
-
-    def _commit(self, batch: Sequence[Entry]) -> list[Delivery]:
-        with self._database.write() as connection:
-            recorded = _start_executions(connection, batch, self._window)
-            deliveries.insert(connection, recorded)
-        return recorded
+    def take(self, limit: int) -> list[Entry]:
+        taken = [self._others.popleft() for _ in range(min(limit, len(self._others)))]
+        while self._refused and len(taken) < limit:
+            _, refused = self._refused.popitem()
+            taken += refused
+        return taken
 
 
-def _answer(batch: Sequence[Entry], recorded: Sequence[Delivery]) -> None:
-    for entry, delivery in zip(batch, recorded, strict=True):
-        if entry.answer is not None and not entry.answer.done():
-            entry.answer.set_result(delivery)
+def _listen(folder: Path) -> socket.socket:
+    # Through the folder's descriptor, since a socket's path may have 107 bytes only.
+    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    with suppress(FileNotFoundError):
+        os.unlink(SOCKET, dir_fd=descriptor)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    earlier = os.umask(0o177)
+    try:
+        listener.bind(f"/proc/self/fd/{descriptor}/{SOCKET}")
+    finally:
+        os.umask(earlier)
+        os.close(descriptor)
+    listener.listen()
+    return listener
 
 
-def _start_executions(
-    connection: Connection, batch: Sequence[Entry], window: float
-) -> list[Delivery]:
-    """Start what is to be started, each event once; the deliveries with their final verdicts."""
-    now = time.time()
-    starting = [entry for entry in batch if entry.start is not None]
-    if not starting:
-        return [entry.delivery for entry in batch]
-    targets = _locked_targets(connection, starting)
-    first = _first_of_each_event([entry for entry in starting if _target_of(entry) in targets])
-    holders = deliveries.claim_events(connection, first, now, window)
-    started: dict[tuple[Scope, str], list[Start]] = {}
-    recorded = []
-    for entry in batch:
-        delivery = _settle(entry, targets, holders)
-        recorded.append(delivery)
-        if delivery.verdict is Verdict.STARTED and entry.start is not None:
-            started.setdefault(_target_of(entry), []).append(entry.start)
-    for target, starts in started.items():
-        start(connection, targets[target], starts)
-    _note_triggered(connection, batch, recorded, now)
+def record(connection: Connection, entries: Sequence[Entry], window: float) -> list[Delivery]:
+    """Record entries and start what they start, each event once, in the caller's transaction.
+
+    Returns the deliveries with their final verdicts.
+    """
+    known = deliveries.known(connection, [entry.delivery_id for entry in entries if entry.again])
+    new = [entry for entry in entries if entry.delivery_id not in known]
+    recorded = {delivery.id: delivery for delivery in _record_new(connection, new, window)}
+    return [known.get(entry.delivery_id) or recorded[entry.delivery_id] for entry in entries]
+
+
+def _record_new(connection: Connection, entries: Sequence[Entry], window: float) -> list[Delivery]:
+    starting = [entry for entry in entries if entry.start is not None]
+    settled = _settle(connection, starting, window) if starting else {}
+    recorded = [
+        _delivery(entry, *settled.get(entry.delivery_id, (Verdict[entry.verdict], None)))
+        for entry in entries
+    ]
+    deliveries.insert(connection, recorded)
+    deliveries.trim_refused(
+        connection, {item.webhook_id for item in recorded if item.verdict.refused}
+    )
     return recorded
 
 
-def _target_of(entry: Entry) -> tuple[Scope, str]:
-    return entry.webhook.scope, entry.webhook.target_pipeline
+def _settle(
+    connection: Connection, starting: Sequence[Entry], window: float
+) -> dict[str, tuple[Verdict, str | None]]:
+    """Start executions, each event once; the verdict and execution of each delivery, by its id."""
+    now = time.time()
+    wishes = {entry.delivery_id: entry.start for entry in starting if entry.start is not None}
+    targets = _locked_targets(connection, wishes.values())
+    holders = _holders(connection, (w for w in wishes.values() if _target(w) in targets), window)
+    settled: dict[str, tuple[Verdict, str | None]] = {}
+    begun: dict[tuple[Scope, str], list[ExecutionStart]] = defaultdict(list)
+    for delivery_id, wish in wishes.items():
+        if _target(wish) not in targets:
+            settled[delivery_id] = (Verdict.NO_TARGET, None)
+            continue
+        holder = wish.execution_id if wish.dedupe_key is None else holders[wish.dedupe_key]
+        if holder == wish.execution_id:
+            begun[_target(wish)].append(_execution_start(wish))
+            settled[delivery_id] = (Verdict.STARTED, holder)
+        else:
+            settled[delivery_id] = (Verdict.DUPLICATE, holder)
+    for target, starts in begun.items():
+        start(connection, targets[target], starts)
+    started = [
+        entry.webhook_id for entry in starting if settled[entry.delivery_id][0] is Verdict.STARTED
+    ]
+    if started:
+        webhooks.triggered(connection, started, now)
+    return settled
+
+
+def _target(wish: Start) -> tuple[Scope, str]:
+    return Scope(wish.account, wish.region), wish.pipeline
 
 
 def _locked_targets(
-    connection: Connection, starting: Sequence[Entry]
+    connection: Connection, wishes: Iterable[Start]
 ) -> dict[tuple[Scope, str], Pipeline]:
-    locked = pipelines.lock(connection, [_target_of(entry) for entry in starting])
+    locked = pipelines.lock(connection, [_target(wish) for wish in wishes])
     return {(pipeline.scope, pipeline.name): pipeline for pipeline in locked}
 
 
-def _first_of_each_event(starting: Sequence[Entry]) -> dict[bytes, str]:
+def _holders(connection: Connection, wishes: Iterable[Start], window: float) -> Mapping[bytes, str]:
     first: dict[bytes, str] = {}
-    for entry in starting:
-        if entry.dedupe_key is not None and entry.start is not None:
-            first.setdefault(entry.dedupe_key, entry.start.execution_id)
-    return first
+    for wish in wishes:
+        if wish.dedupe_key is not None:
+            first.setdefault(wish.dedupe_key, wish.execution_id)
+    return deliveries.claim_events(connection, first, time.time(), window)
 
 
-def _settle(
-    entry: Entry,
-    targets: dict[tuple[Scope, str], Pipeline],
-    holders: dict[bytes, str],
-) -> Delivery:
-    delivery, wish = entry.delivery, entry.start
-    if wish is None:
-        return delivery
-    if _target_of(entry) not in targets:
-        return replace(delivery, verdict=Verdict.NO_TARGET, body=None)
-    holder = wish.execution_id if entry.dedupe_key is None else holders[entry.dedupe_key]
-    verdict = Verdict.STARTED if holder == wish.execution_id else Verdict.DUPLICATE
-    return replace(delivery, verdict=verdict, execution_id=holder)
+def _execution_start(wish: Start) -> ExecutionStart:
+    revision = wish.revision
+    return ExecutionStart(
+        execution_id=wish.execution_id,
+        trigger=Trigger("Webhook", wish.trigger_detail),
+        source_revisions=()
+        if revision is None
+        else (SourceRevision(wish.action, revision.revision_id, revision.summary, revision.url),),
+    )
 
 
-def _note_triggered(
-    connection: Connection, batch: Sequence[Entry], recorded: Sequence[Delivery], now: float
-) -> None:
-    triggered = [
-        entry.webhook.id
-        for entry, delivery in zip(batch, recorded, strict=True)
-        if delivery.verdict is Verdict.STARTED
-    ]
-    if triggered:
-        webhooks.triggered(connection, triggered, now)
+def _delivery(entry: Entry, verdict: Verdict, execution_id: str | None = None) -> Delivery:
+    headers = kept_headers(entry.headers)
+    return Delivery(
+        id=entry.delivery_id,
+        webhook_id=entry.webhook_id,
+        received_at=entry.received_at,
+        verdict=verdict,
+        remote=entry.remote,
+        headers=headers.kept,
+        trace=trace_of(entry),
+        body_size=entry.body_size,
+        body=None if verdict is Verdict.NO_TARGET else entry.body,
+        duration=entry.duration,
+        execution_id=execution_id,
+        event=headers.event,
+        sender_id=headers.delivery_id,
+    )

@@ -4,14 +4,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from hookline.model import SourceRevision
+from hookline.receiver.entries import Revision
 
 _COMMIT_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _SUMMARY_LIMIT = 2_048
 _URL_LIMIT = 2_000
 
 
-def pushed_revision(action_name: str, event: Any) -> SourceRevision | None:
+def pushed_revision(event: Any) -> Revision | None:
     """The commit that a push leaves its branch or tag at; None where the event is no such push.
 
     Knows the pushes of GitHub, Gitea and GitLab (`ref`, `after`) and of Bitbucket
@@ -25,8 +25,7 @@ def pushed_revision(action_name: str, event: Any) -> SourceRevision | None:
     if not commit_id.strip("0"):
         return None
     message, url = commit.get("message"), commit.get("url")
-    return SourceRevision(
-        action_name=action_name,
+    return Revision(
         revision_id=commit_id,
         summary=message[:_SUMMARY_LIMIT] if isinstance(message, str) else None,
         url=url if _is_link(url) else None,

@@ -26,11 +26,12 @@ _MAX_AGE_S = 0.9
 class Target:
     """A webhook, ready to judge deliveries.
 
-    `configuration` is the target action's; None when the pipeline or the action is gone.
+    `secret` is empty where the authentication needs none. `configuration` is the target action's;
+    None when the pipeline or the action is gone.
     """
 
     webhook: Webhook
-    secret: bytes | None
+    secret: bytes
     allowed: Network | None
     filters: tuple[CompiledFilter, ...]
     configuration: Mapping[str, str] | None
@@ -47,21 +48,23 @@ class Targets:
         self._loading: dict[str, asyncio.Task[Target | None]] = {}
         self._generation = -1
 
-    async def find(self, token: str) -> Target | None:
-        """The target of a URL's token; None when no webhook has it. Raises StoreUnavailableError.
-
-        A token that Hookline never made is told by its check alone, without the store.
-        """
+    def kept(self, token: str) -> Target | None:
+        """The target of a token, if it is at hand and surely still right."""
         if self._state.generation != self._generation:
             self._generation = self._state.generation
             self._kept.clear()
             self._loading.clear()
         kept = self._kept.get(token)
-        if kept is not None and time.monotonic() - kept[0] < _MAX_AGE_S:
-            return kept[1]
-        if not self._seal.is_token(token):
+        if kept is None or time.monotonic() - kept[0] > _MAX_AGE_S:
             return None
-        return await self._load(token)
+        return kept[1]
+
+    async def find(self, token: str) -> Target | None:
+        """The target of a URL's token; None when no webhook has it. Raises StoreUnavailableError.
+
+        A token that Hookline never made is told by its check alone, without the store.
+        """
+        return await self._load(token) if self._seal.is_token(token) else None
 
     async def _load(self, token: str) -> Target | None:
         loading = self._loading.get(token)
@@ -93,7 +96,7 @@ def _target(connection: Connection, webhook: Webhook) -> Target:
     secret, allowed = webhook.secret_token, webhook.allowed_ip_range
     return Target(
         webhook=webhook,
-        secret=None if secret is None else secret.encode(),
+        secret=(secret or "").encode(),
         allowed=None if allowed is None else ipaddress.ip_network(allowed),
         filters=compile_filters(webhook.filters),
         configuration=_configuration(connection, webhook),

@@ -2,19 +2,39 @@
 
 import hashlib
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+import msgspec
+import orjson
+from sqlalchemy import Connection, Row, delete, select
 
 from hookline.model import Verdict
 from hookline.store import dialect
-from hookline.store.tables import dedupe, deliveries
+from hookline.store.tables import dedupe, deliveries, is_refused
+
+REFUSED_KEPT = 1_000
+"""How many refused deliveries of a webhook are kept, the newest (contract T14)."""
+
+_COLUMNS = (
+    "id",
+    "webhook_id",
+    "received_at",
+    "verdict",
+    "refused",
+    "execution_id",
+    "event",
+    "sender_id",
+    "remote",
+    "headers",
+    "trace",
+    "body",
+    "body_size",
+    "duration",
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True):
     """One request to a webhook's URL. Times are epoch seconds, `duration` seconds.
 
     `trace` is the decision trace of contract T14; `body` is None where it was not trusted.
@@ -28,7 +48,7 @@ class Delivery:
     headers: Mapping[str, str]
     trace: Mapping[str, Any]
     body_size: int
-    body: bytes | None = field(default=None, repr=False)
+    body: bytes | None = None
     duration: float = 0.0
     execution_id: str | None = None
     event: str | None = None
@@ -37,26 +57,49 @@ class Delivery:
 
 def insert(connection: Connection, new: Sequence[Delivery]) -> None:
     """Record deliveries."""
-    rows = [
-        {
-            "id": delivery.id,
-            "webhook_id": delivery.webhook_id,
-            "received_at": delivery.received_at,
-            "verdict": delivery.verdict.name,
-            "execution_id": delivery.execution_id,
-            "event": delivery.event,
-            "sender_id": delivery.sender_id,
-            "remote": delivery.remote,
-            "headers": delivery.headers,
-            "trace": delivery.trace,
-            "body": None if delivery.body is None else zlib.compress(delivery.body, 1),
-            "body_size": delivery.body_size,
-            "duration": delivery.duration,
-        }
-        for delivery in new
-    ]
-    if rows:
-        connection.execute(dialect.plain_insert(deliveries), rows)
+    dialect.insert_rows(connection, deliveries, _COLUMNS, [_row(delivery) for delivery in new])
+
+
+def _row(delivery: Delivery) -> tuple[Any, ...]:
+    return (
+        delivery.id,
+        delivery.webhook_id,
+        delivery.received_at,
+        delivery.verdict.name,
+        delivery.verdict.refused,
+        delivery.execution_id,
+        delivery.event,
+        delivery.sender_id,
+        delivery.remote,
+        orjson.dumps(delivery.headers).decode(),
+        orjson.dumps(delivery.trace).decode(),
+        None if delivery.body is None else _compress(delivery.body),
+        delivery.body_size,
+        delivery.duration,
+    )
+
+
+def known(connection: Connection, delivery_ids: Sequence[str]) -> dict[str, Delivery]:
+    """Those of the deliveries that are recorded already, by their ids."""
+    if not delivery_ids:
+        return {}
+    query = select(deliveries).where(deliveries.c.id.in_(delivery_ids))
+    return {row.id: _delivery(row) for row in connection.execute(query)}
+
+
+def trim_refused(connection: Connection, webhook_ids: Iterable[int]) -> None:
+    """Forget all but the newest refused deliveries of these webhooks."""
+    for webhook_id in sorted(webhook_ids):
+        refused = (deliveries.c.webhook_id == webhook_id, is_refused)
+        oldest_kept = (
+            select(deliveries.c.id)
+            .where(*refused)
+            .order_by(deliveries.c.id.desc())
+            .offset(REFUSED_KEPT - 1)
+            .limit(1)
+            .scalar_subquery()
+        )
+        connection.execute(delete(deliveries).where(*refused, deliveries.c.id < oldest_kept))
 
 
 def find(connection: Connection, delivery_id: str) -> Delivery | None:
@@ -109,9 +152,17 @@ def _delivery(row: Row[Any]) -> Delivery:
         headers=row.headers,
         trace=row.trace,
         body_size=row.body_size,
-        body=None if row.body is None else zlib.decompress(row.body),
+        body=None if row.body is None else _decompress(row.body),
         duration=row.duration,
         execution_id=row.execution_id,
         event=row.event,
         sender_id=row.sender_id,
     )
+
+
+def _compress(body: bytes) -> bytes:
+    return zlib.compress(body, 1)
+
+
+def _decompress(body: bytes) -> bytes:
+    return zlib.decompress(body)

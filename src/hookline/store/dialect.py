@@ -1,5 +1,6 @@
 """The only place that knows what differs between SQLite and PostgreSQL."""
 
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -8,11 +9,12 @@ from typing import Any
 import psycopg
 from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
 from hookline.errors import SettingsError
 
-_BUSY_TIMEOUT_MS = 10_000
+_LOCK_PATIENCE_S = 10.0
+_LOCK_RETRY_S = 0.001
 _CONNECT_TIMEOUT_S = 5
 _SQLITE_POLL_S = 0.05
 
@@ -55,19 +57,54 @@ def _sqlite(engine: Engine) -> Engine:
     def _configure(connection: Any, _record: Any) -> None:
         # The driver's own BEGIN would come too late and too weak: see _begin.
         connection.isolation_level = None
-        for pragma in (
-            f"busy_timeout={_BUSY_TIMEOUT_MS}",
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-        ):
+        for pragma in ("busy_timeout=0", "journal_mode=WAL", "synchronous=FULL"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         # A deferred transaction that later writes can fail with "database is locked" at once.
-        write = connection.get_execution_options().get("write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        if connection.get_execution_options().get("write", False):
+            _begin_immediate(connection)
+        else:
+            connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
+def _begin_immediate(connection: Connection) -> None:
+    # SQLite's own busy handler soon sleeps for 100 ms at a time, which a commit never takes.
+    deadline = time.monotonic() + _LOCK_PATIENCE_S
+    while True:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_LOCK_RETRY_S)
+        else:
+            return
+
+
+def connect_checkpoints(address: str) -> Engine:
+    """An engine for DBOS's own tables at `address`, as its SQLite support expects connections.
+
+    On SQLite a commit does not wait for the disk: our tables are the truth, and a checkpoint that
+    a power failure loses is made again from them.
+    """
+    if make_url(address).get_backend_name() != "sqlite":
+        return connect(address)
+    engine = create_engine(address)
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = "IMMEDIATE"
+        for pragma in (
+            "busy_timeout=30000",
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
 
     return engine
 
@@ -107,6 +144,27 @@ def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.
     if connection.dialect.name == "sqlite":
         return sqlite.insert(table)
     return postgresql.insert(table)
+
+
+def insert_rows(
+    connection: Connection,
+    table: Table,
+    columns: tuple[str, ...],
+    rows: list[tuple[Any, ...]],
+) -> None:
+    """Insert many rows of values that the driver takes as they are.
+
+    SQLAlchemy would work on each value of each row; the receiving path can't afford that.
+    """
+    if rows:
+        connection.exec_driver_sql(_insert_text(connection.dialect.name, table, columns), rows)
+
+
+@functools.cache
+def _insert_text(dialect_name: str, table: Table, columns: tuple[str, ...]) -> str:
+    mark = "?" if dialect_name == "sqlite" else "%s"
+    marks = ", ".join([mark] * len(columns))
+    return f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - our own names
 
 
 def plain_insert(table: Table) -> Insert:

@@ -16,9 +16,7 @@ from hookline.model import (
     Trigger,
 )
 from hookline.store import dialect
-from hookline.store.tables import executions, stage_executions
-
-_ACTIVE = (ExecutionStatus.IN_PROGRESS.value, ExecutionStatus.STOPPING.value)
+from hookline.store.tables import executions, is_active, stage_executions
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,7 @@ def active(connection: Connection, pipeline_id: int) -> list[Standing]:
             executions.c.stage_name,
             executions.c.in_stage,
         )
-        .where(executions.c.pipeline_id == pipeline_id, executions.c.status.in_(_ACTIVE))
+        .where(executions.c.pipeline_id == pipeline_id, is_active)
         .order_by(executions.c.sequence)
     )
     return [Standing(*row) for row in connection.execute(query)]
@@ -97,7 +95,7 @@ def cancel_waiting(connection: Connection, pipeline_id: int, summary: str) -> No
         update(executions)
         .where(
             executions.c.pipeline_id == pipeline_id,
-            executions.c.status.in_(_ACTIVE),
+            is_active,
             executions.c.in_stage.is_(False),
         )
         .values(

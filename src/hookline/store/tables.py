@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData(
@@ -130,11 +131,13 @@ executions = Table(
     Index("ix_hookline_executions_pipeline", "pipeline_id", "sequence"),
     sqlite_autoincrement=True,
 )
+# Literal, since a database uses a partial index only for a condition it can compare with its own.
+is_active = text("hookline_executions.status IN ('InProgress', 'Stopping')")
 Index(
     "ix_hookline_executions_active",
     executions.c.pipeline_id,
-    sqlite_where=executions.c.status.in_(["InProgress", "Stopping"]),
-    postgresql_where=executions.c.status.in_(["InProgress", "Stopping"]),
+    sqlite_where=text("status IN ('InProgress', 'Stopping')"),
+    postgresql_where=text("status IN ('InProgress', 'Stopping')"),
 )
 Index(
     "ix_hookline_executions_request_token",
@@ -200,6 +203,7 @@ deliveries = Table(
     Column("webhook_id", BigInteger, nullable=False),
     Column("received_at", Float, nullable=False),
     Column("verdict", String(24), nullable=False),
+    Column("refused", Boolean, nullable=False),
     Column("execution_id", String(36)),
     Column("event", String(100)),
     Column("sender_id", String(100)),
@@ -211,6 +215,16 @@ deliveries = Table(
     Column("body_size", Integer, nullable=False),
     Column("duration", Float, nullable=False),
     Index("ix_hookline_deliveries_webhook", "webhook_id", "id"),
+)
+
+# Literal, for the same reason as `is_active`.
+is_refused = text("refused")
+Index(
+    "ix_hookline_deliveries_refused",
+    deliveries.c.webhook_id,
+    deliveries.c.id,
+    sqlite_where=is_refused,
+    postgresql_where=is_refused,
 )
 
 dedupe = Table(

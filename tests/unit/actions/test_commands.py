@@ -276,7 +276,7 @@ def test_a_background_process_that_never_stops_writing_does_not_hang_the_action(
 def test_a_process_that_sheds_marker_and_group_does_not_hang_the_action(workshop: Workshop) -> None:
     started = time.monotonic()
 
-    workshop.commands("env -i setsid /bin/sleep 4 &", "echo done")
+    workshop.commands("env -i setsid /bin/sleep 4 & sleep 0.2", "echo done")
 
     assert time.monotonic() - started < 3
     assert workshop.log.endswith("\ndone\n")

@@ -67,6 +67,7 @@ def upgrade() -> None:
         sa.Column("webhook_id", sa.BigInteger(), nullable=False),
         sa.Column("received_at", sa.Float(), nullable=False),
         sa.Column("verdict", sa.String(length=24), nullable=False),
+        sa.Column("refused", sa.Boolean(), nullable=False),
         sa.Column("execution_id", sa.String(length=36), nullable=True),
         sa.Column("event", sa.String(length=100), nullable=True),
         sa.Column("sender_id", sa.String(length=100), nullable=True),
@@ -77,6 +78,14 @@ def upgrade() -> None:
         sa.Column("body_size", sa.Integer(), nullable=False),
         sa.Column("duration", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=("pk_hookline_deliveries")),
+    )
+    op.create_index(
+        "ix_hookline_deliveries_refused",
+        "hookline_deliveries",
+        ["webhook_id", "id"],
+        unique=False,
+        sqlite_where=sa.text("refused"),
+        postgresql_where=sa.text("refused"),
     )
     op.create_index(
         "ix_hookline_deliveries_webhook", "hookline_deliveries", ["webhook_id", "id"], unique=False

@@ -1,0 +1,107 @@
+"""What workers tell the recorder, and what it answers: frames of MessagePack on a local socket."""
+
+import struct
+from collections.abc import Iterator
+
+import msgspec
+
+from hookline.receiver.filters import FilterTrace
+
+_LENGTH = struct.Struct("!I")
+
+
+class Revision(msgspec.Struct, array_like=True, frozen=True):
+    """The source revision that an event brings."""
+
+    revision_id: str
+    summary: str | None
+    url: str | None
+
+
+class Start(msgspec.Struct, array_like=True, frozen=True):
+    """The execution that a delivery is to start.
+
+    `dedupe_key` is None where the event can't be told from others.
+    """
+
+    execution_id: str
+    account: str
+    region: str
+    pipeline: str
+    action: str
+    trigger_detail: str
+    revision: Revision | None
+    dedupe_key: bytes | None
+
+
+class Entry(msgspec.Struct, array_like=True, frozen=True):
+    """A judged delivery, to be recorded; where `start` is given, an answer is waited for.
+
+    `verdict` is the name of a `model.Verdict`; headers are as received; times are epoch seconds,
+    `duration` seconds.
+    """
+
+    delivery_id: str
+    webhook_id: int
+    received_at: float
+    duration: float
+    verdict: str
+    authentication: str
+    authenticated: bool
+    reason: str | None
+    filters: list[FilterTrace]
+    remote: str
+    headers: dict[bytes, bytes]
+    body_size: int
+    body: bytes | None
+    start: Start | None
+    # The worker has sent it before and lost the recorder: it may be recorded already.
+    again: bool = False
+
+
+class Recorded(msgspec.Struct, array_like=True, frozen=True):
+    """What became of a delivery that waits for an answer."""
+
+    delivery_id: str
+    verdict: str
+    execution_id: str | None
+
+
+_encoder = msgspec.msgpack.Encoder()
+_entries = msgspec.msgpack.Decoder(list[Entry])
+_recorded = msgspec.msgpack.Decoder(list[Recorded])
+
+
+def frame(values: list[Entry] | list[Recorded]) -> bytes:
+    """The bytes that carry `values`: their length (4 bytes, big-endian), then MessagePack."""
+    content = _encoder.encode(values)
+    return _LENGTH.pack(len(content)) + content
+
+
+def decode_entries(content: bytes) -> list[Entry]:
+    """The entries of one frame's content."""
+    return _entries.decode(content)
+
+
+def decode_recorded(content: bytes) -> list[Recorded]:
+    """The answers of one frame's content."""
+    return _recorded.decode(content)
+
+
+class Frames:
+    """Cuts a stream of bytes into the contents of frames."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """The contents of the frames that `data` completes."""
+        self._buffer += data
+        while len(self._buffer) >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._buffer)
+            end = _LENGTH.size + length
+            if len(self._buffer) < end:
+                return
+            content = bytes(self._buffer[_LENGTH.size : end])
+            del self._buffer[:end]
+            yield content

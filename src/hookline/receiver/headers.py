@@ -1,0 +1,62 @@
+"""The headers of a delivery: what they name, and what of them may be kept."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+_DELIVERY_IDS = (
+    b"x-github-delivery",
+    b"x-gitea-delivery",
+    b"x-gitlab-event-uuid",
+    b"x-request-uuid",
+)
+_EVENT_NAMES = (b"x-github-event", b"x-gitea-event", b"x-gitlab-event", b"x-event-key")
+_SECRET_WORDS = ("authorization", "cookie", "token", "secret", "signature", "key", "password")
+_NOT_SECRET = frozenset({"x-event-key"})
+_VALUE_LIMIT = 1_000
+_NAME_LIMIT = 100
+_MASK = "****"
+
+
+def joined(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Headers by name in lower case; one that is sent twice has both values (RFC 9110, 5.3)."""
+    headers: dict[bytes, bytes] = {}
+    for name, value in pairs:
+        headers[name] = headers[name] + b", " + value if name in headers else value
+    return headers
+
+
+def delivery_id(headers: Mapping[bytes, bytes]) -> str | None:
+    """The sender's own id of the delivery, where it is one of the senders known."""
+    return _first(headers, _DELIVERY_IDS)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptHeaders:
+    """What is recorded of a delivery's headers."""
+
+    kept: Mapping[str, str]
+    event: str | None
+    delivery_id: str | None
+
+
+def kept_headers(headers: Mapping[bytes, bytes]) -> KeptHeaders:
+    """Headers as they are recorded: values that may be secrets are masked, long ones cut."""
+    kept = {}
+    for raw_name, value in headers.items():
+        name = raw_name.decode("latin-1")
+        if _is_secret(name):
+            kept[name] = _MASK
+        else:
+            kept[name] = value[:_VALUE_LIMIT].decode("latin-1")
+    return KeptHeaders(kept, _first(headers, _EVENT_NAMES), _first(headers, _DELIVERY_IDS))
+
+
+def _is_secret(name: str) -> bool:
+    return name not in _NOT_SECRET and any(word in name for word in _SECRET_WORDS)
+
+
+def _first(headers: Mapping[bytes, bytes], names: tuple[bytes, ...]) -> str | None:
+    for name in names:
+        if name in headers:
+            return headers[name][:_NAME_LIMIT].decode("latin-1")
+    return None

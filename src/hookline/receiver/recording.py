@@ -1,0 +1,153 @@
+"""A worker's line to the recorder: entries go in batches, answers come back to who waits."""
+
+import asyncio
+import os
+from collections import OrderedDict
+from contextlib import suppress
+from pathlib import Path
+from typing import cast
+
+import structlog
+
+from hookline.receiver.entries import Entry, Frames, Recorded, decode_recorded, frame
+
+SOCKET = "recorder.sock"
+
+_log = structlog.get_logger()
+# Nobody waits for what started nothing; it is recorded well within the second of contract T14.
+_LAZY_DELAY_S = 0.05
+_LAZY_COUNT = 64
+_MAX_WAITING = 10_000
+_MAX_WAITING_BYTES = 64_000_000
+_RECONNECT_S = 0.05
+
+
+class QueueFullError(Exception):
+    """More deliveries wait to be recorded than may; the sender is asked to try again."""
+
+
+class Recording(asyncio.Protocol):
+    """Hands entries to the recorder of this machine; used from one event loop.
+
+    What waits is bounded in entries and bytes. When the recorder is lost, entries that wait for
+    an answer are sent again to the next one, which knows what the first had committed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+        self._transport: asyncio.Transport | None = None
+        self._frames = Frames()
+        self._outgoing: list[Entry] = []
+        self._outgoing_bytes = 0
+        self._waiting: OrderedDict[str, tuple[Entry, asyncio.Future[Recorded]]] = OrderedDict()
+        self._flush_due: asyncio.Handle | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._closing = False
+        self._hung_up = asyncio.Event()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the recorder is there."""
+        return self._transport is not None
+
+    async def open(self) -> None:
+        """Begin to connect."""
+        self._connecting = asyncio.create_task(self._connect())
+
+    async def close(self) -> None:
+        """Send what is left, and hang up."""
+        self._closing = True
+        if self._connecting is not None:
+            self._connecting.cancel()
+        self._flush()
+        if self._transport is not None:
+            # What is buffered is still sent.
+            self._transport.close()
+            await self._hung_up.wait()
+
+    def note(self, entry: Entry) -> None:
+        """Record an entry that nobody waits for. Raises QueueFullError."""
+        self._add(entry)
+        if len(self._outgoing) >= _LAZY_COUNT:
+            self._flush()
+        elif self._flush_due is None:
+            self._flush_due = asyncio.get_running_loop().call_later(_LAZY_DELAY_S, self._flush)
+
+    async def record(self, entry: Entry) -> Recorded:
+        """Record an entry and wait until it is committed. Raises QueueFullError."""
+        if len(self._waiting) >= _MAX_WAITING:
+            raise QueueFullError
+        self._add(entry)
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Recorded] = loop.create_future()
+        self._waiting[entry.delivery_id] = (entry, answer)
+        # All that this turn of the loop has judged goes in one frame.
+        if len(self._outgoing) == 1 or self._flush_due is not None:
+            self._cancel_flush()
+            loop.call_soon(self._flush)
+        return await answer
+
+    def _add(self, entry: Entry) -> None:
+        waiting = self._outgoing_bytes
+        if self._transport is not None:
+            waiting += self._transport.get_write_buffer_size()
+        if len(self._outgoing) >= _MAX_WAITING or waiting > _MAX_WAITING_BYTES:
+            raise QueueFullError
+        self._outgoing.append(entry)
+        self._outgoing_bytes += entry.body_size if entry.body is not None else 0
+
+    def _flush(self) -> None:
+        self._cancel_flush()
+        if self._transport is None or not self._outgoing:
+            return
+        outgoing, self._outgoing, self._outgoing_bytes = self._outgoing, [], 0
+        self._transport.write(frame(outgoing))
+
+    def _cancel_flush(self) -> None:
+        if self._flush_due is not None:
+            self._flush_due.cancel()
+            self._flush_due = None
+
+    async def _connect(self) -> None:
+        loop = asyncio.get_running_loop()
+        # Through the folder's descriptor, since a socket's path may have 107 bytes only.
+        path = f"/proc/self/fd/{self._folder}/{SOCKET}"
+        while True:
+            with suppress(OSError):
+                await loop.create_unix_connection(lambda: self, path)
+                return
+            await asyncio.sleep(_RECONNECT_S)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send what waits; what an earlier recorder was sent is marked so."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._frames = Frames()
+        self._flush()
+
+    def data_received(self, data: bytes) -> None:
+        """Give answers to who waits for them."""
+        for content in self._frames.feed(data):
+            for recorded in decode_recorded(content):
+                _, answer = self._waiting.pop(recorded.delivery_id, (None, None))
+                if answer is not None and not answer.done():
+                    answer.set_result(recorded)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Queue again what was not answered, and connect anew."""
+        self._transport = None
+        if self._closing:
+            self._hung_up.set()
+            return
+        _log.warning("recorder lost", waiting=len(self._waiting), reason=str(exc or "it ended"))
+        unsent = {entry.delivery_id for entry in self._outgoing}
+        again = [
+            _again(entry) for entry, _ in self._waiting.values() if entry.delivery_id not in unsent
+        ]
+        self._outgoing[:0] = again
+        self._outgoing_bytes += sum(entry.body_size for entry in again)
+        self._connecting = asyncio.create_task(self._connect())
+
+
+def _again(entry: Entry) -> Entry:
+    values = {name: getattr(entry, name) for name in entry.__struct_fields__}
+    return Entry(**{**values, "again": True})

@@ -1,0 +1,233 @@
+"""Processes die at the worst moment; what was answered stays, and what began is finished."""
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any, Self
+
+import psutil
+import pytest
+from sqlalchemy import select
+
+from hookline.model import Verdict
+from hookline.store.tables import action_executions, executions, stage_executions
+from support.sending import Reply, push_event, send, signed
+from support.server import Server, is_alive, until
+from support.tenant import SECRET, Tenant, commands
+
+MakeServer = Callable[..., Server]
+
+
+@pytest.fixture
+def crashing(make_server: MakeServer, database_url: str) -> Server:
+    return make_server(database_url=database_url).start()
+
+
+def three_steps(tenant: Tenant, notes: Path) -> str:
+    """A pipeline whose actions note their ends outside of their workspaces."""
+    return tenant.pipeline(
+        (
+            "Build",
+            commands("First", f"echo first >> {notes}/ended"),
+            commands(
+                "Second",
+                f"echo begun >> {notes}/begun",
+                "sleep 2",
+                f"echo second >> {notes}/ended",
+                runOrder=2,
+            ),
+        ),
+        ("Deploy", commands("Third", f"echo third >> {notes}/ended")),
+    )
+
+
+def lines(file: Path) -> list[str]:
+    return file.read_text().split() if file.exists() else []
+
+
+def check_each_ran_once(server: Server, execution_id: str) -> None:
+    with server.database.read() as connection:
+        actions = connection.execute(
+            select(action_executions.c.action_name, action_executions.c.status).where(
+                action_executions.c.execution_id == execution_id
+            )
+        ).all()
+        stages = connection.execute(
+            select(stage_executions.c.stage_name, stage_executions.c.status).where(
+                stage_executions.c.execution_id == execution_id
+            )
+        ).all()
+    assert sorted(map(tuple, actions)) == [
+        (name, "Succeeded") for name in ("App", "First", "Second", "Third")
+    ]
+    assert sorted(map(tuple, stages)) == [
+        (name, "Succeeded") for name in ("Build", "Deploy", "Source")
+    ]
+
+
+def test_t1_an_execution_finishes_after_kill_9_of_every_process(
+    crashing: Server, github: Path, tmp_path: Path
+) -> None:
+    tenant = Tenant(crashing, github)
+    pipeline = three_steps(tenant, tmp_path)
+    reply = tenant.push(tenant.webhook(pipeline), push_event(tenant.repository.commit("Crash")))
+    assert until(lambda: lines(tmp_path / "begun"))
+    crashing.kill()
+    assert lines(tmp_path / "ended") == ["first"]
+    crashing.start()
+    assert tenant.finished(pipeline, reply.execution_id)["status"] == "Succeeded"
+    assert lines(tmp_path / "ended") == ["first", "second", "third"]
+    assert lines(tmp_path / "begun") == ["begun", "begun"]
+    check_each_ran_once(crashing, reply.execution_id)
+
+
+def test_t1_an_execution_finishes_after_kill_9_of_the_engine_alone(
+    crashing: Server, github: Path, tmp_path: Path
+) -> None:
+    tenant = Tenant(crashing, github)
+    pipeline = three_steps(tenant, tmp_path)
+    reply = tenant.push(tenant.webhook(pipeline), push_event(tenant.repository.commit("Crash")))
+    assert until(lambda: lines(tmp_path / "begun"))
+    [engine] = crashing.children("engine")
+    left_behind = engine.children(recursive=True)
+    engine.kill()
+    assert tenant.finished(pipeline, reply.execution_id)["status"] == "Succeeded"
+    # The interrupted try of Second was ended, not left to end beside the second one.
+    assert lines(tmp_path / "ended") == ["first", "second", "third"]
+    assert lines(tmp_path / "begun") == ["begun", "begun"]
+    assert left_behind
+    assert not any(is_alive(process) for process in left_behind)
+    check_each_ran_once(crashing, reply.execution_id)
+    assert "the engine ended with status -9; starting it again" in crashing.output
+
+
+def test_t1_executions_finish_however_often_everything_is_killed(
+    crashing: Server, github: Path
+) -> None:
+    tenant = Tenant(crashing, github)
+    pipeline = tenant.pipeline(
+        ("Build", commands("Make", "sleep 0.2"), commands("Test", "sleep 0.2")),
+        ("Deploy", commands("Ship", "sleep 0.1")),
+        executionMode="PARALLEL",
+        pipelineType="V2",
+    )
+    webhook = tenant.webhook(pipeline)
+    started = []
+    for moment in (0.2, 0.8):
+        started += [tenant.push(webhook, push_event(n=f"{moment}/{n}")) for n in range(2)]
+        commit = tenant.repository.commit(f"At {moment}")
+        started.append(tenant.push(webhook, push_event(commit)))
+        time.sleep(moment)
+        crashing.kill()
+        crashing.start()
+    found = [tenant.finished(pipeline, reply.execution_id)["status"] for reply in started]
+    # The commits that no repository has fail in Source, all others succeed.
+    assert found == ["Failed", "Failed", "Succeeded"] * 2
+    assert len(tenant.executions(pipeline)) == len(started)
+
+
+class Load:
+    """Threads that send different events, without a pause, inside a `with` block."""
+
+    def __init__(self, url: str, threads: int = 8) -> None:
+        self.replies: list[Reply] = []
+        self._url = url
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._send, args=(number,)) for number in range(threads)
+        ]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _send(self, number: int) -> None:
+        sent = 0
+        while not self._stop.is_set():
+            sent += 1
+            body = json.dumps(push_event(n=f"{number}/{sent}")).encode()
+            try:
+                self.replies.append(send(self._url, body, signed(SECRET, body)))
+            except (OSError, HTTPException):  # the worker died, or is not up again
+                time.sleep(0.01)
+
+    def goes_on(self) -> bool:
+        """Wait until more deliveries are answered; whether they were."""
+        before = len(self.replies)
+        return until(lambda: len(self.replies) > before + 50)
+
+
+def check_nothing_answered_is_lost(server: Server, replies: list[Reply]) -> None:
+    with server.database.read() as connection:
+        kept = Counter(connection.execute(select(executions.c.id)).scalars())
+    delivered = Counter(
+        delivery.execution_id
+        for delivery in server.deliveries(replies[0].delivery_id)
+        if delivery.verdict is Verdict.STARTED
+    )
+    answered = Counter(reply.execution_id for reply in replies if reply.outcome == "started")
+    assert answered
+    assert answered <= kept
+    assert max(kept.values()) == 1
+    # Those without an answer may be there or not, but never a half of one.
+    assert delivered == kept
+
+
+def test_t1_t14_kill_9_of_the_worker_under_load_loses_nothing_that_was_answered(
+    crashing: Server, github: Path
+) -> None:
+    tenant = Tenant(crashing, github)
+    webhook = tenant.webhook(tenant.idle_pipeline())
+    with Load(webhook["url"]) as load:
+        for _ in range(2):
+            assert load.goes_on()
+            [worker] = until(lambda: crashing.children("worker"))
+            worker.kill()
+            worker.wait()
+        assert load.goes_on()
+    check_nothing_answered_is_lost(crashing, load.replies)
+
+
+def test_t1_t14_kill_9_of_everything_under_load_loses_nothing_that_was_answered(
+    crashing: Server, github: Path
+) -> None:
+    tenant = Tenant(crashing, github)
+    webhook = tenant.webhook(tenant.idle_pipeline())
+    with Load(webhook["url"]) as load:
+        assert load.goes_on()
+        crashing.kill()
+    crashing.start()
+    check_nothing_answered_is_lost(crashing, load.replies)
+
+
+def test_t10_an_event_stays_known_after_a_crash(crashing: Server, github: Path) -> None:
+    tenant = Tenant(crashing, github)
+    pipeline = tenant.idle_pipeline()
+    webhook = tenant.webhook(pipeline)
+    first = tenant.push(webhook)
+    crashing.kill()
+    crashing.start()
+    again = tenant.push(webhook)
+    assert (first.outcome, again.outcome) == ("started", "duplicate")
+    assert again.execution_id == first.execution_id
+    assert len(tenant.executions(pipeline)) == 1
+
+
+def test_no_process_outlives_its_supervisor(make_server: MakeServer) -> None:
+    server = make_server().start()
+    children: list[Any] = psutil.Process(server.process.pid).children()
+    assert len(children) == 2
+    server.process.kill()
+    server.process.wait()
+    assert until(lambda: not any(is_alive(child) for child in children), 10)
+    server.start()
