@@ -1,7 +1,7 @@
 """Fixtures: real servers on both databases, and what goes with them; the rule on skips."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ ALLOWED_SKIPS: dict[str, str] = {}
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Iterator[None]:
-    report: Any = yield
+def pytest_runtest_makereport() -> Generator[None, Any, Any]:
+    report = yield
     if report.skipped and not hasattr(report, "wasxfail") and _skips_are_forbidden():
         reason = str(report.longrepr[-1]).removeprefix("Skipped: ")
         if reason not in ALLOWED_SKIPS:

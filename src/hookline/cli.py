@@ -100,7 +100,7 @@ def create_credential(
 
     settings = config.load()
     try:
-        owner = config.account(account or settings.account)
+        owner = config.account_id(account or settings.account)
     except ValueError as error:
         raise HooklineError(f"--account {account} can't be used: {error}") from error
     database, seal = _open(settings)

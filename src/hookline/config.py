@@ -35,7 +35,7 @@ def _port(text: str) -> int:
 def _size(text: str) -> int:
     for unit, factor in _SIZE_UNITS.items():
         if text.upper().endswith(unit):
-            return int(float(text[: -len(unit)]) * factor)
+            return int(_positive(text[: -len(unit)]) * factor)
     if not text.isdigit():
         raise ValueError("give a number of bytes, or such as 25MB")
     return int(text)
@@ -48,7 +48,7 @@ def _positive(text: str) -> float:
     return value
 
 
-def account(text: str) -> str:
+def account_id(text: str) -> str:
     """An account id as AWS's are. Raises ValueError."""
     if not (len(text) == 12 and text.isascii() and text.isdigit()):  # noqa: PLR2004 - AWS's length
         raise ValueError("give 12 digits, as AWS's account ids have")
@@ -94,7 +94,7 @@ class Settings:
         str, Setting("address that senders reach, of webhook URLs; empty: host and port", _url)
     ] = ""
     region: Annotated[str, Setting("region of the first access key's profile")] = "us-east-1"
-    account: Annotated[str, Setting("account of the first access key", account)] = "000000000000"
+    account: Annotated[str, Setting("account of the first access key", account_id)] = "000000000000"
     master_key: Annotated[
         str,
         Setting(

@@ -99,7 +99,7 @@ def load_seal(master_key: str, file: Path) -> Seal:
     if master_key:
         return Seal(_decode(master_key.split(","), "HOOKLINE_MASTER_KEY"))
     try:
-        text = file.read_text("ascii")
+        text = file.read_text("ascii", errors="replace")
     except FileNotFoundError:
         text = _create(file)
     return Seal(_decode(text.split(), str(file)))

@@ -183,17 +183,18 @@ def check_nothing_answered_is_lost(server: Server, replies: list[Reply]) -> None
     assert delivered == kept
 
 
-def test_t1_t14_kill_9_of_the_worker_under_load_loses_nothing_that_was_answered(
-    crashing: Server, github: Path
+@pytest.mark.parametrize("role", ["worker", "recorder"])
+def test_t1_t14_kill_9_of_one_process_under_load_loses_nothing_that_was_answered(
+    crashing: Server, github: Path, role: str
 ) -> None:
     tenant = Tenant(crashing, github)
     webhook = tenant.webhook(tenant.idle_pipeline())
     with Load(webhook["url"]) as load:
         for _ in range(2):
             assert load.goes_on()
-            [worker] = until(lambda: crashing.children("worker"))
-            worker.kill()
-            worker.wait()
+            [process] = until(lambda: crashing.children(role))
+            process.kill()
+            process.wait()
         assert load.goes_on()
     check_nothing_answered_is_lost(crashing, load.replies)
 
@@ -226,7 +227,7 @@ def test_t10_an_event_stays_known_after_a_crash(crashing: Server, github: Path) 
 def test_no_process_outlives_its_supervisor(make_server: MakeServer) -> None:
     server = make_server().start()
     children: list[Any] = psutil.Process(server.process.pid).children()
-    assert len(children) == 2
+    assert len(children) >= 2
     server.process.kill()
     server.process.wait()
     assert until(lambda: not any(is_alive(child) for child in children), 10)

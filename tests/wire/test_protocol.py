@@ -48,9 +48,14 @@ class Api:
         now = datetime.now(UTC) + skew
         request.context["timestamp"] = now.strftime("%Y%m%dT%H%M%SZ")
         request.headers["X-Amz-Date"] = request.context["timestamp"]
-        canonical = signer.canonical_request(request)
-        to_sign = signer.string_to_sign(request, canonical)
-        signer._inject_signature_to_request(request, signer.signature(to_sign, request))
+        to_sign = signer.string_to_sign(request, signer.canonical_request(request))
+        request.headers["Authorization"] = ", ".join(
+            [
+                f"AWS4-HMAC-SHA256 Credential={signer.scope(request)}",
+                f"SignedHeaders={signer.signed_headers(signer.headers_to_sign(request))}",
+                f"Signature={signer.signature(to_sign, request)}",
+            ]
+        )
         return dict(request.headers.items())
 
     def call(self, operation: str, body: bytes = b"{}", **options: Any) -> Reply:

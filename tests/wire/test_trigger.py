@@ -6,6 +6,7 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -555,3 +556,23 @@ def test_a_sender_that_hangs_up_is_recorded_and_starts_nothing(
     )
     assert recorded == [Verdict.NOT_JSON]
     assert started(tenant, pipeline) == 1
+
+
+def test_t14_of_refused_deliveries_the_newest_1000_are_kept(tenant: Tenant, pipeline: str) -> None:
+    webhook = tenant.webhook(pipeline)
+    kept = tenant.push(webhook)
+    with ThreadPoolExecutor(8) as pool:
+        early = list(pool.map(lambda _: send(webhook["url"], b"{}"), range(100)))
+        time.sleep(0.1)
+        list(pool.map(lambda _: send(webhook["url"], b"{}"), range(1_050)))
+    newest = send(webhook["url"], b"{}")
+
+    def refused() -> set[str]:
+        recorded = tenant.server.deliveries(kept.delivery_id)
+        return {item.id for item in recorded if item.verdict is Verdict.NO_SIGNATURE}
+
+    assert until(lambda: newest.delivery_id in refused(), 1)
+    time.sleep(0.2)
+    assert 900 < len(refused()) <= 1_000
+    assert not {reply.delivery_id for reply in early} & refused()
+    assert tenant.server.delivery(kept.delivery_id).verdict is Verdict.STARTED

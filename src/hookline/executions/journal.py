@@ -273,4 +273,4 @@ def _advance(connection: Connection, pipeline_id: int) -> None:
             entered.append((command.execution_id, command.stage_name))
         else:
             supersede(connection, command.execution_id, command.by)
-    enter_stages(connection, pipeline_id, entered, time.time())
+    enter_stages(connection, pipeline_id, entered)

@@ -2,18 +2,12 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from hookline.executions.advance import Enter, Supersede, advance
-from hookline.model import (
-    Execution,
-    ExecutionStatus,
-    Pipeline,
-    SourceRevision,
-    Trigger,
-)
+from hookline.model import ExecutionStatus, Pipeline, SourceRevision, Trigger
 from hookline.store import executions, stage_executions
 from hookline.store.executions import Standing
 
@@ -36,58 +30,48 @@ def start(connection: Connection, pipeline: Pipeline, starts: Sequence[Start]) -
     """
     now = time.time()
     first_stage = pipeline.stages[0].name
-    born = {item.execution_id: _execution(pipeline, item, now) for item in starts}
-    inside: set[str] = set()
-    entered = []
+    born = {item.execution_id for item in starts}
+    superseded: dict[str, str] = {}
+    entered: dict[str, str] = {}
     standings = [
         *executions.active(connection, pipeline.id),
-        *(
-            Standing(item.execution_id, None, pipeline.version, first_stage, False)
-            for item in starts
-        ),
+        *(Standing(item.execution_id, first_stage, in_stage=False) for item in starts),
     ]
     for command in advance(pipeline.execution_mode, standings):
         match command:
-            case Supersede(execution_id, by) if execution_id in born:
-                born[execution_id] = replace(
-                    born[execution_id],
-                    status=ExecutionStatus.SUPERSEDED,
-                    status_summary=_superseded_by(by),
-                )
             case Supersede(execution_id, by):
-                supersede(connection, execution_id, by)
+                superseded[execution_id] = by
             case Enter(execution_id, stage_name):
-                entered.append((execution_id, stage_name))
-                inside.add(execution_id)
-                if execution_id not in born:
-                    executions.move(connection, execution_id, stage_name, in_stage=True)
-    tokens = {item.execution_id: item.client_request_token for item in starts}
+                entered[execution_id] = stage_name
+    _apply_to_earlier(connection, born, superseded, entered)
     executions.insert(
         connection,
         [
-            executions.new_row(
-                execution,
-                first_stage,
-                in_stage=execution.id in inside,
-                client_request_token=tokens[execution.id],
+            executions.NewExecution(
+                id=item.execution_id,
+                pipeline_id=pipeline.id,
+                pipeline_version=pipeline.version,
+                status=_status(item.execution_id, superseded),
+                mode=pipeline.execution_mode,
+                trigger=item.trigger,
+                client_request_token=item.client_request_token,
+                source_revisions=item.source_revisions,
+                stage_name=first_stage,
+                in_stage=item.execution_id in entered,
+                started_at=now,
+                status_summary=_summary(item.execution_id, superseded),
             )
-            for execution in born.values()
+            for item in starts
         ],
     )
-    enter_stages(connection, pipeline.id, entered, now)
+    enter_stages(connection, pipeline.id, list(entered.items()))
 
 
 def enter_stages(
-    connection: Connection, pipeline_id: int, entered: Sequence[tuple[str, str]], now: float
+    connection: Connection, pipeline_id: int, entered: Sequence[tuple[str, str]]
 ) -> None:
     """Hand the stages that were entered, as (execution id, stage name), to the engine."""
-    stage_executions.insert(
-        connection,
-        [
-            stage_executions.new_row(execution_id, pipeline_id, stage_name, now)
-            for execution_id, stage_name in entered
-        ],
-    )
+    stage_executions.insert(connection, pipeline_id, entered)
 
 
 def supersede(connection: Connection, execution_id: str, by: str) -> None:
@@ -95,19 +79,27 @@ def supersede(connection: Connection, execution_id: str, by: str) -> None:
     executions.finish(connection, execution_id, ExecutionStatus.SUPERSEDED, _superseded_by(by))
 
 
+def _apply_to_earlier(
+    connection: Connection, born: set[str], superseded: dict[str, str], entered: dict[str, str]
+) -> None:
+    for execution_id, by in superseded.items():
+        if execution_id not in born:
+            supersede(connection, execution_id, by)
+    for execution_id, stage_name in entered.items():
+        if execution_id not in born:
+            executions.move(connection, execution_id, stage_name, in_stage=True)
+
+
+def _status(execution_id: str, superseded: dict[str, str]) -> ExecutionStatus:
+    if execution_id in superseded:
+        return ExecutionStatus.SUPERSEDED
+    return ExecutionStatus.IN_PROGRESS
+
+
+def _summary(execution_id: str, superseded: dict[str, str]) -> str | None:
+    by = superseded.get(execution_id)
+    return None if by is None else _superseded_by(by)
+
+
 def _superseded_by(execution_id: str) -> str:
     return f"Superseded by execution {execution_id}, which waits for the same stage"
-
-
-def _execution(pipeline: Pipeline, item: Start, now: float) -> Execution:
-    return Execution(
-        id=item.execution_id,
-        pipeline_id=pipeline.id,
-        pipeline_version=pipeline.version,
-        status=ExecutionStatus.IN_PROGRESS,
-        mode=pipeline.execution_mode,
-        trigger=item.trigger,
-        source_revisions=item.source_revisions,
-        started_at=now,
-        updated_at=now,
-    )

@@ -55,6 +55,7 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
     body_size: int
     body: bytes | None
     start: Start | None
+    redelivery_of: str | None = None
     # The worker has sent it before and lost the recorder: it may be recorded already.
     again: bool = False
 

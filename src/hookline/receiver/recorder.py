@@ -293,4 +293,5 @@ def _delivery(entry: Entry, verdict: Verdict, execution_id: str | None = None) -
         execution_id=execution_id,
         event=headers.event,
         sender_id=headers.delivery_id,
+        redelivery_of=entry.redelivery_of,
     )

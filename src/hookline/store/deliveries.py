@@ -31,6 +31,7 @@ _COLUMNS = (
     "body",
     "body_size",
     "duration",
+    "redelivery_of",
 )
 
 
@@ -53,6 +54,7 @@ class Delivery(msgspec.Struct, frozen=True):
     execution_id: str | None = None
     event: str | None = None
     sender_id: str | None = None
+    redelivery_of: str | None = None
 
 
 def insert(connection: Connection, new: Sequence[Delivery]) -> None:
@@ -76,6 +78,7 @@ def _row(delivery: Delivery) -> tuple[Any, ...]:
         None if delivery.body is None else _compress(delivery.body),
         delivery.body_size,
         delivery.duration,
+        delivery.redelivery_of,
     )
 
 
@@ -129,10 +132,7 @@ def claim_events(
     Returns for every key the execution that has it: the given one where the claim was won, else
     the first's.
     """
-    rows = [
-        {"key": key, "execution_id": execution_id, "received_at": now}
-        for key, execution_id in executions.items()
-    ]
+    rows = [(key, execution_id, now) for key, execution_id in executions.items()]
     won = dialect.claim(connection, dedupe, rows, now - window)
     lost = [key for key in executions if key not in won]
     holders = {key: executions[key] for key in won}
@@ -157,6 +157,7 @@ def _delivery(row: Row[Any]) -> Delivery:
         execution_id=row.execution_id,
         event=row.event,
         sender_id=row.sender_id,
+        redelivery_of=row.redelivery_of,
     )
 
 

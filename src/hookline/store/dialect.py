@@ -15,6 +15,8 @@ from hookline.errors import SettingsError
 
 _LOCK_PATIENCE_S = 10.0
 _LOCK_RETRY_S = 0.001
+# In pages: a checkpoint stops the writer for its time, so it comes every 32 MB and not every four.
+_CHECKPOINT = "wal_autocheckpoint=8000"
 _CONNECT_TIMEOUT_S = 5
 _SQLITE_POLL_S = 0.05
 
@@ -57,7 +59,15 @@ def _sqlite(engine: Engine) -> Engine:
     def _configure(connection: Any, _record: Any) -> None:
         # The driver's own BEGIN would come too late and too weak: see _begin.
         connection.isolation_level = None
-        for pragma in ("busy_timeout=0", "journal_mode=WAL", "synchronous=FULL"):
+        for pragma in (
+            # The first touch of the file needs a lock that others hold while they open or close it.
+            f"busy_timeout={_LOCK_PATIENCE_S * 1_000:.0f}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            _CHECKPOINT,
+            # From here on _begin_immediate waits.
+            "busy_timeout=0",
+        ):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
@@ -119,24 +129,26 @@ def insert_or_replace(
 
 
 def claim(
-    connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], expired_before: float
+    connection: Connection, table: Table, rows: Sequence[tuple[bytes, str, float]], expired: float
 ) -> set[bytes]:
-    """Insert `rows` of a table with columns `key` and `received_at`; the keys that were free.
+    """Insert `rows` of (key, execution_id, received_at); the keys that were free.
 
-    A key is free when it is absent or was received before `expired_before` (epoch seconds). Among
+    A key is free when it is absent or was received before `expired` (epoch seconds). Among
     concurrent transactions exactly one gets a key: the others wait for its commit.
     """
     if not rows:
         return set()
-    statement = _insert(connection, table)
-    statement = statement.on_conflict_do_update(
-        index_elements=["key"],
-        set_={name: statement.excluded[name] for name in rows[0] if name != "key"},
-        where=table.c.received_at < expired_before,
-    )
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    marks = ", ".join([f"({mark}, {mark}, {mark})"] * len(rows))
     # One order of keys for all, so that two transactions never wait for each other.
-    ordered = sorted(rows, key=lambda row: row["key"])
-    claimed = connection.execute(statement.returning(table.c.key), list(ordered))
+    values = tuple(value for row in sorted(rows) for value in row)
+    claimed = connection.exec_driver_sql(
+        f"INSERT INTO {table.name} (key, execution_id, received_at) VALUES {marks} "  # noqa: S608 - our own names
+        "ON CONFLICT (key) DO UPDATE SET execution_id = excluded.execution_id, "
+        f"received_at = excluded.received_at WHERE {table.name}.received_at < {mark} "
+        "RETURNING key",
+        (*values, expired),
+    )
     return {bytes(key) for key in claimed.scalars()}
 
 

@@ -1,10 +1,12 @@
 """Pipeline executions and where each stands."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+import orjson
 from sqlalchemy import Connection, Row, select, update
 
 from hookline.model import (
@@ -21,14 +23,9 @@ from hookline.store.tables import executions, is_active, stage_executions
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """An active execution: it is inside `stage_name`, or waits to enter it.
-
-    `sequence` orders the executions of a pipeline by their start; None while not stored yet.
-    """
+    """An active execution: it is inside `stage_name`, or waits to enter it."""
 
     execution_id: str
-    sequence: int | None
-    pipeline_version: int
     stage_name: str
     in_stage: bool
 
@@ -36,45 +33,70 @@ class Standing:
 def active(connection: Connection, pipeline_id: int) -> list[Standing]:
     """The executions of a pipeline that are not finished, the oldest first."""
     query = (
-        select(
-            executions.c.id,
-            executions.c.sequence,
-            executions.c.pipeline_version,
-            executions.c.stage_name,
-            executions.c.in_stage,
-        )
+        select(executions.c.id, executions.c.stage_name, executions.c.in_stage)
         .where(executions.c.pipeline_id == pipeline_id, is_active)
         .order_by(executions.c.sequence)
     )
     return [Standing(*row) for row in connection.execute(query)]
 
 
-def insert(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add executions in the order given; rows as made by `new_row`."""
-    if rows:
-        connection.execute(dialect.plain_insert(executions), list(rows))
+class NewExecution(msgspec.Struct, frozen=True):
+    """An execution to be kept; it stands at `stage_name`, inside or waiting."""
+
+    id: str
+    pipeline_id: int
+    pipeline_version: int
+    status: ExecutionStatus
+    mode: ExecutionMode
+    trigger: Trigger
+    client_request_token: str | None
+    source_revisions: tuple[SourceRevision, ...]
+    stage_name: str
+    in_stage: bool
+    started_at: float
+    status_summary: str | None
 
 
-def new_row(
-    execution: Execution, stage_name: str, *, in_stage: bool, client_request_token: str | None
-) -> dict[str, Any]:
-    """The row of a new execution that stands at `stage_name`."""
-    return {
-        "id": execution.id,
-        "pipeline_id": execution.pipeline_id,
-        "pipeline_version": execution.pipeline_version,
-        "status": execution.status.value,
-        "mode": execution.mode.value,
-        "trigger_type": execution.trigger.type,
-        "trigger_detail": execution.trigger.detail,
-        "client_request_token": client_request_token,
-        "source_revisions": [_revision_row(revision) for revision in execution.source_revisions],
-        "stage_name": stage_name,
-        "in_stage": in_stage,
-        "started_at": execution.started_at,
-        "updated_at": execution.updated_at,
-        "status_summary": execution.status_summary,
-    }
+_COLUMNS = (
+    "id",
+    "pipeline_id",
+    "pipeline_version",
+    "status",
+    "mode",
+    "trigger_type",
+    "trigger_detail",
+    "client_request_token",
+    "source_revisions",
+    "stage_name",
+    "in_stage",
+    "started_at",
+    "updated_at",
+    "status_summary",
+)
+
+
+def insert(connection: Connection, new: Sequence[NewExecution]) -> None:
+    """Add executions in the order given."""
+    rows = [
+        (
+            execution.id,
+            execution.pipeline_id,
+            execution.pipeline_version,
+            execution.status.value,
+            execution.mode.value,
+            execution.trigger.type,
+            execution.trigger.detail,
+            execution.client_request_token,
+            orjson.dumps([_revision_row(item) for item in execution.source_revisions]).decode(),
+            execution.stage_name,
+            execution.in_stage,
+            execution.started_at,
+            execution.started_at,
+            execution.status_summary,
+        )
+        for execution in new
+    ]
+    dialect.insert_rows(connection, executions, _COLUMNS, rows)
 
 
 def move(connection: Connection, execution_id: str, stage_name: str, *, in_stage: bool) -> None:

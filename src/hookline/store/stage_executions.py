@@ -1,7 +1,7 @@
 """Stage executions: each row with no node is a stage that waits for an engine to run it."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,23 +25,26 @@ class StageExecution:
     updated_at: float
 
 
-def new_row(execution_id: str, pipeline_id: int, stage_name: str, now: float) -> dict[str, Any]:
-    """The row of a stage that an execution has just entered."""
-    return {
-        "id": new_id(),
-        "execution_id": execution_id,
-        "pipeline_id": pipeline_id,
-        "stage_name": stage_name,
-        "status": StageStatus.IN_PROGRESS.value,
-        "started_at": now,
-        "updated_at": now,
-    }
+_COLUMNS = (
+    "id",
+    "execution_id",
+    "pipeline_id",
+    "stage_name",
+    "status",
+    "started_at",
+    "updated_at",
+)
 
 
-def insert(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add stage executions and tell the engines."""
+def insert(connection: Connection, pipeline_id: int, entered: Sequence[tuple[str, str]]) -> None:
+    """Add stages that executions enter, as (execution id, stage name), and tell the engines."""
+    now = time.time()
+    rows: list[tuple[Any, ...]] = [
+        (new_id(), execution_id, pipeline_id, name, StageStatus.IN_PROGRESS.value, now, now)
+        for execution_id, name in entered
+    ]
     if rows:
-        connection.execute(dialect.plain_insert(stage_executions), list(rows))
+        dialect.insert_rows(connection, stage_executions, _COLUMNS, rows)
         dialect.notify_stage_waiting(connection)
 
 

@@ -214,6 +214,8 @@ deliveries = Table(
     Column("body", LargeBinary),
     Column("body_size", Integer, nullable=False),
     Column("duration", Float, nullable=False),
+    # The delivery that this one repeats on a person's wish.
+    Column("redelivery_of", String(36)),
     Index("ix_hookline_deliveries_webhook", "webhook_id", "id"),
 )
 

@@ -77,6 +77,7 @@ def upgrade() -> None:
         sa.Column("body", sa.LargeBinary(), nullable=True),
         sa.Column("body_size", sa.Integer(), nullable=False),
         sa.Column("duration", sa.Float(), nullable=False),
+        sa.Column("redelivery_of", sa.String(length=36), nullable=True),
         sa.PrimaryKeyConstraint("id", name=("pk_hookline_deliveries")),
     )
     op.create_index(

@@ -1,0 +1,160 @@
+"""`advance` decides right whatever happens in between: the invariants of the three modes."""
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hookline.executions.advance import Enter, Supersede, advance
+from hookline.model import ExecutionMode
+from hookline.store.executions import Standing
+
+STAGES = ("Source", "Build", "Deploy")
+modes = st.sampled_from(ExecutionMode)
+# What happens: a start, or the end of a stage by one of those inside (well or badly).
+events = st.lists(
+    st.one_of(st.just(None), st.tuples(st.integers(0, 5), st.booleans())), max_size=40
+)
+
+
+def waits(name: str, stage: str = "Source") -> Standing:
+    return Standing(name, stage, in_stage=False)
+
+
+def inside(name: str, stage: str = "Source") -> Standing:
+    return Standing(name, stage, in_stage=True)
+
+
+@dataclass
+class World:
+    """All executions of a pipeline, moved by nothing but `advance` and the ends of stages."""
+
+    mode: ExecutionMode
+    active: list[Standing] = field(default_factory=list)
+    entered: list[tuple[str, str]] = field(default_factory=list)
+    ended: dict[str, str] = field(default_factory=dict)
+    count: int = 0
+
+    def start(self) -> None:
+        self.count += 1
+        self.active.append(waits(f"e{self.count}"))
+        self.advance()
+
+    def end_stage(self, number: int, *, well: bool) -> None:
+        running = [standing for standing in self.active if standing.in_stage]
+        if not running:
+            return
+        standing = running[number % len(running)]
+        position = self.active.index(standing)
+        following = STAGES[STAGES.index(standing.stage_name) + 1 :]
+        if well and following:
+            self.active[position] = replace(standing, stage_name=following[0], in_stage=False)
+        else:
+            self.ended[standing.execution_id] = "Succeeded" if well else "Failed"
+            del self.active[position]
+        self.advance()
+
+    def advance(self) -> None:
+        for command in advance(self.mode, self.active):
+            [position] = [
+                index
+                for index, standing in enumerate(self.active)
+                if standing.execution_id == command.execution_id
+            ]
+            assert not self.active[position].in_stage, "only who waits is moved"
+            match command:
+                case Enter(name, stage):
+                    assert self.active[position].stage_name == stage
+                    self.active[position] = replace(self.active[position], in_stage=True)
+                    self.entered.append((name, stage))
+                case Supersede(name, by):
+                    assert int(by[1:]) > int(name[1:]), "only by a newer one"
+                    self.ended[name] = "Superseded"
+                    del self.active[position]
+        assert advance(self.mode, self.active) == [], "nothing is left to do"
+
+    def finish_all(self) -> None:
+        while any(standing.in_stage for standing in self.active):
+            self.end_stage(0, well=True)
+
+
+def lived(mode: ExecutionMode, story: list[tuple[int, bool] | None]) -> World:
+    world = World(mode)
+    for event in story:
+        if event is None:
+            world.start()
+        else:
+            world.end_stage(event[0], well=event[1])
+        if mode is not ExecutionMode.PARALLEL:
+            occupied = Counter(item.stage_name for item in world.active if item.in_stage)
+            assert max(occupied.values(), default=0) <= 1, "never two in one stage"
+    return world
+
+
+@given(modes, events)
+def test_nobody_is_lost_and_nobody_waits_for_ever(
+    mode: ExecutionMode, story: list[tuple[int, bool] | None]
+) -> None:
+    world = lived(mode, story)
+    world.finish_all()
+    assert world.active == []
+    assert len(world.ended) == world.count
+    assert max(Counter(world.entered).values(), default=0) <= 1, "no stage is entered twice"
+
+
+@given(events)
+def test_superseded_mode_keeps_at_most_one_waiting_for_a_stage_and_lets_the_newest_win(
+    story: list[tuple[int, bool] | None],
+) -> None:
+    world = lived(ExecutionMode.SUPERSEDED, story)
+    waiting = Counter(item.stage_name for item in world.active if not item.in_stage)
+    assert max(waiting.values(), default=0) <= 1
+    newest = f"e{world.count}"
+    assert world.ended.get(newest) != "Superseded"
+
+
+@given(st.sampled_from([ExecutionMode.QUEUED, ExecutionMode.PARALLEL]), events)
+def test_the_other_modes_supersede_nobody(
+    mode: ExecutionMode, story: list[tuple[int, bool] | None]
+) -> None:
+    assert "Superseded" not in lived(mode, story).ended.values()
+
+
+@given(events)
+def test_queued_mode_enters_each_stage_in_the_order_of_starts(
+    story: list[tuple[int, bool] | None],
+) -> None:
+    world = lived(ExecutionMode.QUEUED, story)
+    world.finish_all()
+    for stage in STAGES:
+        order = [int(name[1:]) for name, entered in world.entered if entered == stage]
+        assert order == sorted(order)
+
+
+@given(events)
+def test_parallel_mode_lets_nobody_wait(story: list[tuple[int, bool] | None]) -> None:
+    assert all(item.in_stage for item in lived(ExecutionMode.PARALLEL, story).active)
+
+
+def test_a_burst_in_superseded_mode_lets_the_newest_in_and_ends_the_others() -> None:
+    burst = [waits("e1"), waits("e2"), waits("e3")]
+    assert advance(ExecutionMode.SUPERSEDED, burst) == [
+        Supersede("e1", "e3"),
+        Supersede("e2", "e3"),
+        Enter("e3", "Source"),
+    ]
+
+
+def test_whoever_is_inside_a_stage_is_never_superseded() -> None:
+    standings = [inside("e1"), waits("e2"), waits("e3")]
+    assert advance(ExecutionMode.SUPERSEDED, standings) == [Supersede("e2", "e3")]
+
+
+def test_the_oldest_of_a_queue_goes_first() -> None:
+    assert advance(ExecutionMode.QUEUED, [waits("e1"), waits("e2")]) == [Enter("e1", "Source")]
+
+
+def test_a_busy_stage_holds_up_no_other() -> None:
+    standings = [inside("e1", "Build"), waits("e2", "Build"), waits("e3")]
+    assert advance(ExecutionMode.SUPERSEDED, standings) == [Enter("e3", "Source")]

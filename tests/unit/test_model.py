@@ -1,0 +1,64 @@
+import time
+import uuid
+
+from hookline.model import Authentication, Credential, Scope, Verdict, Webhook, new_id
+
+
+def test_a_new_id_is_a_uuid_of_version_7_with_the_time() -> None:
+    before = time.time_ns() // 1_000_000
+    identifier = uuid.UUID(new_id())
+    after = time.time_ns() // 1_000_000
+    assert (identifier.version, identifier.variant) == (7, uuid.RFC_4122)
+    assert before <= identifier.int >> 80 <= after
+    assert len(new_id()) == 36
+
+
+def test_new_ids_are_unique_and_sort_by_time() -> None:
+    ids = [new_id() for _ in range(10_000)]
+    assert len(set(ids)) == len(ids)
+    milliseconds = [uuid.UUID(identifier).int >> 80 for identifier in ids]
+    assert milliseconds == sorted(milliseconds)
+    first = new_id()
+    time.sleep(0.002)
+    assert first < new_id()
+
+
+def test_new_ids_use_all_their_random_bits() -> None:
+    seen_set = seen_clear = 0
+    random_bits = ((1 << 12) - 1) << 64 | (1 << 62) - 1
+    for _ in range(200):
+        value = uuid.UUID(new_id()).int
+        seen_set |= value
+        seen_clear |= ~value
+    assert seen_set & random_bits == random_bits
+    assert seen_clear & random_bits == random_bits
+
+
+def test_w7_arns() -> None:
+    scope = Scope("123456789012", "eu-west-1")
+    assert scope.pipeline_arn("p") == "arn:aws:codepipeline:eu-west-1:123456789012:p"
+    assert scope.webhook_arn("w") == "arn:aws:codepipeline:eu-west-1:123456789012:webhook:w"
+
+
+def test_secrets_are_not_shown_by_repr() -> None:
+    webhook = Webhook(
+        1, Scope("1", "r"), "w", "p", "a", (), Authentication.GITHUB_HMAC, "hidden-1", "hidden-2"
+    )
+    credential = Credential("AKIA", "hidden-3", "1", 0.0)
+    assert "hidden" not in repr(webhook) + repr(credential)
+
+
+def test_t12_each_verdict_has_its_answer() -> None:
+    statuses = {verdict.name: (verdict.status, verdict.outcome) for verdict in Verdict}
+    assert {
+        name: statuses[name]
+        for name in ("STARTED", "FILTERED", "DUPLICATE", "PING", "OVER_RATE", "UNAVAILABLE")
+    } == {
+        "STARTED": (200, "started"),
+        "FILTERED": (200, "filtered"),
+        "DUPLICATE": (200, "duplicate"),
+        "PING": (200, "ping"),
+        "OVER_RATE": (429, "refused"),
+        "UNAVAILABLE": (503, "refused"),
+    }
+    assert all(verdict.reason for verdict in Verdict)
