@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from hookline.actions.artifacts import ArtifactStore
@@ -23,8 +23,10 @@ from hookline.errors import StoreUnavailableError
 from hookline.executions.journal import StoreJournal
 from hookline.model import Credential, Scope
 from hookline.receiver import endpoint as receiver
+from hookline.receiver.metrics import FILE as METRICS_FILE
 from hookline.receiver.recorder import Recorder
 from hookline.receiver.recording import Recording
+from hookline.receiver.retention import Limits
 from hookline.receiver.targets import Targets
 from hookline.sealing import Seal, load_seal
 from hookline.store import credentials
@@ -33,6 +35,8 @@ from hookline.store.dialect import connect_checkpoints
 from hookline.store.node_state import NodeState
 
 _ENGINE_PATIENCE_S = 5.0
+# A path that no route has: what the other port serves is not found on this one.
+_NOWHERE = "/-"
 
 
 def open_seal(settings: Settings) -> Seal:
@@ -52,6 +56,8 @@ class Application:
     """
 
     def __init__(self, settings: Settings) -> None:
+        self._receiver_port = settings.receiver_port
+        self._metrics_file = settings.data_dir / METRICS_FILE
         self._database = Database(settings.database)
         self._seal = open_seal(settings)
         self._state = open_state(settings)
@@ -63,6 +69,7 @@ class Application:
             routes=[
                 Route("/", self._api(settings).__call__, methods=["POST"]),
                 Route("/healthz", self._health, methods=["GET"]),
+                Route("/metrics", self._metrics, methods=["GET"]),
             ],
             lifespan=self._lifespan,
         )
@@ -72,9 +79,13 @@ class Application:
     ) -> None:
         """Answer one request, or take part in the server's start and stop."""
         if scope["type"] == "http" and scope["path"] == receiver.PATH:
-            await self._receiver(scope, receive, send)
-        else:
-            await self._framework(scope, receive, send)
+            if self._receiver_port in {0, scope["server"][1]}:
+                await self._receiver(scope, receive, send)
+                return
+            scope["path"] = _NOWHERE
+        elif scope["type"] == "http" and scope["server"][1] == self._receiver_port:
+            scope["path"] = _NOWHERE
+        await self._framework(scope, receive, send)
 
     def _api(self, settings: Settings) -> Endpoint:
         services = Services(
@@ -104,6 +115,13 @@ class Application:
             status_code=200 if ready else 503,
         )
 
+    async def _metrics(self, _request: Request) -> Response:
+        try:
+            figures = await anyio.to_thread.run_sync(self._metrics_file.read_bytes)
+        except FileNotFoundError:
+            figures = b""
+        return Response(figures, media_type="text/plain; version=0.0.4; charset=utf-8")
+
     def _store_answers(self) -> bool:
         try:
             with self._database.read() as connection:
@@ -126,7 +144,13 @@ class Application:
 
 def build_recorder(settings: Settings) -> Recorder:
     """The recorder of this machine."""
-    return Recorder(Database(settings.database), settings.dedupe_window, settings.data_dir)
+    limits = Limits(
+        delivery_days=settings.retention_days,
+        delivery_count=settings.retention_count,
+        execution_days=settings.execution_retention_days,
+        dedupe_window=settings.dedupe_window,
+    )
+    return Recorder(Database(settings.database), limits, settings.data_dir)
 
 
 def build_engine(settings: Settings) -> Engine:

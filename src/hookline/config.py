@@ -41,6 +41,18 @@ def _size(text: str) -> int:
     return int(text)
 
 
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise ValueError("give a whole number from 1")
+    return int(text)
+
+
+def _log_format(text: str) -> str:
+    if text not in {"json", "console"}:
+        raise ValueError("give json or console")
+    return text
+
+
 def _positive(text: str) -> float:
     value = float(text)
     if not 0 <= value < float("inf"):
@@ -90,6 +102,10 @@ class Settings:
     ] = ""
     host: Annotated[str, Setting("address to listen on")] = "127.0.0.1"
     port: Annotated[int, Setting("port to listen on", _port)] = 8700
+    receiver_port: Annotated[
+        int,
+        Setting("port of the trigger URLs alone; 0: they share the API's port", _port),
+    ] = 0
     public_url: Annotated[
         str, Setting("address that senders reach, of webhook URLs; empty: host and port", _url)
     ] = ""
@@ -114,6 +130,19 @@ class Settings:
         Setting("networks whose X-Forwarded-For counts, comma-separated", _networks),
     ] = ()
     max_body: Annotated[int, Setting("largest delivery accepted, such as 25MB", _size)] = 25_000_000
+    rate: Annotated[
+        float, Setting("deliveries a second for each webhook and worker; 0: no limit", _positive)
+    ] = 0.0
+    address_rate: Annotated[
+        float, Setting("deliveries a second for each address and worker; 0: no limit", _positive)
+    ] = 0.0
+    retention_days: Annotated[float, Setting("days that deliveries are kept", _positive)] = 30.0
+    retention_count: Annotated[int, Setting("how many deliveries are kept at most", _count)] = (
+        10_000_000
+    )
+    execution_retention_days: Annotated[
+        float, Setting("days that finished executions are kept", _positive)
+    ] = 365.0
     dedupe_window: Annotated[
         float, Setting("seconds in which the same event starts one execution only", _positive)
     ] = 300.0
@@ -127,6 +156,9 @@ class Settings:
         float, Setting("seconds an action may take when it declares no timeout", _positive)
     ] = 3600.0
     max_log: Annotated[int, Setting("largest log of one action, such as 10MB", _size)] = 10_000_000
+    log_format: Annotated[
+        str, Setting("how log lines are written: json or console", _log_format)
+    ] = "json"
     node: Annotated[str, Setting("name of this machine's engine; keep it over restarts")] = "local"
 
     @property
@@ -147,13 +179,16 @@ class Settings:
     @property
     def endpoint_url(self) -> str:
         """The API's address on this machine."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        return self._url(self.port)
 
     @property
     def trigger_url(self) -> str:
         """The address that webhook URLs begin with."""
-        return self.public_url or self.endpoint_url
+        return self.public_url or self._url(self.receiver_port or self.port)
+
+    def _url(self, port: int) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{port}"
 
 
 def load(environment: Mapping[str, str] | None = None, file: Path | None = None) -> Settings:

@@ -7,10 +7,9 @@ import sys
 import threading
 from collections.abc import Callable
 
-import structlog
-
 from hookline.config import Settings, load
 from hookline.errors import HooklineError
+from hookline.logs import configure
 
 _ENGINE_STOP_PATIENCE_S = 20.0
 _WORKER_STOP_PATIENCE_S = 30
@@ -33,16 +32,17 @@ def prepare(settings: Settings) -> None:
     write_profile(settings, credential)
 
 
-def worker(settings: Settings, descriptor: int) -> None:
-    """Serve HTTP on an inherited listening socket until SIGTERM."""
+def worker(settings: Settings, descriptors: list[int]) -> None:
+    """Serve HTTP on inherited listening sockets until SIGTERM."""
     import uvicorn  # noqa: PLC0415 - each process loads only what it runs
 
     from hookline.app import Application  # noqa: PLC0415 - the same
+    from hookline.receiver.protocol import BoundedProtocol  # noqa: PLC0415 - the same
 
     config = uvicorn.Config(
         Application(settings),
         loop="uvloop",
-        http="httptools",
+        http=BoundedProtocol,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -52,7 +52,9 @@ def worker(settings: Settings, descriptor: int) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=_WORKER_STOP_PATIENCE_S,
     )
-    uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
+    uvicorn.Server(config).run(
+        sockets=[socket.socket(fileno=descriptor) for descriptor in descriptors]
+    )
 
 
 def recorder(settings: Settings) -> None:
@@ -95,33 +97,20 @@ def main(arguments: list[str]) -> int:
     lifeline, role, *rest = arguments
     signal.pthread_sigmask(signal.SIG_SETMASK, set())
     _die_with_supervisor(int(lifeline))
-    _configure_log()
     roles: dict[str, Callable[[Settings], None]] = {
         "prepare": prepare,
-        "worker": lambda settings: worker(settings, int(rest[0])),
+        "worker": lambda settings: worker(settings, [int(item) for item in rest]),
         "recorder": recorder,
         "engine": engine,
     }
     try:
-        roles[role](load())
+        settings = load()
+        configure(settings.log_format)
+        roles[role](settings)
     except HooklineError as error:
         print(f"hookline: {error.message}", file=sys.stderr)  # noqa: T201 - a person reads it
         return 1
     return 0
-
-
-def _configure_log() -> None:
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
 
 
 if __name__ == "__main__":

@@ -35,9 +35,11 @@ def serve(settings: Settings, workers: int, announce: Callable[[Settings], None]
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     lock = _lock(settings.data_dir)
-    listener = _listen(settings)
-    settings = replace(settings, port=listener.getsockname()[1])
-    supervisor = Supervisor(settings, workers, listener, lock)
+    listeners = [_listen(settings, settings.port)]
+    if settings.receiver_port:
+        listeners.append(_listen(settings, settings.receiver_port))
+    settings = replace(settings, port=listeners[0].getsockname()[1])
+    supervisor = Supervisor(settings, workers, listeners, lock)
     prepared = supervisor.prepare()
     if prepared != 0:
         return prepared
@@ -62,14 +64,15 @@ class Supervisor:
     """Starts the workers and the engine, restarts what dies, and stops all in order."""
 
     def __init__(
-        self, settings: Settings, workers: int, listener: socket.socket, lock: int
+        self, settings: Settings, workers: int, listeners: list[socket.socket], lock: int
     ) -> None:
         self._settings = settings
-        self._listener = listener
+        self._descriptors = [listener.fileno() for listener in listeners]
         self._lock = lock
         # The children hold its other end: they learn of the supervisor's death, however it came.
         self._lifeline, self._lifeline_held = os.pipe()
-        self._workers = [Child(["worker", str(listener.fileno())]) for _ in range(workers)]
+        arguments = [str(descriptor) for descriptor in self._descriptors]
+        self._workers = [Child(["worker", *arguments]) for _ in range(workers)]
         self._recorder = Child(["recorder"])
         self._engine = Child(["engine"])
         self._children = (self._recorder, self._engine, *self._workers)
@@ -124,7 +127,7 @@ class Supervisor:
     def _popen(self, child: Child) -> subprocess.Popen[bytes]:
         return subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-m", "hookline.processes", str(self._lifeline), *child.arguments],
-            pass_fds=(self._listener.fileno(), self._lifeline, self._lock),
+            pass_fds=(*self._descriptors, self._lifeline, self._lock),
             env={**os.environ, "HOOKLINE_PORT": str(self._settings.port)},
             stdin=subprocess.DEVNULL,
         )
@@ -172,15 +175,15 @@ def _lock(folder: Path) -> int:
             return descriptor
 
 
-def _listen(settings: Settings) -> socket.socket:
+def _listen(settings: Settings, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((settings.host, settings.port))
+        listener.bind((settings.host, port))
     except OSError as error:
         raise SettingsError(
-            f"Hookline can't listen on {settings.host} port {settings.port} ({error.strerror}). "
+            f"Hookline can't listen on {settings.host} port {port} ({error.strerror}). "
             "Stop what uses the port, or choose another with --port or HOOKLINE_PORT; "
             "--port 0 takes a free one."
         ) from error

@@ -177,10 +177,11 @@ def check_nothing_answered_is_lost(server: Server, replies: list[Reply]) -> None
     )
     answered = Counter(reply.execution_id for reply in replies if reply.outcome == "started")
     assert answered
-    assert answered <= kept
-    assert max(kept.values()) == 1
+    # Differences, a few: what a failing comparison of thousands would print helps nobody.
+    assert list((answered - kept).elements())[:5] == []
+    assert [name for name, count in kept.items() if count > 1][:5] == []
     # Those without an answer may be there or not, but never a half of one.
-    assert delivered == kept
+    assert list(((delivered - kept) + (kept - delivered)).elements())[:5] == []
 
 
 @pytest.mark.parametrize("role", ["worker", "recorder"])

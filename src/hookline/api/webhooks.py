@@ -1,7 +1,6 @@
 """PutWebhook, ListWebhooks, DeleteWebhook."""
 
 import ipaddress
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,13 +19,13 @@ from hookline.errors import (
     PipelineNotFoundException,
     ValidationException,
 )
+from hookline.filter_warnings import literal_warnings
 from hookline.model import Authentication, Filter, Scope, Webhook
 from hookline.store import pipelines, tags, webhooks
 
 _MASK = "****"
 _LIMIT = 300
 _PAGE = 100
-_LOOKS_LIKE_PATTERN = re.compile(r"[*?|^$]|\[.*\]|\\")
 _log = structlog.get_logger()
 
 
@@ -230,10 +229,11 @@ def _suggestion(text: str) -> str:
 
 def _warn_of_literals(webhook: Webhook) -> None:
     for rule in webhook.filters:
-        if rule.match_equals is not None and _LOOKS_LIKE_PATTERN.search(rule.match_equals):
+        for warning in literal_warnings(rule):
             _log.warning(
-                "matchEquals looks like a pattern but is compared literally",
+                "a filter may never match",
                 webhook=webhook.arn,
                 json_path=rule.json_path,
                 match_equals=rule.match_equals,
+                reason=warning,
             )

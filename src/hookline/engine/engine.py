@@ -13,6 +13,7 @@ from hookline.actions.artifacts import ArtifactStore
 from hookline.actions.provider import ActionContext, ActionResult, ActionSettings, Interrupted
 from hookline.engine.durable import DurableRuns
 from hookline.engine.journal import ActionTask, Journal
+from hookline.engine.patience import PatientJournal
 from hookline.errors import ActionError
 
 _log = structlog.get_logger()
@@ -37,11 +38,11 @@ class Engine:
         artifacts: ArtifactStore,
         settings: ActionSettings,
     ) -> None:
-        self._journal = journal
         self._work = work
         self._artifacts = artifacts
         self._settings = settings
         self._stop = threading.Event()
+        self._journal = PatientJournal(journal, self._stop)
         self._actions_running: set[str] = set()
         self._stages_running: set[str] = set()
         self._changed = threading.Condition()

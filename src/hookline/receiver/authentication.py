@@ -26,6 +26,12 @@ def parse_address(text: str) -> Address | None:
     return mapped or address
 
 
+@functools.lru_cache(maxsize=4_096)
+def address_text(address: Address) -> str:
+    """An address in its usual spelling."""
+    return str(address)
+
+
 def client_address(
     peer: str, forwarded_for: bytes | None, trusted_proxies: Sequence[Network]
 ) -> Address | None:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from operator import sub
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -13,10 +14,15 @@ from hookline.config import Settings
 from hookline.errors import StoreUnavailableError
 from hookline.model import Authentication, Verdict, new_id
 from hookline.receiver import headers as header_fields
-from hookline.receiver.authentication import check_address, check_signature, client_address
+from hookline.receiver.authentication import (
+    check_address,
+    check_signature,
+    client_address,
+)
 from hookline.receiver.entries import Entry, Start
 from hookline.receiver.filters import FilterTrace, match
 from hookline.receiver.payload import parse_event
+from hookline.receiver.rates import Rate
 from hookline.receiver.recording import QueueFullError, Recording
 from hookline.receiver.refusal import Refused
 from hookline.receiver.revision import pushed_revision
@@ -48,6 +54,8 @@ class Arrival(msgspec.Struct):
     authenticated: bool = False
     event_key: str | None = None
     filters: list[FilterTrace] = []
+    # When each of entries.STEPS ended.
+    marks: list[float] = []
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -66,6 +74,8 @@ class Receiver:
         self._recording = recording
         self._max_body = settings.max_body
         self._trusted_proxies = settings.trusted_proxies
+        self._rate = Rate(settings.rate)
+        self._address_rate = Rate(settings.address_rate)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -94,8 +104,8 @@ class Receiver:
         await self._read_body(arrival, receive)
         _authenticate(target, arrival)
         event = parse_event(arrival.body, arrival.headers.get(b"content-type", b""))
-        _check_starts_something(target, arrival)
-        _filter(target, arrival, event)
+        check_starts_something(target, arrival)
+        apply_filters(target, arrival, event)
         return await self._start(target, arrival, event)
 
     def _check_address(self, target: Target, arrival: Arrival) -> None:
@@ -126,16 +136,16 @@ class Receiver:
 
     def _note(self, target: Target, arrival: Arrival, refused: Refused) -> Answer:
         try:
-            self._recording.note(_entry(target, arrival, refused.verdict, refused.detail))
+            self._recording.note(entry_of(target, arrival, refused.verdict, refused.detail))
         except QueueFullError:
             return Answer(Verdict.UNAVAILABLE, arrival.id)
         return Answer(refused.verdict, arrival.id)
 
     async def _start(self, target: Target, arrival: Arrival, event: Any) -> Answer:
-        wish = _start(target, arrival, event)
+        wish = start_of(target, arrival, event)
         try:
             recorded = await self._recording.record(
-                _entry(target, arrival, Verdict.STARTED, None, wish)
+                entry_of(target, arrival, Verdict.STARTED, None, wish)
             )
         except QueueFullError:
             return Answer(Verdict.UNAVAILABLE, arrival.id)
@@ -153,7 +163,8 @@ def _arrival(scope: Scope) -> Arrival:
     )
 
 
-def _start(target: Target, arrival: Arrival, event: Any) -> Start:
+def start_of(target: Target, arrival: Arrival, event: Any) -> Start:
+    """The execution that a delivery which passed every step is to start."""
     webhook, key = target.webhook, arrival.event_key
     return Start(
         execution_id=new_id(),
@@ -205,7 +216,8 @@ def _authenticate(target: Target, arrival: Arrival) -> None:
     arrival.authenticated = True
 
 
-def _check_starts_something(target: Target, arrival: Arrival) -> None:
+def check_starts_something(target: Target, arrival: Arrival) -> None:
+    """Refuse a ping, and a delivery whose target is gone."""
     if arrival.headers.get(b"x-github-event") == b"ping":
         raise Refused(Verdict.PING)
     if target.configuration is None:
@@ -217,7 +229,8 @@ def _check_starts_something(target: Target, arrival: Arrival) -> None:
         )
 
 
-def _filter(target: Target, arrival: Arrival, event: Any) -> None:
+def apply_filters(target: Target, arrival: Arrival, event: Any) -> None:
+    """Note what each filter saw. Refuses the event that does not pass them all."""
     configuration = target.configuration or {}
     arrival.filters = [match(rule, event, configuration) for rule in target.filters]
     for trace in arrival.filters:
@@ -225,13 +238,14 @@ def _filter(target: Target, arrival: Arrival, event: Any) -> None:
             raise Refused(Verdict.FILTERED, trace.reason)
 
 
-def _entry(
+def entry_of(
     target: Target,
     arrival: Arrival,
     verdict: Verdict,
     reason: str | None,
     start: Start | None = None,
 ) -> Entry:
+    """The judged delivery, as it is recorded; the body only where it is trusted."""
     return Entry(
         delivery_id=arrival.id,
         webhook_id=target.webhook.id,
@@ -247,6 +261,7 @@ def _entry(
         body_size=arrival.body_size,
         body=None if verdict.refused else arrival.body,
         start=start,
+        steps=tuple(map(sub, arrival.marks, (arrival.began, *arrival.marks))),
     )
 
 

@@ -7,6 +7,9 @@ import msgspec
 
 from hookline.receiver.filters import FilterTrace
 
+STEPS = ("read", "authenticate", "parse", "filter")
+"""The steps of a delivery whose times an entry carries, in their order."""
+
 _LENGTH = struct.Struct("!I")
 
 
@@ -55,6 +58,8 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
     body_size: int
     body: bytes | None
     start: Start | None
+    # Seconds of the STEPS that were gone through.
+    steps: tuple[float, ...] = ()
     redelivery_of: str | None = None
     # The worker has sent it before and lost the recorder: it may be recorded already.
     again: bool = False

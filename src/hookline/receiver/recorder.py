@@ -12,12 +12,15 @@ from pathlib import Path
 import structlog
 from sqlalchemy import Connection
 
+from hookline.errors import StoreUnavailableError
 from hookline.executions.start import Start as ExecutionStart
 from hookline.executions.start import start
 from hookline.model import Pipeline, Scope, SourceRevision, Trigger, Verdict
 from hookline.receiver.entries import Entry, Frames, Recorded, Start, decode_entries, frame
 from hookline.receiver.headers import kept_headers
+from hookline.receiver.metrics import Metrics
 from hookline.receiver.recording import SOCKET
+from hookline.receiver.retention import Limits, Retention
 from hookline.receiver.trace import trace_of
 from hookline.store import deliveries, pipelines, webhooks
 from hookline.store.database import Database
@@ -29,6 +32,7 @@ _BATCH = 256
 # Entries that nobody waits for are committed with the next that somebody waits for, or after this.
 _LAZY_DELAY_S = 0.2
 _LAZY_BATCH = 4_000
+_METRICS_EVERY_S = 1.0
 
 
 class Recorder:
@@ -37,19 +41,31 @@ class Recorder:
     There is no timer for those that wait: a batch is what came in during the last commit.
     """
 
-    def __init__(self, database: Database, dedupe_window: float, folder: Path) -> None:
+    def __init__(self, database: Database, limits: Limits, folder: Path) -> None:
         self._database = database
-        self._window = dedupe_window
+        self._window = limits.dedupe_window
+        self._retention = Retention(database, limits)
+        self._metrics = Metrics(folder)
+        self._metrics_due = 0.0
+        self._counted = True
         self._selector = selectors.DefaultSelector()
         self._waiting: deque[tuple[Entry, _Worker]] = deque()
         self._lazy = _Lazy()
         self._stopping = False
         self._listener = _listen(folder)
         self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+        # Python goes on with a select that a signal interrupts: it must have something to read.
+        self._wake = os.eventfd(0)
+        self._selector.register(self._wake, selectors.EVENT_READ, self._awake)
+        self._own = len(self._selector.get_map())
 
     def stop(self) -> None:
         """End once the workers have hung up and what they sent is committed."""
         self._stopping = True
+        os.eventfd_write(self._wake, 1)
+
+    def _awake(self) -> None:
+        os.eventfd_read(self._wake)
 
     def run(self) -> None:
         """Record until stopped."""
@@ -61,14 +77,29 @@ class Recorder:
                 self._receive(0.0)
             if self._lazy.is_due() or self._stopping:
                 self._commit_lazy()
+            self._keep_house()
 
     def _is_idle(self) -> bool:
-        return len(self._selector.get_map()) == 1 and not self._waiting and not self._lazy
+        return len(self._selector.get_map()) == self._own and not self._waiting and not self._lazy
 
     def _patience(self) -> float:
         if self._stopping:
             return 0.05
-        return self._lazy.due_in()
+        return min(self._lazy.due_in(), self._retention.due_in())
+
+    def _keep_house(self) -> None:
+        now = time.monotonic()
+        if self._counted and now >= self._metrics_due:
+            self._counted = False
+            self._metrics_due = now + _METRICS_EVERY_S
+            self._metrics.waiting(len(self._waiting) + len(self._lazy))
+            self._metrics.write()
+        if self._retention.due_in() == 0.0:
+            try:
+                self._retention.step()
+            except Exception as error:  # noqa: BLE001 - the receiving path must not end with it
+                _log.error("nothing forgotten", reason=_reason(error))
+                self._retention.rest()
 
     def _receive(self, seconds: float) -> None:
         for key, _ in self._selector.select(seconds):
@@ -109,12 +140,20 @@ class Recorder:
             self._commit(self._lazy.take(_LAZY_BATCH))
 
     def _commit(self, entries: Sequence[Entry]) -> list[Delivery]:
+        began = time.perf_counter()
+        self._counted = True
         try:
             with self._database.write() as connection:
-                return record(connection, entries, self._window)
+                recorded = record(connection, entries, self._window)
         except Exception as error:  # noqa: BLE001 - whatever it was, the senders must get an answer
-            _log.error("deliveries not recorded", count=len(entries), reason=str(error))
+            _log.error("deliveries not recorded", count=len(entries), reason=_reason(error))
+            self._metrics.failed()
             return [_delivery(entry, Verdict.UNAVAILABLE) for entry in entries]
+        took = time.perf_counter() - began
+        self._metrics.committed(entries, [item.verdict.name for item in recorded], took)
+        for delivery in recorded:
+            _log_delivery(delivery)
+        return recorded
 
 
 class _Worker:
@@ -162,6 +201,9 @@ class _Lazy:
         else:
             self._others.append(entry)
 
+    def __len__(self) -> int:
+        return len(self._others) + sum(len(entries) for entries in self._refused.values())
+
     def due_in(self) -> float:
         return max(0.0, self._due - time.monotonic()) if self else 3600.0
 
@@ -190,6 +232,24 @@ def _listen(folder: Path) -> socket.socket:
         os.close(descriptor)
     listener.listen()
     return listener
+
+
+def _reason(error: Exception) -> str:
+    # Another exception's text may hold parameters, and those what nobody should read.
+    return error.message if isinstance(error, StoreUnavailableError) else type(error).__name__
+
+
+def _log_delivery(delivery: Delivery) -> None:
+    _log.info(
+        "delivery",
+        delivery=delivery.id,
+        webhook=delivery.webhook_id,
+        verdict=delivery.verdict.name.lower(),
+        remote=delivery.remote,
+        sender_event=delivery.event,
+        size=delivery.body_size,
+        execution=delivery.execution_id,
+    )
 
 
 def record(connection: Connection, entries: Sequence[Entry], window: float) -> list[Delivery]:

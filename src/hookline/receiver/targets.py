@@ -89,10 +89,11 @@ class Targets:
     def _read(self, token: str) -> Target | None:
         with self._database.read() as connection:
             webhook = webhooks.find_by_token(connection, self._seal, token)
-            return None if webhook is None else _target(connection, webhook)
+            return None if webhook is None else target_of(connection, webhook)
 
 
-def _target(connection: Connection, webhook: Webhook) -> Target:
+def target_of(connection: Connection, webhook: Webhook) -> Target:
+    """The target that `webhook` is now. Raises jsonpath.CompileError."""
     secret, allowed = webhook.secret_token, webhook.allowed_ip_range
     return Target(
         webhook=webhook,

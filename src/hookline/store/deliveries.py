@@ -2,20 +2,21 @@
 
 import hashlib
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import orjson
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import ColumnElement, Connection, Row, delete, null, select
 
-from hookline.model import Verdict
+from hookline.model import Scope, Verdict
 from hookline.store import dialect
-from hookline.store.tables import dedupe, deliveries, is_refused
+from hookline.store.tables import dedupe, deliveries, is_refused, webhooks
 
 REFUSED_KEPT = 1_000
 """How many refused deliveries of a webhook are kept, the newest (contract T14)."""
 
+_IDS_AT_ONCE = 1_000
 _COLUMNS = (
     "id",
     "webhook_id",
@@ -117,6 +118,110 @@ def newest(connection: Connection, webhook_id: int | None, limit: int) -> list[D
     if webhook_id is not None:
         query = query.where(deliveries.c.webhook_id == webhook_id)
     return [_delivery(row) for row in connection.execute(query)]
+
+
+def first_id_at(moment: float) -> str:
+    """The least id that a delivery received at `moment` (epoch seconds) can have."""
+    digits = f"{max(0, int(moment * 1000)):012x}"
+    return f"{digits[:8]}-{digits[8:]}"
+
+
+def oldest_of_newest(connection: Connection, count: int) -> str | None:
+    """The id of the oldest of the newest `count` deliveries; None when there are no more."""
+    query = select(deliveries.c.id).order_by(deliveries.c.id.desc()).offset(count - 1).limit(1)
+    return connection.execute(query).scalar()
+
+
+def forget_before(connection: Connection, delivery_id: str, limit: int) -> int:
+    """Delete at most `limit` of the deliveries with lesser ids, the oldest first; how many."""
+    oldest = (
+        select(deliveries.c.id)
+        .where(deliveries.c.id < delivery_id)
+        .order_by(deliveries.c.id)
+        .limit(limit)
+    )
+    return connection.execute(delete(deliveries).where(deliveries.c.id.in_(oldest))).rowcount
+
+
+def forget_events(connection: Connection, before: float, limit: int) -> int:
+    """Delete at most `limit` claims of events received before `before`; how many."""
+    oldest = (
+        select(dedupe.c.key)
+        .where(dedupe.c.received_at < before)
+        .order_by(dedupe.c.received_at)
+        .limit(limit)
+    )
+    return connection.execute(delete(dedupe).where(dedupe.c.key.in_(oldest))).rowcount
+
+
+class Search(msgspec.Struct, frozen=True):
+    """Which deliveries are wanted; None is any. Times are epoch seconds, `until` exclusive."""
+
+    webhook_ids: Sequence[int] | None = None
+    verdicts: Sequence[Verdict] | None = None
+    event: str | None = None
+    since: float | None = None
+    until: float | None = None
+
+
+def search(connection: Connection, wanted: Search, limit: int | None = None) -> list[str]:
+    """The ids of the newest deliveries that are `wanted`, the newest first."""
+    query = select(deliveries.c.id).order_by(deliveries.c.id.desc())
+    query = query.where(*_conditions(wanted)).limit(limit)
+    return list(connection.execute(query).scalars())
+
+
+def _conditions(wanted: Search) -> Iterator[ColumnElement[bool]]:
+    if wanted.webhook_ids is not None:
+        yield deliveries.c.webhook_id.in_(wanted.webhook_ids)
+    if wanted.verdicts is not None:
+        yield deliveries.c.verdict.in_([verdict.name for verdict in wanted.verdicts])
+    if wanted.event is not None:
+        yield deliveries.c.event == wanted.event
+    if wanted.since is not None:
+        # The id, which is indexed, was made at most a moment before `received_at` was read.
+        yield deliveries.c.id >= first_id_at(wanted.since - 1)
+        yield deliveries.c.received_at >= wanted.since
+    if wanted.until is not None:
+        yield deliveries.c.id < first_id_at(wanted.until + 1)
+        yield deliveries.c.received_at < wanted.until
+
+
+def without_bodies(connection: Connection, delivery_ids: Sequence[str]) -> list[Delivery]:
+    """Deliveries by their ids, in the order given; their bodies are not read."""
+    columns = [column for column in deliveries.c if column.name != "body"]
+    found: dict[str, Delivery] = {}
+    for start in range(0, len(delivery_ids), _IDS_AT_ONCE):
+        chosen = deliveries.c.id.in_(delivery_ids[start : start + _IDS_AT_ONCE])
+        query = select(*columns, null().label("body")).where(chosen)
+        found |= {row.id: _delivery(row) for row in connection.execute(query)}
+    return [found[delivery_id] for delivery_id in delivery_ids if delivery_id in found]
+
+
+def redeliveries(connection: Connection, first: Delivery) -> list[str]:
+    """The ids of the deliveries that repeat `first`, the oldest first."""
+    query = select(deliveries.c.id).where(
+        deliveries.c.webhook_id == first.webhook_id,
+        deliveries.c.id > first.id,
+        deliveries.c.redelivery_of == first.id,
+    )
+    return list(connection.execute(query.order_by(deliveries.c.id)).scalars())
+
+
+class WebhookName(msgspec.Struct, frozen=True):
+    """A webhook, as the list of deliveries names it."""
+
+    scope: Scope
+    name: str
+
+
+def webhooks_by_id(connection: Connection) -> dict[int, WebhookName]:
+    """All webhooks of all scopes, by the ids that deliveries hold."""
+    query = select(webhooks.c.id, webhooks.c.account, webhooks.c.region, webhooks.c.name)
+    return {
+        row.id: WebhookName(Scope(row.account, row.region), row.name)
+        for row in connection.execute(query)
+    }
 
 
 def dedupe_key(webhook_id: int, event_key: str) -> bytes:

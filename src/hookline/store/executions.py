@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import orjson
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, delete, select, update
 
 from hookline.model import (
     Execution,
@@ -18,7 +18,10 @@ from hookline.model import (
     Trigger,
 )
 from hookline.store import dialect
-from hookline.store.tables import executions, is_active, stage_executions
+from hookline.store.tables import action_executions, executions, is_active, stage_executions
+
+
+_ACTIVE = (ExecutionStatus.IN_PROGRESS.value, ExecutionStatus.STOPPING.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +187,21 @@ def page(
         query = query.where(executions.c.sequence < before)
     rows = connection.execute(query.order_by(executions.c.sequence.desc()).limit(limit))
     return [(row.sequence, _execution(row)) for row in rows]
+
+
+def forget_finished(connection: Connection, before: float, limit: int) -> int:
+    """Delete at most `limit` executions ended before `before`, with all of theirs; how many."""
+    finished = (
+        select(executions.c.id)
+        .where(executions.c.updated_at < before, executions.c.status.not_in(_ACTIVE))
+        .order_by(executions.c.sequence)
+        .limit(limit)
+    )
+    ids = list(connection.execute(finished).scalars())
+    for table in (action_executions, stage_executions):
+        connection.execute(delete(table).where(table.c.execution_id.in_(ids)))
+    connection.execute(delete(executions).where(executions.c.id.in_(ids)))
+    return len(ids)
 
 
 def _revision_row(revision: SourceRevision) -> dict[str, str | None]:

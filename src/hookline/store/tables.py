@@ -129,6 +129,7 @@ executions = Table(
     Column("updated_at", Float, nullable=False),
     Column("status_summary", Text),
     Index("ix_hookline_executions_pipeline", "pipeline_id", "sequence"),
+    Index("ix_hookline_executions_updated_at", "updated_at"),
     sqlite_autoincrement=True,
 )
 # Literal, since a database uses a partial index only for a condition it can compare with its own.

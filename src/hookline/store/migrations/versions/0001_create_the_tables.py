@@ -139,6 +139,9 @@ def upgrade() -> None:
         sqlite_where=sa.text("client_request_token IS NOT NULL"),
         postgresql_where=sa.text("client_request_token IS NOT NULL"),
     )
+    op.create_index(
+        "ix_hookline_executions_updated_at", "hookline_executions", ["updated_at"], unique=False
+    )
     op.create_table(
         "hookline_pipeline_versions",
         sa.Column("pipeline_id", sa.BigInteger(), nullable=False),

@@ -1,0 +1,97 @@
+"""A delivery once more, on a person's wish: its stored event, judged by today's definition."""
+
+import time
+
+import msgspec
+from sqlalchemy import Connection
+
+from hookline.errors import HooklineError
+from hookline.model import Verdict, new_id
+from hookline.receiver.endpoint import (
+    Arrival,
+    apply_filters,
+    check_starts_something,
+    entry_of,
+    start_of,
+)
+from hookline.receiver.entries import Entry
+from hookline.receiver.payload import parse_event
+from hookline.receiver.recorder import record
+from hookline.receiver.refusal import Refused
+from hookline.receiver.targets import Target, target_of
+from hookline.sealing import Seal
+from hookline.store import deliveries, webhooks
+from hookline.store.database import Database
+from hookline.store.deliveries import Delivery
+
+
+class RedeliveryError(HooklineError):
+    """The delivery can't be delivered again."""
+
+
+def redeliver(database: Database, seal: Seal, delivery_id: str) -> Delivery:
+    """Judge a recorded delivery again and record the new one, in a transaction of its own.
+
+    The webhook, its filters and the target action's configuration count as they are now. The first
+    delivery's signature is not kept, so authentication is not repeated; nor is the new one taken
+    for a duplicate of the first. Works beside a running server and without one.
+    Raises RedeliveryError where the body was not kept or the webhook is gone.
+    """
+    with database.read() as connection:
+        first = deliveries.find(connection, delivery_id)
+        if first is None:
+            raise RedeliveryError(f"There is no delivery {delivery_id}")
+        target = _target(connection, seal, first)
+    entry = judge(target, first, time.time())
+    with database.write() as connection:
+        # No window: without a dedupe key nothing is claimed.
+        [recorded] = record(connection, [entry], 0.0)
+    return recorded
+
+
+def judge(target: Target, first: Delivery, now: float) -> Entry:
+    """The new delivery that `first` makes at `now`, epoch seconds. Raises RedeliveryError."""
+    if first.body is None:
+        raise RedeliveryError(
+            f"The body of delivery {first.id} was not kept, since it was refused "
+            f"({first.verdict.reason}). Have its sender deliver it again."
+        )
+    arrival = Arrival(
+        id=new_id(),
+        headers={
+            name.encode("latin-1"): value.encode("latin-1") for name, value in first.headers.items()
+        },
+        peer=first.remote,
+        address=first.remote,
+        received_at=now,
+        began=time.perf_counter(),
+        body=first.body,
+        body_size=first.body_size,
+        # It was, when it first came; the body is kept only then.
+        authenticated=True,
+    )
+    return msgspec.structs.replace(
+        _judged(target, arrival),
+        redelivery_of=first.id,
+        authentication=first.trace["authentication"],
+    )
+
+
+def _judged(target: Target, arrival: Arrival) -> Entry:
+    try:
+        event = parse_event(arrival.body, arrival.headers.get(b"content-type", b""))
+        check_starts_something(target, arrival)
+        apply_filters(target, arrival, event)
+    except Refused as refused:
+        return entry_of(target, arrival, refused.verdict, refused.detail)
+    return entry_of(target, arrival, Verdict.STARTED, None, start_of(target, arrival, event))
+
+
+def _target(connection: Connection, seal: Seal, first: Delivery) -> Target:
+    named = deliveries.webhooks_by_id(connection).get(first.webhook_id)
+    webhook = named and webhooks.find(connection, seal, named.scope, named.name)
+    if not webhook:
+        raise RedeliveryError(
+            f"The webhook of delivery {first.id} was deleted, so nothing says what it would start"
+        )
+    return target_of(connection, webhook)

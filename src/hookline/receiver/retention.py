@@ -1,0 +1,72 @@
+"""Forgets what is old, in steps so small that the recorder never waits for them."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from hookline.store import deliveries, executions
+from hookline.store.database import Database
+
+_STEP = 500
+_DAY_S = 86_400.0
+_PAUSE_S = 1.0
+_REST_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long deliveries and executions are kept, in days, how many deliveries, and events."""
+
+    delivery_days: float
+    delivery_count: int
+    execution_days: float
+    dedupe_window: float
+
+
+class Retention:
+    """Applies the limits, one step at a time, when it is called."""
+
+    def __init__(self, database: Database, limits: Limits) -> None:
+        self._database = database
+        self._limits = limits
+        self._due = time.monotonic() + _PAUSE_S
+
+    def due_in(self) -> float:
+        """Seconds until the next step."""
+        return max(0.0, self._due - time.monotonic())
+
+    def step(self) -> None:
+        """Forget at most 500 rows of each kind; rest for a minute when there were fewer."""
+        steps: list[Callable[[Connection], int]] = [
+            self._old_deliveries,
+            self._surplus_deliveries,
+            self._old_events,
+            self._old_executions,
+        ]
+        most = 0
+        for forget in steps:
+            with self._database.write() as connection:
+                most = max(most, forget(connection))
+        self._due = time.monotonic() + (_PAUSE_S if most == _STEP else _REST_S)
+
+    def rest(self) -> None:
+        """Let a minute pass before the next step."""
+        self._due = time.monotonic() + _REST_S
+
+    def _old_deliveries(self, connection: Connection) -> int:
+        before = time.time() - self._limits.delivery_days * _DAY_S
+        return deliveries.forget_before(connection, deliveries.first_id_at(before), _STEP)
+
+    def _surplus_deliveries(self, connection: Connection) -> int:
+        oldest = deliveries.oldest_of_newest(connection, self._limits.delivery_count)
+        return 0 if oldest is None else deliveries.forget_before(connection, oldest, _STEP)
+
+    def _old_events(self, connection: Connection) -> int:
+        before = time.time() - self._limits.dedupe_window
+        return deliveries.forget_events(connection, before, _STEP)
+
+    def _old_executions(self, connection: Connection) -> int:
+        before = time.time() - self._limits.execution_days * _DAY_S
+        return executions.forget_finished(connection, before, _STEP)
