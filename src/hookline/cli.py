@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hookline import config
+from hookline.commands import action_logs, deliveries, send, try_filters
 from hookline.config import Settings
 from hookline.errors import HooklineError
 
@@ -163,6 +164,12 @@ def _open(settings: Settings) -> "tuple[Database, Seal]":
     database = Database(settings.database)
     database.migrate()
     return database, open_seal(settings)
+
+
+app.add_typer(deliveries.app, name="deliveries")
+app.command("send")(send.send)
+app.command("try")(try_filters.try_filters)
+app.command("logs")(action_logs.show_logs)
 
 
 def main() -> None:

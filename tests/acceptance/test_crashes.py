@@ -1,5 +1,6 @@
 """Processes die at the worst moment; what was answered stays, and what began is finished."""
 
+import fcntl
 import json
 import threading
 import time
@@ -232,4 +233,5 @@ def test_no_process_outlives_its_supervisor(make_server: MakeServer) -> None:
     server.process.kill()
     server.process.wait()
     assert until(lambda: not any(is_alive(child) for child in children), 10)
-    server.start()
+    with (server.data / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

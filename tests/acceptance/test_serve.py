@@ -127,7 +127,6 @@ def test_serve_stops_when_the_request_in_flight_is_answered(
     assert server.process.wait(30) == 0
     assert not any(is_alive(child) for child in children)
     assert "Traceback" not in server.output
-    server.start()
     assert server.delivery(answer["deliveryId"]).execution_id == answer["pipelineExecutionId"]
 
 
@@ -191,6 +190,29 @@ def test_t12_while_the_store_is_down_senders_are_asked_to_come_again(
     assert reply.outcome == "started"
     assert len(tenant.executions(pipeline)) == 2
     tenant.finished(pipeline, reply.execution_id)
+
+
+def test_t1_an_execution_outlasts_an_outage_of_the_store(
+    make_server: MakeServer, cluster: Cluster, github: Path, tmp_path: Path
+) -> None:
+    server = make_server(database_url=cluster.create_database()).start()
+    tenant = Tenant(server, github)
+    notes = tmp_path / "notes"
+    lines = (f"echo begun >> {notes}", "sleep 0.5", f"echo ended >> {notes}")
+    pipeline = tenant.pipeline(
+        ("Build", commands("Make", *lines)), ("Deploy", commands("Ship", f"echo next >> {notes}"))
+    )
+    reply = tenant.push(tenant.webhook(pipeline), push_event(tenant.repository.commit("Outage")))
+    assert until(notes.exists)
+    cluster.stop()
+    try:
+        assert until(lambda: "ended" in notes.read_text())
+        time.sleep(1)
+    finally:
+        cluster.start()
+    assert tenant.finished(pipeline, reply.execution_id)["status"] == "Succeeded"
+    # What ended while the store was away is recorded late, and not done again.
+    assert notes.read_text().split() == ["begun", "ended", "next"]
 
 
 def test_credentials_are_kept_for_their_owner_only(server: Server) -> None:

@@ -1,6 +1,7 @@
 """A real server: `hookline serve` with all its processes, its files, and clients for it."""
 
 import configparser
+import functools
 import os
 import signal
 import subprocess
@@ -40,6 +41,12 @@ def clean_environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("HOOKLINE_", "AWS_"))
     }
+
+
+@functools.cache
+def _session() -> Any:
+    # One for all: each session loads the service model anew.
+    return boto3.session.Session()
 
 
 class Server:
@@ -164,7 +171,7 @@ class Server:
     ) -> Any:
         """A boto3 client that tries every call once."""
         access_key_id, secret = key or self.key()
-        client = boto3.session.Session().client(
+        client = _session().client(
             "codepipeline",
             region_name=region,
             endpoint_url=self.url,

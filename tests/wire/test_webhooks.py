@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import select
 
 from hookline.store.tables import webhooks
+from support.postgres import Cluster
 from support.sending import push_event
 from support.server import Server
 from support.tenant import SECRET, Tenant
@@ -97,15 +98,6 @@ def test_p3_the_url_holds_256_random_bits_and_is_kept_as_a_hash(
         row = connection.execute(query).one()
     assert row.name == webhook["definition"]["name"]
     assert token.encode() not in row.token_sealed
-
-
-def test_p3_public_url_is_what_urls_begin_with(
-    make_server: Callable[..., Server], github: Path
-) -> None:
-    server = make_server(public_url="https://hooks.example.com/ci/").start()
-    tenant = Tenant(server, github)
-    webhook = tenant.webhook(tenant.idle_pipeline())
-    assert webhook["url"].startswith("https://hooks.example.com/ci/trigger?t=")
 
 
 def test_p4_the_pipeline_must_exist(tenant: Tenant) -> None:
@@ -222,17 +214,22 @@ def test_p8_tags_have_limits(tenant: Tenant, pipeline: str) -> None:
             tenant.webhook(pipeline, tags=[{"key": key, "value": "v"}])
 
 
-def test_p9_the_secret_is_masked_unless_the_server_reveals_secrets(
-    tenant: Tenant, pipeline: str, make_server: Callable[..., Server], github: Path
-) -> None:
+def test_p9_the_secret_is_masked(tenant: Tenant, pipeline: str) -> None:
     masked = {"SecretToken": "****"}
     webhook = tenant.webhook(pipeline)
     assert webhook["definition"]["authenticationConfiguration"] == masked
     assert listed(tenant)[0]["definition"]["authenticationConfiguration"] == masked
-    revealing = Tenant(make_server(reveal_secrets="true").start(), github)
-    revealing.webhook(revealing.idle_pipeline())
-    shown = listed(revealing)[0]["definition"]["authenticationConfiguration"]
-    assert shown == {"SecretToken": SECRET}
+
+
+def test_p3_p9_public_url_and_reveal_secrets_change_what_is_shown(
+    make_server: Callable[..., Server], github: Path
+) -> None:
+    settings = {"reveal_secrets": "true", "public_url": "https://hooks.example.com/ci/"}
+    tenant = Tenant(make_server(**settings).start(), github)
+    webhook = tenant.webhook(tenant.idle_pipeline())
+    assert webhook["url"].startswith("https://hooks.example.com/ci/trigger?t=")
+    shown = listed(tenant)[0]["definition"]["authenticationConfiguration"]
+    assert shown == webhook["definition"]["authenticationConfiguration"] == {"SecretToken": SECRET}
 
 
 def test_p10_a_listed_definition_can_be_put_back(tenant: Tenant, pipeline: str) -> None:
@@ -382,9 +379,9 @@ def test_d2_d3_the_url_is_dead_at_once_and_never_comes_back(tenant: Tenant, pipe
 
 
 def test_d2_the_url_is_dead_within_a_second_on_another_node(
-    make_server: Callable[..., Server], make_database: Callable[[], str], github: Path
+    make_server: Callable[..., Server], cluster: Cluster, github: Path
 ) -> None:
-    address, key = make_database(), base64.b64encode(b"k" * 32).decode()
+    address, key = cluster.create_database(), base64.b64encode(b"k" * 32).decode()
     first, second = (
         make_server(name, database_url=address, master_key=key, node=name).start()
         for name in ("first", "second")

@@ -55,10 +55,8 @@ class ExecutionOperations:
         """Start an execution, once for each clientRequestToken."""
         name, token = parameters["name"], parameters.get("clientRequestToken")
         with self._database.write() as connection:
-            locked = pipelines.lock(connection, [(scope, name)])
-            if not locked:
-                raise pipeline_not_found(scope, name)
-            pipeline = locked[0]
+            pipelines.lock(connection, [(scope, name)])
+            pipeline = _pipeline(connection, scope, name)
             revisions = _overrides(pipeline, parameters)
             earlier = token and executions.find_by_request_token(connection, pipeline.id, token)
             if earlier:

@@ -1,11 +1,12 @@
 """The one writer of this machine: whatever has arrived is committed together, then answered."""
 
+import functools
 import os
 import selectors
 import socket
 import time
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,6 +34,7 @@ _BATCH = 256
 _LAZY_DELAY_S = 0.2
 _LAZY_BATCH = 4_000
 _METRICS_EVERY_S = 1.0
+_PIPELINES_KEPT = 1_000
 
 
 class Recorder:
@@ -258,67 +260,77 @@ def record(connection: Connection, entries: Sequence[Entry], window: float) -> l
     Returns the deliveries with their final verdicts.
     """
     known = deliveries.known(connection, [entry.delivery_id for entry in entries if entry.again])
-    new = [entry for entry in entries if entry.delivery_id not in known]
-    recorded = {delivery.id: delivery for delivery in _record_new(connection, new, window)}
-    return [known.get(entry.delivery_id) or recorded[entry.delivery_id] for entry in entries]
-
-
-def _record_new(connection: Connection, entries: Sequence[Entry], window: float) -> list[Delivery]:
-    starting = [entry for entry in entries if entry.start is not None]
-    settled = _settle(connection, starting, window) if starting else {}
-    recorded = [
-        _delivery(entry, *settled.get(entry.delivery_id, (Verdict[entry.verdict], None)))
-        for entry in entries
-    ]
+    new = [entry for entry in entries if entry.delivery_id not in known] if known else entries
+    settled = _settle(connection, new, window)
+    recorded = [_delivery(entry, *verdict) for entry, verdict in zip(new, settled, strict=True)]
     deliveries.insert(connection, recorded)
-    deliveries.trim_refused(
-        connection, {item.webhook_id for item in recorded if item.verdict.refused}
-    )
-    return recorded
+    refused = {delivery.webhook_id for delivery in recorded if delivery.verdict.refused}
+    deliveries.trim_refused(connection, refused)
+    if not known:
+        return recorded
+    by_id = known | {delivery.id: delivery for delivery in recorded}
+    return [by_id[entry.delivery_id] for entry in entries]
 
 
 def _settle(
-    connection: Connection, starting: Sequence[Entry], window: float
-) -> dict[str, tuple[Verdict, str | None]]:
-    """Start executions, each event once; the verdict and execution of each delivery, by its id."""
-    now = time.time()
-    wishes = {entry.delivery_id: entry.start for entry in starting if entry.start is not None}
-    targets = _locked_targets(connection, wishes.values())
-    holders = _holders(connection, (w for w in wishes.values() if _target(w) in targets), window)
-    settled: dict[str, tuple[Verdict, str | None]] = {}
-    begun: dict[tuple[Scope, str], list[ExecutionStart]] = defaultdict(list)
-    for delivery_id, wish in wishes.items():
-        if _target(wish) not in targets:
-            settled[delivery_id] = (Verdict.NO_TARGET, None)
-            continue
-        holder = wish.execution_id if wish.dedupe_key is None else holders[wish.dedupe_key]
-        if holder == wish.execution_id:
-            begun[_target(wish)].append(_execution_start(wish))
-            settled[delivery_id] = (Verdict.STARTED, holder)
-        else:
-            settled[delivery_id] = (Verdict.DUPLICATE, holder)
-    for target, starts in begun.items():
-        start(connection, targets[target], starts)
-    started = [
-        entry.webhook_id for entry in starting if settled[entry.delivery_id][0] is Verdict.STARTED
-    ]
-    if started:
-        webhooks.triggered(connection, started, now)
+    connection: Connection, entries: Sequence[Entry], window: float
+) -> list[tuple[Verdict, str | None]]:
+    """Start executions, each event once; the verdict and the execution of each entry."""
+    wishes = [entry.start for entry in entries if entry.start is not None]
+    targets = pipelines.lock(connection, map(_target, wishes)) if wishes else {}
+    possible = [wish for wish in wishes if _target(wish) in targets]
+    holders = _holders(connection, possible, window)
+    settled: list[tuple[Verdict, str | None]] = []
+    begun: dict[pipelines.Locked, list[ExecutionStart]] = defaultdict(list)
+    triggered: set[int] = set()
+    for entry in entries:
+        verdict, execution_id = _verdict(entry, targets, holders)
+        settled.append((verdict, execution_id))
+        if verdict is Verdict.STARTED and entry.start is not None:
+            begun[targets[_target(entry.start)]].append(_execution_start(entry.start))
+            triggered.add(entry.webhook_id)
+    for locked, starts in begun.items():
+        start(connection, _pipeline(connection, locked), starts)
+    webhooks.triggered(connection, triggered, time.time())
     return settled
 
 
+def _verdict(
+    entry: Entry,
+    targets: Mapping[tuple[Scope, str], pipelines.Locked],
+    holders: Mapping[bytes, str],
+) -> tuple[Verdict, str | None]:
+    wish = entry.start
+    if wish is None:
+        return Verdict[entry.verdict], None
+    if _target(wish) not in targets:
+        return Verdict.NO_TARGET, None
+    holder = wish.execution_id if wish.dedupe_key is None else holders[wish.dedupe_key]
+    return (Verdict.STARTED if holder == wish.execution_id else Verdict.DUPLICATE), holder
+
+
 def _target(wish: Start) -> tuple[Scope, str]:
-    return Scope(wish.account, wish.region), wish.pipeline
+    return _scope(wish.account, wish.region), wish.pipeline
 
 
-def _locked_targets(
-    connection: Connection, wishes: Iterable[Start]
-) -> dict[tuple[Scope, str], Pipeline]:
-    locked = pipelines.lock(connection, [_target(wish) for wish in wishes])
-    return {(pipeline.scope, pipeline.name): pipeline for pipeline in locked}
+_scope = functools.lru_cache(maxsize=1_024)(Scope)
+
+_pipelines: OrderedDict[pipelines.Locked, Pipeline] = OrderedDict()
 
 
-def _holders(connection: Connection, wishes: Iterable[Start], window: float) -> Mapping[bytes, str]:
+def _pipeline(connection: Connection, locked: pipelines.Locked) -> Pipeline:
+    """A version of a pipeline, which never changes; the recently used ones are at hand."""
+    if locked not in _pipelines:
+        pipeline = pipelines.get(connection, locked.id, locked.version)
+        if pipeline is None:
+            raise StoreUnavailableError("A pipeline's version is missing in the store")
+        _pipelines[locked] = pipeline
+        if len(_pipelines) > _PIPELINES_KEPT:
+            _pipelines.popitem(last=False)
+    return _pipelines[locked]
+
+
+def _holders(connection: Connection, wishes: Sequence[Start], window: float) -> Mapping[bytes, str]:
     first: dict[bytes, str] = {}
     for wish in wishes:
         if wish.dedupe_key is not None:

@@ -162,6 +162,7 @@ class Search(msgspec.Struct, frozen=True):
     event: str | None = None
     since: float | None = None
     until: float | None = None
+    body_kept: bool | None = None
 
 
 def search(connection: Connection, wanted: Search, limit: int | None = None) -> list[str]:
@@ -185,15 +186,18 @@ def _conditions(wanted: Search) -> Iterator[ColumnElement[bool]]:
     if wanted.until is not None:
         yield deliveries.c.id < first_id_at(wanted.until + 1)
         yield deliveries.c.received_at < wanted.until
+    if wanted.body_kept is not None:
+        yield deliveries.c.body.is_not(None) if wanted.body_kept else deliveries.c.body.is_(None)
 
 
 def without_bodies(connection: Connection, delivery_ids: Sequence[str]) -> list[Delivery]:
     """Deliveries by their ids, in the order given; their bodies are not read."""
-    columns = [column for column in deliveries.c if column.name != "body"]
+    columns: list[ColumnElement[Any]] = [item for item in deliveries.c if item.name != "body"]
+    columns.append(null().label("body"))
     found: dict[str, Delivery] = {}
     for start in range(0, len(delivery_ids), _IDS_AT_ONCE):
         chosen = deliveries.c.id.in_(delivery_ids[start : start + _IDS_AT_ONCE])
-        query = select(*columns, null().label("body")).where(chosen)
+        query = select(*columns).where(chosen)
         found |= {row.id: _delivery(row) for row in connection.execute(query)}
     return [found[delivery_id] for delivery_id in delivery_ids if delivery_id in found]
 

@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, make_url
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Engine,
+    Insert,
+    Table,
+    create_engine,
+    event,
+    make_url,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
@@ -129,27 +138,27 @@ def insert_or_replace(
 
 
 def claim(
-    connection: Connection, table: Table, rows: Sequence[tuple[bytes, str, float]], expired: float
+    connection: Connection, table: Table, claims: Sequence[tuple[bytes, str, float]], expired: float
 ) -> set[bytes]:
-    """Insert `rows` of (key, execution_id, received_at); the keys that were free.
+    """Insert `claims` of (key, execution_id, received_at); the keys that were free.
 
     A key is free when it is absent or was received before `expired` (epoch seconds). Among
     concurrent transactions exactly one gets a key: the others wait for its commit.
     """
-    if not rows:
+    if not claims:
         return set()
-    mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    marks = ", ".join([f"({mark}, {mark}, {mark})"] * len(rows))
+    marks = ", ".join(["(?, ?, ?)"] * len(claims))
     # One order of keys for all, so that two transactions never wait for each other.
-    values = tuple(value for row in sorted(rows) for value in row)
-    claimed = connection.exec_driver_sql(
+    values = [value for claim in sorted(claims) for value in claim]
+    claimed = rows(
+        connection,
         f"INSERT INTO {table.name} (key, execution_id, received_at) VALUES {marks} "  # noqa: S608 - our own names
         "ON CONFLICT (key) DO UPDATE SET execution_id = excluded.execution_id, "
-        f"received_at = excluded.received_at WHERE {table.name}.received_at < {mark} "
-        "RETURNING key",
-        (*values, expired),
+        f"received_at = excluded.received_at WHERE {table.name}.received_at < ? RETURNING key",
+        *values,
+        expired,
     )
-    return {bytes(key) for key in claimed.scalars()}
+    return {bytes(key) for (key,) in claimed}
 
 
 def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
@@ -158,18 +167,31 @@ def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.
     return postgresql.insert(table)
 
 
+def rows(connection: Connection, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+    """Run a statement of the receiving path as the driver takes it, with `?` for each value."""
+    if connection.dialect.name != "sqlite":
+        statement = statement.replace("?", "%s")
+    result = connection.exec_driver_sql(statement, values)
+    return [tuple(row) for row in result] if result.returns_rows else []
+
+
+def for_update(connection: Connection) -> str:
+    """The words that lock the rows a SELECT reads; SQLite's write transactions lock all."""
+    return "" if connection.dialect.name == "sqlite" else " FOR UPDATE"
+
+
 def insert_rows(
     connection: Connection,
     table: Table,
     columns: tuple[str, ...],
-    rows: list[tuple[Any, ...]],
+    values: list[tuple[Any, ...]],
 ) -> None:
     """Insert many rows of values that the driver takes as they are.
 
     SQLAlchemy would work on each value of each row; the receiving path can't afford that.
     """
-    if rows:
-        connection.exec_driver_sql(_insert_text(connection.dialect.name, table, columns), rows)
+    if values:
+        connection.exec_driver_sql(_insert_text(connection.dialect.name, table, columns), values)
 
 
 @functools.cache

@@ -20,7 +20,6 @@ from hookline.model import (
 from hookline.store import dialect
 from hookline.store.tables import action_executions, executions, is_active, stage_executions
 
-
 _ACTIVE = (ExecutionStatus.IN_PROGRESS.value, ExecutionStatus.STOPPING.value)
 
 
@@ -35,12 +34,17 @@ class Standing:
 
 def active(connection: Connection, pipeline_id: int) -> list[Standing]:
     """The executions of a pipeline that are not finished, the oldest first."""
-    query = (
-        select(executions.c.id, executions.c.stage_name, executions.c.in_stage)
-        .where(executions.c.pipeline_id == pipeline_id, is_active)
-        .order_by(executions.c.sequence)
-    )
-    return [Standing(*row) for row in connection.execute(query)]
+    found = dialect.rows(connection, _ACTIVE_OF_PIPELINE, pipeline_id)
+    return [
+        Standing(execution_id, stage_name, in_stage=bool(in_stage))
+        for execution_id, stage_name, in_stage in found
+    ]
+
+
+_ACTIVE_OF_PIPELINE = (
+    "SELECT id, stage_name, in_stage FROM hookline_executions "  # noqa: S608 - our own names
+    f"WHERE pipeline_id = ? AND {is_active.text} ORDER BY sequence"
+)
 
 
 class NewExecution(msgspec.Struct, frozen=True):

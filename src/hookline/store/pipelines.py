@@ -1,12 +1,14 @@
 """Pipelines and all their versions."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, delete, func, select, tuple_, update
+from sqlalchemy import Connection, Row, Select, and_, delete, func, select, update
 
 from hookline.model import ExecutionMode, Pipeline, Scope, stages_of
+from hookline.store import dialect
 from hookline.store.tables import pipeline_versions, pipelines
 
 
@@ -89,18 +91,32 @@ def current(connection: Connection, pipeline_id: int) -> Pipeline | None:
     return None if row is None else _pipeline(row)
 
 
-def lock(connection: Connection, names: Sequence[tuple[Scope, str]]) -> list[Pipeline]:
-    """The current versions of those of `names` that exist, locked until the transaction ends."""
-    scope_columns = tuple_(pipelines.c.account, pipelines.c.region, pipelines.c.name)
-    wanted = [(scope.account, scope.region, name) for scope, name in set(names)]
-    query = (
-        _query(pipelines.c.version)
-        .where(scope_columns.in_(wanted))
-        # One order for all, so that two transactions never wait for each other.
-        .order_by(pipelines.c.id)
-        .with_for_update(of=pipelines)
-    )
-    return [_pipeline(row) for row in connection.execute(query)]
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """A pipeline that the transaction has locked: which it is, and its current version."""
+
+    id: int
+    version: int
+
+
+def lock(
+    connection: Connection, names: Iterable[tuple[Scope, str]]
+) -> dict[tuple[Scope, str], Locked]:
+    """Lock those of `names` that exist until the transaction ends."""
+    select_one = "SELECT id, version FROM hookline_pipelines"
+    condition = "WHERE account = ? AND region = ? AND name = ?"
+    statement = f"{select_one} {condition}{dialect.for_update(connection)}"
+    locked = {}
+    # One order for all, so that two transactions never wait for each other.
+    for scope, name in sorted(set(names), key=_order):
+        for row in dialect.rows(connection, statement, scope.account, scope.region, name):
+            locked[scope, name] = Locked(*row)
+    return locked
+
+
+def _order(named: tuple[Scope, str]) -> tuple[str, str, str]:
+    scope, name = named
+    return scope.account, scope.region, name
 
 
 def lock_by_id(connection: Connection, pipeline_id: int) -> bool:

@@ -1,7 +1,7 @@
 """Webhooks: definitions, state, and the sealed secrets of their senders and URLs."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, delete, func, select, update
@@ -87,13 +87,15 @@ def remove(connection: Connection, scope: Scope, name: str) -> bool:
     return bool(connection.execute(delete(webhooks).where(_is(scope, name))).rowcount)
 
 
-def triggered(connection: Connection, webhook_ids: Sequence[int], now: float) -> None:
+def triggered(connection: Connection, webhook_ids: Iterable[int], now: float) -> None:
     """Note that deliveries to these webhooks started executions (contract L4)."""
-    connection.execute(
-        update(webhooks)
-        .where(webhooks.c.id.in_(sorted(set(webhook_ids))))
-        .values(last_triggered=now)
-    )
+    for webhook_id in sorted(set(webhook_ids)):
+        dialect.rows(
+            connection,
+            "UPDATE hookline_webhooks SET last_triggered = ? WHERE id = ?",
+            now,
+            webhook_id,
+        )
 
 
 def _is(scope: Scope, name: str) -> Any:

@@ -231,8 +231,10 @@ def test_concurrent_starts_leave_one_execution_in_the_stage(
 
     def begin(_: int) -> None:
         with database.write() as connection:
-            [locked] = pipelines.lock(connection, [(SCOPE, "p")])
-            start(connection, locked, starts(2))
+            [locked] = pipelines.lock(connection, [(SCOPE, "p")]).values()
+            pipeline = pipelines.get(connection, locked.id, locked.version)
+            assert pipeline is not None
+            start(connection, pipeline, starts(2))
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(begin, range(16)))

@@ -1,0 +1,161 @@
+"""`hookline deliveries list`."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from hookline.commands.delivery_search import Names, label_of, search_of
+from hookline.commands.opening import open_database
+from hookline.commands.output import cell, console, moment, printable
+from hookline.commands.wanted import Wanted
+from hookline.errors import HooklineError
+from hookline.model import Verdict
+from hookline.store import deliveries
+from hookline.store.database import Database
+from hookline.store.deliveries import Delivery, Search
+
+STYLES = {"started": "green", "filtered": "yellow", "refused": "red"}
+"""How outcomes are coloured."""
+
+_POLL_S = 1.0
+# A slow body and the recorder's patience make deliveries appear this late, at most.
+_LATE_S = 60.0
+# So many of the newest are looked at in each poll; nobody reads more lines a second.
+_AT_ONCE = 1_000
+# A narrower terminal gets the execution under the reason.
+_WIDE = 170
+
+Show = Callable[[Sequence[Delivery], Names], None]
+
+
+def run(wanted: Wanted, limit: int, *, follow: bool, as_json: bool) -> None:
+    """Print the newest deliveries that are wanted, the newest last; then new ones, if asked."""
+    if follow and wanted.until is not None:
+        raise HooklineError("--follow goes on, so it can't be used with --until")
+    database = open_database()
+    with database.read() as connection:
+        names = deliveries.webhooks_by_id(connection)
+        search = search_of(wanted, names, time.time())
+        ids = deliveries.search(connection, search, max(limit + 1, _AT_ONCE))
+        found = deliveries.without_bodies(connection, ids[:limit][::-1])
+    out = console()
+    if follow:
+        show = _show_json if as_json else _show_line
+        show(found, names)
+        _follow(database, search, set(ids), show)
+    elif as_json:
+        _show_json(found, names)
+    else:
+        _show_table(out, found, names)
+        if len(ids) > limit:
+            out.print(f"These are the newest {limit}; --limit shows more.")
+
+
+def why(delivery: Delivery) -> str:
+    """The reason of a delivery's verdict, in a line."""
+    again = "redelivery; " if delivery.redelivery_of else ""
+    return again + _why(delivery)
+
+
+def _why(delivery: Delivery) -> str:
+    trace = delivery.trace
+    if trace.get("reason"):
+        return str(trace["reason"])
+    if delivery.verdict is not Verdict.STARTED:
+        return delivery.verdict.reason
+    passed = [f"{item['jsonPath']} is {item['found']}" for item in trace.get("filters", ())]
+    return ", ".join(passed) or "the webhook has no filters"
+
+
+def _follow(database: Database, search: Search, seen: set[str], show: Show) -> None:
+    try:
+        while True:
+            time.sleep(_POLL_S)
+            recent = max(search.since or 0.0, time.time() - _LATE_S)
+            with database.read() as connection:
+                ids = deliveries.search(
+                    connection, msgspec.structs.replace(search, since=recent), _AT_ONCE
+                )
+                new = [identifier for identifier in reversed(ids) if identifier not in seen]
+                if new:
+                    names = deliveries.webhooks_by_id(connection)
+                    show(deliveries.without_bodies(connection, new), names)
+            seen = set(ids)
+    except KeyboardInterrupt:
+        return
+
+
+def _show_table(out: Console, found: Sequence[Delivery], names: Names) -> None:
+    if not found:
+        out.print("No deliveries.")
+        return
+    wide = out.width >= _WIDE
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("time", "delivery"):
+        table.add_column(column, no_wrap=True)
+    for column in ("webhook", "event", "verdict", "why"):
+        table.add_column(column, overflow="fold")
+    if wide:
+        table.add_column("execution", no_wrap=True)
+    for delivery in found:
+        outcome, execution_id = delivery.verdict.outcome, cell(delivery.execution_id)
+        reason = cell(why(delivery))
+        if not wide and delivery.execution_id:
+            reason.append("\nexecution ").append(execution_id)
+        table.add_row(
+            moment(delivery.received_at),
+            cell(delivery.id),
+            cell(label_of(names, delivery.webhook_id)),
+            cell(delivery.event),
+            cell(outcome, STYLES.get(outcome, "")),
+            reason,
+            *([execution_id] if wide else []),
+        )
+    out.print(table)
+
+
+def _show_line(found: Sequence[Delivery], names: Names) -> None:
+    for delivery in found:
+        parts = [
+            moment(delivery.received_at),
+            delivery.id,
+            label_of(names, delivery.webhook_id),
+            delivery.event or "-",
+            delivery.verdict.outcome,
+            why(delivery),
+        ]
+        if delivery.execution_id:
+            parts.append(f"execution {delivery.execution_id}")
+        print("  ".join(map(printable, parts)), flush=True)  # noqa: T201 - lines are for grep, too
+
+
+def _show_json(found: Sequence[Delivery], names: Names) -> None:
+    for delivery in found:
+        # Escaped to ASCII, so that no byte of a sender's reaches a terminal as it is.
+        print(json.dumps(_document(delivery, names)), flush=True)  # noqa: T201 - for programs
+
+
+def _document(delivery: Delivery, names: Names) -> dict[str, Any]:
+    webhook = names.get(delivery.webhook_id)
+    return {
+        "id": delivery.id,
+        "receivedAt": moment(delivery.received_at),
+        "webhook": webhook and webhook.name,
+        "webhookArn": webhook and webhook.scope.webhook_arn(webhook.name),
+        "event": delivery.event,
+        "senderDeliveryId": delivery.sender_id,
+        "remote": delivery.remote,
+        "outcome": delivery.verdict.outcome,
+        "verdict": delivery.verdict.name,
+        "why": why(delivery),
+        "trace": delivery.trace,
+        "bodySize": delivery.body_size,
+        "duration": delivery.duration,
+        "pipelineExecutionId": delivery.execution_id,
+        "redeliveryOf": delivery.redelivery_of,
+    }

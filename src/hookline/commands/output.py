@@ -1,0 +1,41 @@
+"""What commands print: safe to show on a terminal, whoever sent it."""
+
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.text import Text
+
+# No table is as wide; what is not read by a person is not wrapped either.
+_UNWRAPPED = 10_000
+
+
+def printable(text: str) -> str:
+    r"""`text` with everything that a terminal would obey, or not show, as \xNN or \uNNNN."""
+    if text.isprintable():
+        return text
+    return "".join(item if item.isprintable() else _escaped(ord(item)) for item in text)
+
+
+def _escaped(code: int) -> str:
+    if code <= 0xFF:  # noqa: PLR2004 - the last of two hexadecimal digits
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004 - of four
+
+
+def cell(text: str | None, style: str = "") -> Text:
+    """A text that came from outside, for a table: no markup, no control characters."""
+    return Text(printable(text or ""), style)
+
+
+def moment(seconds: float) -> str:
+    """Epoch seconds as ISO 8601 in UTC, with milliseconds."""
+    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def console() -> Console:
+    """Where commands print: as wide as the terminal, or without wrapping into files and pipes."""
+    made = Console(highlight=False, markup=False, emoji=False)
+    if not made.is_terminal:
+        made.width = _UNWRAPPED
+    return made

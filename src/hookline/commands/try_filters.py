@@ -1,0 +1,175 @@
+"""`hookline try`: would this event pass these filters, and why not?"""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hookline.commands.output import printable
+from hookline.commands.send import read_bytes
+from hookline.errors import HooklineError
+from hookline.model import Filter
+
+if TYPE_CHECKING:
+    from hookline.receiver.filters import CompiledFilter, FilterTrace
+    from hookline.receiver.targets import Target
+
+_TOKEN = re.compile(
+    r"""
+    (?P<opening>[\[(]) | (?P<closing>[\])]) | (?P<regex>=~\s*/(?:\\.|[^/\\])*/) | (?P<equals>=)
+    | '(?:\\.|[^'\\])*' | "(?:\\.|[^"\\])*" | .
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def try_filters(
+    payload: Annotated[Path, typer.Argument(help="File with the event's JSON; - reads stdin.")],
+    *,
+    filters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--filter",
+            help="A filter, as '$.ref=refs/heads/main': a JSON path, =, and the value that it must "
+            "equal. Without = the path must find something. May be repeated; all must pass.",
+        ),
+    ] = None,
+    configuration: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A value of the target action's configuration for {Key}, as Branch=main. "
+            "May be repeated."
+        ),
+    ] = None,
+    webhook: Annotated[
+        str | None,
+        typer.Option(help="Try this webhook's filters, with its pipeline as it is now."),
+    ] = None,
+    account: Annotated[str | None, typer.Option(help="The webhook's account.")] = None,
+    region: Annotated[str | None, typer.Option(help="The webhook's region.")] = None,
+) -> None:
+    """Tell whether an event passes filters, and why; nothing is recorded or started.
+
+    Exit status: 0 for a match, 1 for none, 2 on an error.
+    """
+    if bool(filters) == (webhook is not None):
+        raise HooklineError("Give --filter, or --webhook with the name of a webhook")
+    if webhook is not None and configuration:
+        raise HooklineError(
+            "--webhook brings its configuration; --configuration goes with --filter"
+        )
+    event = _event(read_bytes(payload), payload)
+    if webhook is None:
+        values = dict(_configuration_value(text) for text in configuration or ())
+        matched = _try([_compiled(split_filter(text)) for text in filters or ()], event, values)
+    else:
+        target = _target(webhook, account, region)
+        matched = _try(target.filters, event, target.configuration or {})
+    raise typer.Exit(0 if matched else 1)
+
+
+def split_filter(text: str) -> Filter:
+    """The filter of a text: its path ends at the first `=` outside brackets and quotes."""
+    depth = 0
+    for token in _TOKEN.finditer(text):
+        kind = token.lastgroup
+        if kind in {"equals", "regex"} and depth == 0:
+            return Filter(text[: token.start()], text[token.start() + 1 :])
+        depth += {"opening": 1, "closing": -1}.get(kind or "", 0)
+    return Filter(text)
+
+
+def _configuration_value(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise HooklineError(f"--configuration {text} can't be used. Give it as Branch=main.")
+    return key, value
+
+
+def _compiled(rule: Filter) -> "CompiledFilter":
+    from hookline.jsonpath import CompileError  # noqa: PLC0415 - keeps --help fast
+    from hookline.receiver.filters import compile_filters  # noqa: PLC0415 - the same
+
+    try:
+        return compile_filters((rule,))[0]
+    except CompileError as error:
+        raise HooklineError(
+            f"The JSON path can't be used: {printable(error.message)}\n{error.caret}"
+        ) from error
+
+
+def _event(body: bytes, source: Path) -> Any:
+    from hookline.receiver.payload import parse_event  # noqa: PLC0415 - keeps --help fast
+    from hookline.receiver.refusal import Refused  # noqa: PLC0415 - the same
+
+    # A body that GitHub sent as a form, as `hookline deliveries payload` gives it.
+    is_form = body.startswith(b"payload=")
+    try:
+        return parse_event(body, b"application/x-www-form-urlencoded" if is_form else b"")
+    except Refused as refused:
+        name = "The standard input" if source == Path("-") else source
+        raise HooklineError(f"{name} can't be used: {refused.detail}") from refused
+
+
+def _target(name: str, account: str | None, region: str | None) -> "Target":
+    from hookline import config  # noqa: PLC0415 - keeps --help fast
+    from hookline.app import open_seal  # noqa: PLC0415 - the same
+    from hookline.commands.delivery_search import find_webhook  # noqa: PLC0415 - the same
+    from hookline.commands.opening import open_database  # noqa: PLC0415 - the same
+    from hookline.receiver.targets import target_of  # noqa: PLC0415 - the same
+    from hookline.store import deliveries, webhooks  # noqa: PLC0415 - the same
+
+    settings = config.load()
+    with open_database(settings).read() as connection:
+        names = deliveries.webhooks_by_id(connection)
+        named = names[find_webhook(names, name, account, region)]
+        webhook = webhooks.find(connection, open_seal(settings), named.scope, named.name)
+        if webhook is None:
+            raise HooklineError(f"There is no webhook {name}")
+        target = target_of(connection, webhook)
+    if target.configuration is None:
+        raise HooklineError(
+            f"Pipeline {webhook.target_pipeline} with action {webhook.target_action} in its first "
+            f"stage no longer exists, so webhook {name} starts nothing"
+        )
+    return target
+
+
+def _try(filters: "Sequence[CompiledFilter]", event: Any, configuration: Mapping[str, str]) -> bool:
+    from hookline.receiver.filters import match  # noqa: PLC0415 - keeps --help fast
+
+    traces = [match(compiled, event, configuration) for compiled in filters]
+    failed = sum(trace.reason is not None for trace in traces)
+    if not traces:
+        _say("match: the webhook has no filters, so every event passes")
+    elif failed:
+        _say(f"no match: {failed} of {len(traces)} filters did not pass")
+    else:
+        _say(f"match: {'the filter passes' if len(traces) == 1 else 'all filters pass'}")
+    for compiled, trace in zip(filters, traces, strict=True):
+        _show(compiled.rule, trace, configuration)
+    return not failed
+
+
+def _show(rule: Filter, trace: "FilterTrace", configuration: Mapping[str, str]) -> None:
+    from hookline.filter_warnings import literal_warnings, unknown_keys  # noqa: PLC0415 - the same
+
+    passed = trace.reason is None
+    typer.echo()
+    _say(f"{'✓' if passed else '✗'} {rule.json_path}")
+    _say(f"  found    {'nothing' if trace.found is None else trace.found or '(empty)'}")
+    if trace.wanted is None:
+        _say("  wanted   anything but null")
+    else:
+        as_written = "" if trace.wanted == rule.match_equals else f"   (from {rule.match_equals})"
+        _say(f"  wanted   {trace.wanted or '(empty)'}{as_written}")
+    if trace.reason is not None:
+        _say(f"  why not  {trace.reason}")
+    for warning in (*literal_warnings(rule), *unknown_keys(rule, configuration)):
+        _say(f"  warning  {warning}")
+
+
+def _say(text: str) -> None:
+    typer.echo(printable(text))

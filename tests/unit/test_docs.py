@@ -1,0 +1,252 @@
+"""The documents say what the code does; run as a program it writes the generated pages anew."""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+import typer.main
+from typer.core import TyperArgument, TyperGroup
+
+from hookline import config
+from hookline.actions import PROVIDERS
+from hookline.api.constraints import check
+from hookline.api.operations import operations
+from hookline.api.pipeline_structure import check_structure
+from hookline.cli import app
+from hookline.model import Filter, Verdict
+from hookline.receiver.filters import compile_filters
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+REFERENCE = DOCS / "reference"
+SETTINGS, COMMANDS, RECEIVER = (
+    REFERENCE / f"{name}.md" for name in ("settings", "commands", "receiver")
+)
+PAGES = sorted(
+    [
+        *DOCS.rglob("*.md"),
+        *(ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING")),
+    ]
+)
+HOW_TO_WRITE = "<!-- Generated. After a change: .venv/bin/python tests/unit/test_docs.py -->"
+SETTINGS_HEAD = """\
+# Settings
+
+Each setting is `HOOKLINE_<NAME>` in the environment or `<name>` in `hookline.toml`. The environment
+wins over the file, the file over the default. The file is `hookline.toml` in the working directory,
+or the one that `HOOKLINE_CONFIG` names. `hookline serve` takes some as options, which win over
+both. Settings are read once, at the start.
+
+`hookline settings` shows them all with their values here and where each was set; secrets are
+masked.
+
+In the file, text stands in quotes and a list may be a list:
+
+```toml
+public_url = "https://hooks.example.com"
+trusted_proxies = ["10.0.0.0/8", "192.0.2.7"]
+max_body = "25MB"
+reveal_secrets = false
+```
+
+A name in the file that is no setting, or a value that can't be used, stops the start with one line
+that says which and why. A variable whose name is misspelt is not noticed: look at
+`hookline settings`.
+"""
+COMMANDS_HEAD = """\
+# Commands
+
+What `hookline --help` says, on one page. Commands read the same [settings](settings.md) as the
+server, so those that work on its data need its `HOOKLINE_DATA_DIR` (and `HOOKLINE_DATABASE_URL`, if
+it is set). An error that is yours to mend is one line on standard error, and the exit status is
+not 0.
+"""
+
+
+def table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
+    """A table in Markdown."""
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def settings_page() -> str:
+    """The reference of the settings, from the table that the program itself reads."""
+    described = config.described({"HOOKLINE_CONFIG": os.devnull})
+    rows = (
+        (f"`{name}`", f"`HOOKLINE_{name.upper()}`", f"`{default}`" if default else "", meaning)
+        for name, _, _, default, meaning in described
+    )
+    return f"{HOW_TO_WRITE}\n{SETTINGS_HEAD}\n" + table(
+        ("in the file", "in the environment", "default", "meaning"), rows
+    )
+
+
+def commands() -> Iterator[tuple[str, Any]]:
+    """All commands of the program, by the words that call them."""
+
+    def below(words: str, command: Any) -> Iterator[tuple[str, Any]]:
+        if isinstance(command, TyperGroup):
+            for name, child in command.commands.items():
+                yield from below(f"{words} {name}", child)
+        else:
+            yield words, command
+
+    yield from below("hookline", typer.main.get_command(app))
+
+
+def parameter(item: Any) -> tuple[str, str]:
+    """How a parameter is given, and what it means."""
+    given = ", ".join(f"`{name}`" for name in item.opts)
+    if isinstance(item, TyperArgument):
+        given = f"`{item.metavar or item.name.upper()}`"
+    return given, (item.help or "").replace("|", "\\|")
+
+
+def commands_page() -> str:
+    """The reference of the commands, from their own help."""
+    parts = [f"{HOW_TO_WRITE}\n{COMMANDS_HEAD}"]
+    for words, command in commands():
+        parts.append(f"## {words}\n\n{' '.join((command.help or '').split())}\n")
+        parameters = [parameter(item) for item in command.params if item.name != "help"]
+        if parameters:
+            parts.append(table(("given", "meaning"), iter(parameters)))
+    return "\n".join(parts)
+
+
+def verdict_table() -> str:
+    """All verdicts with what the sender is told."""
+    rows = (
+        (f"`{verdict.name}`", f"`{verdict.outcome}`", str(verdict.status), verdict.reason)
+        for verdict in Verdict
+    )
+    return table(("verdict", "`outcome`", "status", "`message`"), rows)
+
+
+def test_the_settings_page_is_what_the_settings_are() -> None:
+    assert SETTINGS.read_text() == settings_page(), HOW_TO_WRITE
+
+
+def test_the_commands_page_is_what_the_commands_are() -> None:
+    assert COMMANDS.read_text() == commands_page(), HOW_TO_WRITE
+
+
+def test_every_verdict_is_in_the_receivers_reference() -> None:
+    assert verdict_table() in RECEIVER.read_text(), HOW_TO_WRITE
+
+
+def texts(*pages: Path) -> str:
+    return "\n".join(page.read_text() for page in pages)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_setting_that_a_page_names_exists(page: Path) -> None:
+    known = {name.upper() for name in config.table()} | {"CONFIG", "FORBID_SKIPS", "SEND_SECRET"}
+    named = set(re.findall(r"HOOKLINE_([A-Z_]+)\b", page.read_text()))
+    assert named <= known
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_that_a_page_names_exists(page: Path) -> None:
+    known = {words.split()[1] for words, _ in commands()} | {"--help"}
+    fences = re.findall(r"^```sh[^\n]*\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+    spans = re.findall(r"`([^`\n]+)`", page.read_text())
+    code = "\n".join([*fences, *spans])
+    assert set(re.findall(r"(?<![\w./@-])(?:[\w./]*/bin/)?hookline ([a-z-]+)", code)) <= known
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_script_that_a_page_names_can_be_run(page: Path) -> None:
+    for name in re.findall(r"(?<![\w/])scripts/([a-z]+)\b", page.read_text()):
+        script = ROOT / "scripts" / name
+        assert script.is_file()
+        assert os.access(script, os.X_OK) or name == "environment"
+
+
+def anchors(page: Path) -> set[str]:
+    """The names by which GitHub lets a link point at a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_to_a_file_and_its_heading(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert target.is_relative_to(ROOT), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_every_page_is_linked_from_the_readme_or_from_a_page_that_is() -> None:
+    seen, new = set(), {ROOT / "README.md"}
+    while new:
+        page = new.pop()
+        seen.add(page)
+        links = re.findall(r"\]\(([^)\s:#]+)", page.read_text())
+        targets = {(page.parent / link).resolve() for link in links}
+        new |= {target for target in targets if target.suffix == ".md"} - seen
+    assert set(PAGES) <= seen
+
+
+def section(page: Path, heading: str) -> str:
+    """The text under a heading, up to the next one of any kind."""
+    found = re.search(rf"^#+ {heading}\n(.*?)(?=^#+ )", page.read_text(), re.DOTALL | re.MULTILINE)
+    assert found, heading
+    return found[1]
+
+
+def test_the_readme_names_every_operation_that_works_and_no_other() -> None:
+    works = section(ROOT / "README.md", "What works today").partition("Not yet")[0]
+    named = set(re.findall(r"`([A-Z][A-Za-z]+)`", works))
+    assert named == set(operations(MagicMock()))
+
+
+def test_the_readme_names_every_action_type_that_runs_and_no_other() -> None:
+    works = section(ROOT / "README.md", "What works today").partition("Not yet")[0]
+    assert set(re.findall(r"`([A-Z]\w+ · .+?)`", works)) == {str(kind) for kind in PROVIDERS}
+
+
+def declarations(key: str) -> list[Any]:
+    """The JSON documents of all pages that have `key`."""
+    blocks = re.findall(r"<<'JSON'\n(.*?)^JSON$", texts(*PAGES), re.DOTALL | re.MULTILINE)
+    return [found for block in blocks if key in (found := json.loads(block))]
+
+
+def test_every_pipeline_of_the_documents_is_accepted() -> None:
+    found = declarations("stages")
+    assert found
+    for pipeline in found:
+        check("CreatePipeline", {"pipeline": pipeline})
+        check_structure(pipeline)
+
+
+def test_every_webhook_of_the_documents_is_accepted() -> None:
+    found = declarations("targetPipeline")
+    assert found
+    for webhook in found:
+        check("PutWebhook", {"webhook": webhook})
+        compile_filters(
+            [Filter(rule["jsonPath"], rule.get("matchEquals")) for rule in webhook["filters"]]
+        )
+
+
+def write() -> None:
+    """Write what is generated."""
+    SETTINGS.write_text(settings_page())
+    COMMANDS.write_text(commands_page())
+    page = RECEIVER.read_text()
+    old = re.search(r"^\| verdict \|.*?\n(?!\|)", page, re.DOTALL | re.MULTILINE)
+    assert old, "docs/reference/receiver.md has no table of verdicts"
+    RECEIVER.write_text(page.replace(old[0], verdict_table()))
+
+
+if __name__ == "__main__":
+    write()
