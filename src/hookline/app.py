@@ -1,9 +1,8 @@
-"""Puts the parts together: the HTTP application of a worker, and the engine."""
+"""The HTTP application of a worker: the trigger URL and the API, put together."""
 
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import anyio.to_thread
 from starlette.applications import Starlette
@@ -11,42 +10,24 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from hookline.actions.artifacts import ArtifactStore
-from hookline.actions.provider import ActionSettings
 from hookline.api.endpoint import Endpoint
 from hookline.api.operations import operations
 from hookline.api.pagination import PageTokens
 from hookline.api.services import Services
 from hookline.config import Settings
-from hookline.engine.engine import Engine
 from hookline.errors import StoreUnavailableError
-from hookline.executions.journal import StoreJournal
+from hookline.installation import open_seal, open_state
 from hookline.model import Credential, Scope
 from hookline.receiver import endpoint as receiver
 from hookline.receiver.metrics import FILE as METRICS_FILE
-from hookline.receiver.recorder import Recorder
 from hookline.receiver.recording import Recording
-from hookline.receiver.retention import Limits
 from hookline.receiver.targets import Targets
-from hookline.sealing import Seal, load_seal
 from hookline.store import credentials
 from hookline.store.database import Database
-from hookline.store.dialect import connect_checkpoints
-from hookline.store.node_state import NodeState
 
 _ENGINE_PATIENCE_S = 5.0
 # A path that no route has: what the other port serves is not found on this one.
 _NOWHERE = "/-"
-
-
-def open_seal(settings: Settings) -> Seal:
-    """The seal of this installation's secrets."""
-    return load_seal(settings.master_key, settings.data_dir / "master.key")
-
-
-def open_state(settings: Settings) -> NodeState:
-    """What the processes of this machine share."""
-    return NodeState(settings.data_dir / "node.state")
 
 
 class Application:
@@ -140,35 +121,3 @@ class Application:
         # The server has answered what was in flight; what nobody waits for is still to be sent.
         await self._recording.close()
         self._database.close()
-
-
-def build_recorder(settings: Settings) -> Recorder:
-    """The recorder of this machine."""
-    limits = Limits(
-        delivery_days=settings.retention_days,
-        delivery_count=settings.retention_count,
-        execution_days=settings.execution_retention_days,
-        dedupe_window=settings.dedupe_window,
-    )
-    return Recorder(Database(settings.database), limits, settings.data_dir)
-
-
-def build_engine(settings: Settings) -> Engine:
-    """The engine of this machine."""
-    return Engine(
-        journal=StoreJournal(Database(settings.database), open_seal(settings), settings.node),
-        database=connect_checkpoints(settings.engine_database),
-        node=settings.node,
-        work=work_folder(settings),
-        artifacts=ArtifactStore(settings.artifacts),
-        settings=ActionSettings(
-            github_url=settings.github_url,
-            time_limit=settings.action_timeout,
-            max_log=settings.max_log,
-        ),
-    )
-
-
-def work_folder(settings: Settings) -> Path:
-    """Where the engine keeps workspaces and logs."""
-    return settings.data_dir.absolute() / "work"

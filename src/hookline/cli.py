@@ -47,8 +47,6 @@ def serve(
     ] = False,
 ) -> None:
     """Run the server: trigger URLs, the API and the engine, until SIGINT or SIGTERM."""
-    from hookline.serve import serve as run  # noqa: PLC0415 - other commands don't need it
-
     options = {
         "DATA_DIR": data_dir,
         "HOST": host,
@@ -59,20 +57,9 @@ def serve(
         # The processes that serve starts read their settings from the environment, too.
         if value is not None:
             os.environ[f"HOOKLINE_{name}"] = str(value)
-    settings = config.load()
-    raise typer.Exit(run(settings, workers, _announce))
-
-
-def _announce(settings: Settings) -> None:
-    from hookline.profile import exports  # noqa: PLC0415 - other commands don't need it
-
-    print(  # noqa: T201 - shell lines must not be wrapped or styled
-        f"Hookline listens on {settings.endpoint_url}\n"
-        f"  trigger URLs begin with {settings.trigger_url}/trigger\n"
-        "  for the AWS CLI, boto3 and other SDKs:\n\n"
-        f"{exports(settings)}\n",
-        flush=True,
-    )
+    config.load()
+    # The supervisor lives as long as the server: it goes on without what a command line loads.
+    os.execv(sys.executable, [sys.executable, "-m", "hookline.serve", str(workers)])  # noqa: S606 - our own interpreter and module
 
 
 @app.command("settings")
@@ -153,7 +140,7 @@ def delete_credential(
 
 
 def _open(settings: Settings) -> "tuple[Database, Seal]":
-    from hookline.app import open_seal  # noqa: PLC0415 - keeps --help fast
+    from hookline.installation import open_seal  # noqa: PLC0415 - keeps --help fast
     from hookline.store.database import Database  # noqa: PLC0415 - the same
 
     if not settings.database_url and not settings.data_dir.exists():

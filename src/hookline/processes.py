@@ -17,7 +17,7 @@ _WORKER_STOP_PATIENCE_S = 30
 
 def prepare(settings: Settings) -> None:
     """Make the schema, the master key and, on a first start, an access key with its profile."""
-    from hookline.app import open_seal  # noqa: PLC0415 - each process loads only what it runs
+    from hookline.installation import open_seal  # noqa: PLC0415 - each loads only what it runs
     from hookline.profile import write_profile  # noqa: PLC0415 - the same
     from hookline.store import credentials  # noqa: PLC0415 - the same
     from hookline.store.database import Database  # noqa: PLC0415 - the same
@@ -59,29 +59,57 @@ def worker(settings: Settings, descriptors: list[int]) -> None:
 
 def recorder(settings: Settings) -> None:
     """Record what the workers send until SIGTERM, and then until they have hung up."""
-    from hookline.app import build_recorder  # noqa: PLC0415 - each process loads what it runs
+    from hookline.receiver.recorder import Recorder  # noqa: PLC0415 - each loads what it runs
+    from hookline.receiver.retention import Limits  # noqa: PLC0415 - the same
+    from hookline.store.database import Database  # noqa: PLC0415 - the same
 
-    running = build_recorder(settings)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: running.stop())
+    limits = Limits(
+        delivery_days=settings.retention_days,
+        delivery_count=settings.retention_count,
+        execution_days=settings.execution_retention_days,
+        dedupe_window=settings.dedupe_window,
+    )
+    running = Recorder(Database(settings.database), limits, settings.data_dir)
+    _on_stop_signal(running.stop)
     running.run()
 
 
 def engine(settings: Settings) -> None:
     """Run stages until SIGTERM."""
-    from hookline.app import build_engine, open_state  # noqa: PLC0415 - each loads what it runs
+    from hookline.actions.artifacts import ArtifactStore  # noqa: PLC0415 - each loads what it runs
+    from hookline.actions.provider import ActionSettings  # noqa: PLC0415 - the same
+    from hookline.engine.engine import Engine  # noqa: PLC0415 - the same
+    from hookline.executions.journal import StoreJournal  # noqa: PLC0415 - the same
+    from hookline.installation import open_seal, open_state, work_folder  # noqa: PLC0415 - the same
+    from hookline.store.database import Database  # noqa: PLC0415 - the same
+    from hookline.store.dialect import connect_checkpoints  # noqa: PLC0415 - the same
 
     state = open_state(settings)
     state.engine_stopped()
-    running = build_engine(settings)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: running.stop())
+    running = Engine(
+        journal=StoreJournal(Database(settings.database), open_seal(settings), settings.node),
+        database=connect_checkpoints(settings.engine_database),
+        node=settings.node,
+        work=work_folder(settings),
+        artifacts=ArtifactStore(settings.artifacts),
+        settings=ActionSettings(
+            github_url=settings.github_url,
+            time_limit=settings.action_timeout,
+            max_log=settings.max_log,
+        ),
+    )
+    _on_stop_signal(running.stop)
     running.run(ready=state.beat, beat=state.beat)
     state.engine_stopped()
     running.wait_stopped(_ENGINE_STOP_PATIENCE_S)
     # Interrupted actions have no outcome, and their threads never end: the next start runs them
     # again, exactly as after a crash.
     os._exit(0)
+
+
+def _on_stop_signal(stop: Callable[[], None]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop())
 
 
 def _die_with_supervisor(lifeline: int) -> None:

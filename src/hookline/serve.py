@@ -12,13 +12,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from hookline.config import Settings
-from hookline.errors import SettingsError
+from hookline.config import Settings, load
+from hookline.errors import HooklineError, SettingsError
+from hookline.profile import exports
 
 _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
 _LOCK_PATIENCE_S = 5.0
@@ -28,8 +28,8 @@ _FIRST_DELAY_S, _LAST_DELAY_S, _STEADY_S = 0.1, 5.0, 30.0
 _BACKLOG = 2_048
 
 
-def serve(settings: Settings, workers: int, announce: Callable[[Settings], None]) -> int:
-    """Run until SIGTERM or SIGINT; the exit status. `announce` is called once it is ready.
+def serve(settings: Settings, workers: int) -> int:
+    """Run until SIGTERM or SIGINT; the exit status.
 
     Raises SettingsError when the data folder or the port can't be used.
     """
@@ -44,7 +44,7 @@ def serve(settings: Settings, workers: int, announce: Callable[[Settings], None]
     if prepared != 0:
         return prepared
     supervisor.start()
-    threading.Thread(target=_announce_ready, args=(settings, announce), daemon=True).start()
+    threading.Thread(target=_announce_ready, args=(settings,), daemon=True).start()
     supervisor.watch()
     return 0
 
@@ -191,13 +191,19 @@ def _listen(settings: Settings, port: int) -> socket.socket:
     return listener
 
 
-def _announce_ready(settings: Settings, announce: Callable[[Settings], None]) -> None:
+def _announce_ready(settings: Settings) -> None:
     deadline = time.monotonic() + _READY_PATIENCE_S
-    while time.monotonic() < deadline:
-        if is_ready(settings):
-            announce(settings)
+    while not is_ready(settings):
+        if time.monotonic() > deadline:
             return
         time.sleep(0.05)
+    print(  # noqa: T201 - shell lines must not be wrapped or styled
+        f"Hookline listens on {settings.endpoint_url}\n"
+        f"  trigger URLs begin with {settings.trigger_url}/trigger\n"
+        "  for the AWS CLI, boto3 and other SDKs:\n\n"
+        f"{exports(settings)}\n",
+        flush=True,
+    )
 
 
 def is_ready(settings: Settings) -> bool:
@@ -210,3 +216,16 @@ def is_ready(settings: Settings) -> bool:
         return False
     finally:
         connection.close()
+
+
+def main(arguments: list[str]) -> int:
+    """Serve with so many workers as the one argument says; the exit status."""
+    try:
+        return serve(load(), int(arguments[0]))
+    except HooklineError as error:
+        print(f"hookline: {error.message}", file=sys.stderr)  # noqa: T201 - a person reads it
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

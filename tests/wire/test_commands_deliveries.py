@@ -87,6 +87,28 @@ def test_a_limit_that_hides_older_ones_says_so(tenant: Tenant, webhook: Any) -> 
     assert cut.stdout.splitlines()[-1] == "These are the newest 2; --limit shows more."
 
 
+def test_a_narrow_terminal_gets_whole_ids_on_lines_of_their_own(
+    tenant: Tenant, webhook: Any
+) -> None:
+    reply = tenant.push(webhook)
+    recorded(tenant, reply.delivery_id)
+    done = subprocess.run(
+        [PROGRAM, "deliveries", "list", "--region", tenant.region],
+        env={**tenant.server.environment, "TTY_COMPATIBLE": "1", "COLUMNS": "60", "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    head, *details = [line.strip() for line in done.stdout.splitlines()]
+    assert head.split()[1:] == ["started", "push", webhook["definition"]["name"]]
+    assert details == [
+        f"delivery  {reply.delivery_id}",
+        "$.ref is refs/heads/main",
+        f"execution {reply.execution_id}",
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

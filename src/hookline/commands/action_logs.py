@@ -25,9 +25,9 @@ def show_logs(
     Logs are kept on the machine whose engine ran the action.
     """
     from hookline import config  # noqa: PLC0415 - keeps --help fast
-    from hookline.app import work_folder  # noqa: PLC0415 - the same
     from hookline.commands.opening import open_database  # noqa: PLC0415 - the same
     from hookline.engine.engine import log_file  # noqa: PLC0415 - the same
+    from hookline.installation import work_folder  # noqa: PLC0415 - the same
     from hookline.store import action_executions, executions  # noqa: PLC0415 - the same
 
     settings = config.load()

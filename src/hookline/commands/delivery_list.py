@@ -6,8 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
+import typer
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from hookline.commands.delivery_search import Names, label_of, search_of
 from hookline.commands.opening import open_database
@@ -27,8 +30,8 @@ _POLL_S = 1.0
 _LATE_S = 60.0
 # So many of the newest are looked at in each poll; nobody reads more lines a second.
 _AT_ONCE = 1_000
-# A narrower terminal gets the execution under the reason.
-_WIDE = 170
+# A narrower terminal gets lines below each other instead of a table.
+_WIDE = 160
 
 Show = Callable[[Sequence[Delivery], Names], None]
 
@@ -43,7 +46,6 @@ def run(wanted: Wanted, limit: int, *, follow: bool, as_json: bool) -> None:
         search = search_of(wanted, names, time.time())
         ids = deliveries.search(connection, search, max(limit + 1, _AT_ONCE))
         found = deliveries.without_bodies(connection, ids[:limit][::-1])
-    out = console()
     if follow:
         show = _show_json if as_json else _show_line
         show(found, names)
@@ -51,9 +53,9 @@ def run(wanted: Wanted, limit: int, *, follow: bool, as_json: bool) -> None:
     elif as_json:
         _show_json(found, names)
     else:
-        _show_table(out, found, names)
+        _show(found, names)
         if len(ids) > limit:
-            out.print(f"These are the newest {limit}; --limit shows more.")
+            typer.echo(f"These are the newest {limit}; --limit shows more.")
 
 
 def why(delivery: Delivery) -> str:
@@ -90,33 +92,49 @@ def _follow(database: Database, search: Search, seen: set[str], show: Show) -> N
         return
 
 
-def _show_table(out: Console, found: Sequence[Delivery], names: Names) -> None:
+def _show(found: Sequence[Delivery], names: Names) -> None:
+    out = console()
     if not found:
         out.print("No deliveries.")
-        return
-    wide = out.width >= _WIDE
+    elif out.width < _WIDE:
+        _show_blocks(out, found, names)
+    else:
+        _show_table(out, found, names)
+
+
+def _show_table(out: Console, found: Sequence[Delivery], names: Names) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("time", "delivery"):
-        table.add_column(column, no_wrap=True)
-    for column in ("webhook", "event", "verdict", "why"):
-        table.add_column(column, overflow="fold")
-    if wide:
-        table.add_column("execution", no_wrap=True)
+    for column in ("time", "delivery", "webhook", "event", "verdict", "why", "execution"):
+        fixed = column in {"time", "delivery", "execution"}
+        table.add_column(column, no_wrap=fixed, overflow="fold")
     for delivery in found:
-        outcome, execution_id = delivery.verdict.outcome, cell(delivery.execution_id)
-        reason = cell(why(delivery))
-        if not wide and delivery.execution_id:
-            reason.append("\nexecution ").append(execution_id)
+        outcome = delivery.verdict.outcome
         table.add_row(
             moment(delivery.received_at),
             cell(delivery.id),
             cell(label_of(names, delivery.webhook_id)),
             cell(delivery.event),
             cell(outcome, STYLES.get(outcome, "")),
-            reason,
-            *([execution_id] if wide else []),
+            cell(why(delivery)),
+            cell(delivery.execution_id),
         )
     out.print(table)
+
+
+def _show_blocks(out: Console, found: Sequence[Delivery], names: Names) -> None:
+    for delivery in found:
+        outcome = delivery.verdict.outcome
+        head = (delivery.event or "-", label_of(names, delivery.webhook_id))
+        out.print(
+            Text(f"{moment(delivery.received_at)}  ")
+            .append(cell(outcome, STYLES.get(outcome, "")))
+            .append(cell("".join(f"  {item}" for item in head)))
+        )
+        details = [f"delivery  {delivery.id}", why(delivery)]
+        if delivery.execution_id:
+            details.append(f"execution {delivery.execution_id}")
+        for detail in details:
+            out.print(Padding(cell(detail), (0, 0, 0, 4)))
 
 
 def _show_line(found: Sequence[Delivery], names: Names) -> None:

@@ -7,13 +7,13 @@ import msgspec
 import typer
 
 from hookline import config
-from hookline.app import open_seal
 from hookline.commands.delivery_page import find
 from hookline.commands.delivery_search import search_of
 from hookline.commands.opening import open_database
 from hookline.commands.output import printable
 from hookline.commands.wanted import parse_where
 from hookline.errors import HooklineError
+from hookline.installation import open_seal
 from hookline.model import Verdict
 from hookline.receiver.redelivery import RedeliveryError, redeliver
 from hookline.sealing import Seal

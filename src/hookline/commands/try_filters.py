@@ -115,9 +115,9 @@ def _event(body: bytes, source: Path) -> Any:
 
 def _target(name: str, account: str | None, region: str | None) -> "Target":
     from hookline import config  # noqa: PLC0415 - keeps --help fast
-    from hookline.app import open_seal  # noqa: PLC0415 - the same
     from hookline.commands.delivery_search import find_webhook  # noqa: PLC0415 - the same
     from hookline.commands.opening import open_database  # noqa: PLC0415 - the same
+    from hookline.installation import open_seal  # noqa: PLC0415 - the same
     from hookline.receiver.targets import target_of  # noqa: PLC0415 - the same
     from hookline.store import deliveries, webhooks  # noqa: PLC0415 - the same
 

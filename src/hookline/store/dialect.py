@@ -6,10 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from sqlalchemy import (
     Connection,
-    CursorResult,
     Engine,
     Insert,
     Table,
@@ -242,6 +240,8 @@ def _sqlite_listener(engine: Engine) -> Callable[[float], None]:
 
 
 def _listen(engine: Engine) -> Callable[[float], None]:
+    import psycopg  # noqa: PLC0415 - an installation on SQLite has no use for its memory
+
     listening: psycopg.Connection[Any] | None = None
 
     def wait(seconds: float) -> None:
