@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
@@ -18,7 +19,7 @@ from hookline.api.constraints import check
 from hookline.api.operations import operations
 from hookline.api.pipeline_structure import check_structure
 from hookline.cli import app
-from hookline.model import Filter, Verdict
+from hookline.model import ActionStatus, ExecutionStatus, Filter, StageStatus, Verdict
 from hookline.receiver.filters import compile_filters
 
 ROOT = Path(__file__).parents[2]
@@ -137,6 +138,11 @@ def test_the_commands_page_is_what_the_commands_are() -> None:
 
 def test_every_verdict_is_in_the_receivers_reference() -> None:
     assert verdict_table() in RECEIVER.read_text(), HOW_TO_WRITE
+
+
+@pytest.mark.parametrize("status", [*ExecutionStatus, *StageStatus, *ActionStatus])
+def test_every_status_is_on_the_page_of_the_life_cycle(status: StrEnum) -> None:
+    assert re.search(rf"\b{status.value}\b", (DOCS / "lifecycle.md").read_text())
 
 
 def texts(*pages: Path) -> str:

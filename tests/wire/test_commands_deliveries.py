@@ -302,8 +302,10 @@ def test_a_deleted_webhook_redelivers_nothing(tenant: Tenant, webhook: Any) -> N
     assert "webhook (deleted)" in shown(tenant, reply.delivery_id)
 
 
-def test_redeliver_needs_no_server(make_server: Callable[..., Server], github: Path) -> None:
-    server = make_server().start()
+def test_redeliver_needs_no_server(
+    make_server: Callable[..., Server], database_url: str, github: Path
+) -> None:
+    server = make_server(database_url=database_url).start()
     tenant = Tenant(server, github)
     webhook = tenant.webhook(tenant.idle_pipeline())
     first = tenant.push(webhook)
@@ -312,6 +314,14 @@ def test_redeliver_needs_no_server(make_server: Callable[..., Server], github: P
     done = server.hookline("deliveries", "redeliver", first.delivery_id)
     assert done.returncode == 0, done.stderr
     execution_id = done.stdout.split()[-1]
+    told = lines(
+        tenant, "--since", "1h", "--until", "0s", "--event", "push", "--verdict", "started"
+    )
+    assert [item["redeliveryOf"] for item in told] == [None, first.delivery_id]
+    where = f"region={tenant.region} verdict=started"
+    asked = server.hookline("deliveries", "redeliver", "--where", where)
+    assert "2 deliveries to redeliver\n" in asked.stdout
+    assert f"redelivered {told[1]['id']}" in shown(tenant, first.delivery_id)
     server.start()
     tenant = Tenant(server, github, tenant.region)
     assert tenant.finished(webhook["definition"]["targetPipeline"], execution_id)

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -48,8 +49,9 @@ def run(wanted: Wanted, limit: int, *, follow: bool, as_json: bool) -> None:
         found = deliveries.without_bodies(connection, ids[:limit][::-1])
     if follow:
         show = _show_json if as_json else _show_line
-        show(found, names)
-        _follow(database, search, set(ids), show)
+        with suppress(KeyboardInterrupt):
+            show(found, names)
+            _follow(database, search, set(ids), show)
     elif as_json:
         _show_json(found, names)
     else:
@@ -75,21 +77,18 @@ def _why(delivery: Delivery) -> str:
 
 
 def _follow(database: Database, search: Search, seen: set[str], show: Show) -> None:
-    try:
-        while True:
-            time.sleep(_POLL_S)
-            recent = max(search.since or 0.0, time.time() - _LATE_S)
-            with database.read() as connection:
-                ids = deliveries.search(
-                    connection, msgspec.structs.replace(search, since=recent), _AT_ONCE
-                )
-                new = [identifier for identifier in reversed(ids) if identifier not in seen]
-                if new:
-                    names = deliveries.webhooks_by_id(connection)
-                    show(deliveries.without_bodies(connection, new), names)
-            seen = set(ids)
-    except KeyboardInterrupt:
-        return
+    while True:
+        time.sleep(_POLL_S)
+        recent = max(search.since or 0.0, time.time() - _LATE_S)
+        late = msgspec.structs.replace(search, since=recent)
+        with database.read() as connection:
+            ids = deliveries.search(connection, late, _AT_ONCE)
+            new = [identifier for identifier in reversed(ids) if identifier not in seen]
+            found = deliveries.without_bodies(connection, new)
+            names = deliveries.webhooks_by_id(connection) if new else {}
+        # After the transaction, since a terminal may be held for long.
+        show(found, names)
+        seen = set(ids)
 
 
 def _show(found: Sequence[Delivery], names: Names) -> None:

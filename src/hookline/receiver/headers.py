@@ -1,5 +1,6 @@
 """The headers of a delivery: what they name, and what of them may be kept."""
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -43,16 +44,16 @@ def kept_headers(headers: Mapping[bytes, bytes]) -> KeptHeaders:
     """Headers as they are recorded: values that may be secrets are masked, long ones cut."""
     kept = {}
     for raw_name, value in headers.items():
-        name = raw_name.decode("latin-1")
-        if _is_secret(name):
-            kept[name] = _MASK
-        else:
-            kept[name] = value[:_VALUE_LIMIT].decode("latin-1")
+        name, is_secret = _named(raw_name)
+        kept[name] = _MASK if is_secret else value[:_VALUE_LIMIT].decode("latin-1")
     return KeptHeaders(kept, _first(headers, _EVENT_NAMES), _first(headers, _DELIVERY_IDS))
 
 
-def _is_secret(name: str) -> bool:
-    return name not in _NOT_SECRET and any(word in name for word in _SECRET_WORDS)
+@functools.lru_cache(maxsize=1_024)
+def _named(raw_name: bytes) -> tuple[str, bool]:
+    """A header's name, and whether its values may be secrets."""
+    name = raw_name.decode("latin-1")
+    return name, name not in _NOT_SECRET and any(word in name for word in _SECRET_WORDS)
 
 
 def _first(headers: Mapping[bytes, bytes], names: tuple[bytes, ...]) -> str | None:

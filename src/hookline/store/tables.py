@@ -211,7 +211,7 @@ deliveries = Table(
     Column("remote", String(64), nullable=False),
     Column("headers", Json, nullable=False),
     Column("trace", Json, nullable=False),
-    # zlib; null where the delivery was refused before its body was trusted.
+    # zstd; null where the delivery was refused before its body was trusted.
     Column("body", LargeBinary),
     Column("body_size", Integer, nullable=False),
     Column("duration", Float, nullable=False),
