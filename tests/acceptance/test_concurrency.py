@@ -92,13 +92,15 @@ def test_p2_concurrent_puts_of_one_webhook_leave_one_url(busy: Server, github: P
     tenant = Tenant(busy, github)
     pipeline = tenant.idle_pipeline()
 
-    def put(_: int) -> str:
+    def put(name: str) -> tuple[str, str]:
         try:
-            return str(tenant.webhook(pipeline, name="contended")["url"])
+            return name, str(tenant.webhook(pipeline, name=name)["url"])
         except tenant.client.exceptions.ConcurrentModificationException:
-            return ""
+            return name, ""
 
     with ThreadPoolExecutor(10) as pool:
-        urls = set(pool.map(put, range(20))) - {""}
-    [listed] = tenant.client.list_webhooks()["webhooks"]
-    assert urls == {listed["url"]}
+        answers = set(pool.map(put, [f"contended-{number // 10}" for number in range(100)]))
+    listed = tenant.client.list_webhooks()["webhooks"]
+    kept = {(item["definition"]["name"], item["url"]) for item in listed}
+    assert len(kept) == 10
+    assert {answer for answer in answers if answer[1]} == kept

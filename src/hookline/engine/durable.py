@@ -8,6 +8,7 @@ serializer keeps plain JSON where the default one would pickle.
 
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID, WorkflowHandle
 from dbos._serialization import DBOSPortableJSON
@@ -15,6 +16,9 @@ from sqlalchemy import Engine as SQLAlchemyEngine
 
 # Work is resumed only under the version it began with: it never changes.
 _APPLICATION_VERSION = "hookline-1"
+
+_KEPT_S = 60
+_FORGOTTEN_AT_ONCE = 200
 
 StageFunction = Callable[[str], None]
 
@@ -58,6 +62,22 @@ class DurableRuns:
         """Run a stage, unless its workflow exists already."""
         with SetWorkflowID(stage_execution_id):
             DBOS.start_workflow(self._stage_workflow, stage_execution_id)
+
+    def forget_finished(self) -> None:
+        """Delete finished workflows, the oldest first, 200 at most: DBOS itself keeps all for ever.
+
+        What they did is in the journal, which also keeps a stage from running twice.
+        """
+        before = datetime.now(UTC) - timedelta(seconds=_KEPT_S)
+        finished = DBOS.list_workflows(
+            status=["SUCCESS", "ERROR", "CANCELLED"],
+            completed_before=before.isoformat(),
+            limit=_FORGOTTEN_AT_ONCE,
+            load_input=False,
+            load_output=False,
+        )
+        if finished:
+            DBOS.delete_workflows([workflow.workflow_id for workflow in finished])
 
 
 # DBOS decorates plain functions only, and the steps given may be methods: so each gets a wrapper.

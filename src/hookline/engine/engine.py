@@ -1,6 +1,7 @@
 """Takes waiting stages from the journal and runs their actions, durably."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from hookline.errors import ActionError
 _log = structlog.get_logger()
 _CONCURRENT_STAGES = 32
 _IDLE_WAIT = 1.0
+_TIDY_EVERY_S = 10.0
 
 
 class Engine:
@@ -60,9 +62,13 @@ class Engine:
         for stage_execution_id in self._journal.unfinished():
             self._start(stage_execution_id)
         ready()
+        tidied = time.monotonic()
         while not self._stop.is_set():
             beat()
             self._take()
+            if time.monotonic() - tidied > _TIDY_EVERY_S:
+                self._runs.forget_finished()
+                tidied = time.monotonic()
             self._journal.wait(_IDLE_WAIT)
 
     def stop(self) -> None:

@@ -31,7 +31,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._count = self._bytes = 0
         self._begun: float | None = self.loop.time()
         self._timer = self.loop.call_later(HEADER_TIMEOUT_S, self._check_time)
-        super().connection_made(OneWrite(transport))  # type: ignore[arg-type] # it acts as one
+        self._one_write = OneWrite(transport)
+        super().connection_made(self._one_write)  # type: ignore[arg-type] # it acts as one
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
@@ -58,6 +59,11 @@ class BoundedProtocol(HttpToolsProtocol):
         """All headers are there."""
         self._begun = None
         super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        """Send the head of an answer that had no body, as to HEAD."""
+        self._one_write.flush()
+        super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Tell a sender of too many headers so, and others that they speak no HTTP."""
@@ -107,9 +113,13 @@ class OneWrite:
             return
         self._transport.write(data)
 
-    def close(self) -> None:
-        """Send what is kept, and close."""
+    def flush(self) -> None:
+        """Send what is kept."""
         if self._head:
             self._transport.write(self._head)
             self._head = b""
+
+    def close(self) -> None:
+        """Send what is kept, and close."""
+        self.flush()
         self._transport.close()

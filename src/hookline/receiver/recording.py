@@ -9,6 +9,7 @@ from typing import cast
 
 import structlog
 
+from hookline.model import Verdict
 from hookline.receiver.entries import Entry, Frames, Recorded, decode_recorded, frame
 
 SOCKET = "recorder.sock"
@@ -20,6 +21,8 @@ _LAZY_COUNT = 64
 _MAX_WAITING = 10_000
 _MAX_WAITING_BYTES = 64_000_000
 _RECONNECT_S = 0.05
+# How long senders wait for a recorder that is being restarted.
+_PATIENCE_S = 10.0
 
 
 class QueueFullError(Exception):
@@ -53,6 +56,7 @@ class Recording(asyncio.Protocol):
     async def open(self) -> None:
         """Begin to connect."""
         self._connecting = asyncio.create_task(self._connect())
+        asyncio.get_running_loop().call_later(_PATIENCE_S, self._give_up)
 
     async def close(self) -> None:
         """Send what is left, and hang up."""
@@ -146,6 +150,19 @@ class Recording(asyncio.Protocol):
         self._outgoing[:0] = again
         self._outgoing_bytes += sum(entry.body_size for entry in again)
         self._connecting = asyncio.create_task(self._connect())
+        asyncio.get_running_loop().call_later(_PATIENCE_S, self._give_up)
+
+    def _give_up(self) -> None:
+        """Ask senders to come again when there is still no recorder."""
+        if self._transport is not None or self._closing:
+            return
+        for delivery_id, (_, answer) in self._waiting.items():
+            if not answer.done():
+                answer.set_result(Recorded(delivery_id, Verdict.UNAVAILABLE.name, None))
+        self._outgoing = [entry for entry in self._outgoing if entry.start is None]
+        self._outgoing_bytes = sum(entry.body_size for entry in self._outgoing)
+        self._waiting.clear()
+        asyncio.get_running_loop().call_later(_PATIENCE_S, self._give_up)
 
 
 def _again(entry: Entry) -> Entry:

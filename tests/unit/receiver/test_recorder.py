@@ -1,0 +1,115 @@
+"""`record` on both databases: each event once, each delivery once, whatever is sent again."""
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+import pytest
+
+from hookline.model import Authentication, Scope, Verdict, Webhook, new_id
+from hookline.receiver.entries import Entry, Frames, Start, decode_entries, frame
+from hookline.receiver.recorder import record
+from hookline.sealing import Seal
+from hookline.store import executions, pipelines, webhooks
+from hookline.store.database import Database
+from hookline.store.deliveries import Delivery
+
+SCOPE = Scope("000000000000", "us-east-1")
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url)
+    database.migrate()
+    kind = {"category": "Source", "owner": "AWS", "provider": "Any", "version": "1"}
+    stages = [{"name": "Source", "actions": [{"name": "App", "actionTypeId": kind}]}]
+    seal = Seal([b"k" * 32])
+    with database.write() as connection:
+        pipelines.create(connection, SCOPE, {"name": "p", "stages": stages})
+        hook = Webhook(
+            0, SCOPE, "w", "p", "App", (), Authentication.UNAUTHENTICATED, seal.new_token()
+        )
+        webhooks.put(connection, seal, hook)
+    yield database
+    database.close()
+
+
+def entry(key: bytes | None = None, pipeline: str = "p") -> Entry:
+    wish = Start(new_id(), SCOPE.account, SCOPE.region, pipeline, "App", "arn", None, key)
+    return Entry(
+        delivery_id=new_id(),
+        webhook_id=1,
+        received_at=1.0,
+        duration=0.0,
+        verdict="STARTED",
+        authentication="UNAUTHENTICATED",
+        authenticated=True,
+        reason=None,
+        filters=[],
+        remote="127.0.0.1",
+        headers={b"x": b"y"},
+        body_size=2,
+        body=b"{}",
+        start=wish,
+    )
+
+
+@pytest.fixture
+def commit(database: Database) -> Callable[..., list[tuple[Verdict, str | None]]]:
+    def outcome(delivery: Delivery) -> tuple[Verdict, str | None]:
+        return delivery.verdict, delivery.execution_id
+
+    def commit_all(*entries: Entry) -> list[tuple[Verdict, str | None]]:
+        with database.write() as connection:
+            return [outcome(delivery) for delivery in record(connection, entries, 300.0)]
+
+    return commit_all
+
+
+def wanted(sent: Entry) -> str:
+    assert sent.start is not None
+    return sent.start.execution_id
+
+
+def test_t1_what_is_sent_again_is_recorded_once(
+    database: Database, commit: Callable[..., list[tuple[Verdict, str | None]]]
+) -> None:
+    first, other = entry(b"a" * 32), entry()
+    before = commit(first, other)
+    new = entry()
+    again = [msgspec.structs.replace(item, again=True) for item in (first, other, new)]
+    assert commit(*again) == [*before, (Verdict.STARTED, wanted(new))]
+    with database.read() as connection:
+        found = {execution.id for _, execution in executions.page(connection, 1, None, 10)}
+    assert found == {wanted(first), wanted(other), wanted(new)}
+
+
+def test_t10_an_event_starts_one_execution_in_one_batch_and_over_several(
+    commit: Callable[..., list[tuple[Verdict, str | None]]],
+) -> None:
+    first, second, third = (entry(b"a" * 32) for _ in range(3))
+    started, duplicate = commit(first, second)
+    assert started == (Verdict.STARTED, wanted(first))
+    assert duplicate == (Verdict.DUPLICATE, wanted(first))
+    assert commit(third) == [(Verdict.DUPLICATE, wanted(first))]
+
+
+def test_t12_a_pipeline_that_is_gone_takes_nobody_down_with_it(
+    commit: Callable[..., list[tuple[Verdict, str | None]]],
+) -> None:
+    gone, there = entry(b"a" * 32, "gone"), entry()
+    assert commit(gone, there) == [(Verdict.NO_TARGET, None), (Verdict.STARTED, wanted(there))]
+    # It claimed nothing: the event can still start once its pipeline is back.
+    assert commit(entry(b"a" * 32))[0][0] is Verdict.STARTED
+
+
+def test_frames_are_cut_right_wherever_the_stream_is_split() -> None:
+    batches = [[entry()], [], [entry(), entry()]]
+    stream = b"".join(frame(batch) for batch in batches)
+    for size in (1, 3, 7, len(stream)):
+        frames = Frames()
+        found = [
+            decode_entries(content)
+            for start in range(0, len(stream), size)
+            for content in frames.feed(stream[start : start + size])
+        ]
+        assert found == batches
