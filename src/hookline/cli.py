@@ -3,20 +3,15 @@
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from hookline import config
-from hookline.commands import action_logs, deliveries, send, try_filters
-from hookline.config import Settings
+from hookline.commands import action_logs, credentials, deliveries, send, try_filters
 from hookline.errors import HooklineError
-
-if TYPE_CHECKING:
-    from hookline.sealing import Seal
-    from hookline.store.database import Database
 
 app = typer.Typer(
     name="hookline",
@@ -25,8 +20,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-credentials_app = typer.Typer(help="Access keys of the API.", no_args_is_help=True)
-app.add_typer(credentials_app, name="credentials")
 _out = Console(highlight=False)
 
 
@@ -79,80 +72,7 @@ def demo() -> None:
     raise typer.Exit(run(_out))
 
 
-@credentials_app.command("create")
-def create_credential(
-    account: Annotated[str | None, typer.Option(help="Account of 12 digits.")] = None,
-) -> None:
-    """Make an access key, and show it this once."""
-    from hookline.store import credentials  # noqa: PLC0415 - keeps --help fast
-
-    settings = config.load()
-    try:
-        owner = config.account_id(account or settings.account)
-    except ValueError as error:
-        raise HooklineError(f"--account {account} can't be used: {error}") from error
-    database, seal = _open(settings)
-    with database.write() as connection:
-        made = credentials.create(connection, seal, owner)
-    print(  # noqa: T201 - to be copied, so neither wrapped nor styled
-        f"account               {made.account}\n"
-        f"aws_access_key_id     {made.access_key_id}\n"
-        f"aws_secret_access_key {made.secret_access_key}"
-    )
-
-
-@credentials_app.command("list")
-def list_credentials(
-    account: Annotated[str | None, typer.Option(help="Only this account's.")] = None,
-) -> None:
-    """List access keys, without their secrets."""
-    from datetime import UTC, datetime  # noqa: PLC0415 - keeps --help fast
-
-    from hookline.store import credentials  # noqa: PLC0415 - the same
-
-    database, seal = _open(config.load())
-    table = Table("access key id", "account", "created")
-    with database.read() as connection:
-        for item in credentials.all_of(connection, seal):
-            if account in {None, item.account}:
-                created = datetime.fromtimestamp(item.created_at, UTC)
-                table.add_row(item.access_key_id, item.account, f"{created:%Y-%m-%d %H:%M:%S}Z")
-    _out.print(table)
-
-
-@credentials_app.command("delete")
-def delete_credential(
-    access_key_id: Annotated[str, typer.Argument(help="The access key id.")],
-    account: Annotated[str | None, typer.Option(help="Only if it is this account's.")] = None,
-) -> None:
-    """Delete an access key; calls that use it are refused from then on."""
-    from hookline.store import credentials  # noqa: PLC0415 - keeps --help fast
-
-    database, seal = _open(config.load())
-    with database.write() as connection:
-        found = credentials.find(connection, seal, access_key_id)
-        if found is None or account not in {None, found.account}:
-            raise HooklineError(
-                f"There is no access key {access_key_id}. See: hookline credentials list"
-            )
-        credentials.remove(connection, access_key_id)
-    _out.print(f"Deleted {access_key_id}")
-
-
-def _open(settings: Settings) -> "tuple[Database, Seal]":
-    from hookline.installation import open_seal  # noqa: PLC0415 - keeps --help fast
-    from hookline.store.database import Database  # noqa: PLC0415 - the same
-
-    if not settings.database_url and not settings.data_dir.exists():
-        raise HooklineError(
-            f"There is no data folder {settings.data_dir}. Start `hookline serve` once, or name "
-            "the folder with HOOKLINE_DATA_DIR."
-        )
-    database = Database(settings.database)
-    database.migrate()
-    return database, open_seal(settings)
-
-
+app.add_typer(credentials.app, name="credentials")
 app.add_typer(deliveries.app, name="deliveries")
 app.command("send")(send.send)
 app.command("try")(try_filters.try_filters)

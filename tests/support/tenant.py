@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from .programs import program
 from .sending import Reply, push, push_event
 from .server import Server, until
 
@@ -77,7 +78,7 @@ class Repository:
             for what, value in (("NAME", "A"), ("EMAIL", "a@example.com"))
         }
         return subprocess.check_output(
-            ["git", *arguments],
+            [program("git"), *arguments],
             cwd=self.folder,
             env={"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": os.devnull, **who},
             text=True,

@@ -19,7 +19,7 @@ from hookline.commands.output import cell, console, moment, printable
 from hookline.commands.wanted import Wanted
 from hookline.errors import HooklineError
 from hookline.model import Verdict
-from hookline.store import deliveries
+from hookline.store import deliveries, webhooks
 from hookline.store.database import Database
 from hookline.store.deliveries import Delivery, Search
 
@@ -43,7 +43,7 @@ def run(wanted: Wanted, limit: int, *, follow: bool, as_json: bool) -> None:
         raise HooklineError("--follow goes on, so it can't be used with --until")
     database = open_database()
     with database.read() as connection:
-        names = deliveries.webhooks_by_id(connection)
+        names = webhooks.names_by_id(connection)
         search = search_of(wanted, names, time.time())
         ids = deliveries.search(connection, search, max(limit + 1, _AT_ONCE))
         found = deliveries.without_bodies(connection, ids[:limit][::-1])
@@ -85,7 +85,7 @@ def _follow(database: Database, search: Search, seen: set[str], show: Show) -> N
             ids = deliveries.search(connection, late, _AT_ONCE)
             new = [identifier for identifier in reversed(ids) if identifier not in seen]
             found = deliveries.without_bodies(connection, new)
-            names = deliveries.webhooks_by_id(connection) if new else {}
+            names = webhooks.names_by_id(connection) if new else {}
         # After the transaction, since a terminal may be held for long.
         show(found, names)
         seen = set(ids)

@@ -12,7 +12,7 @@ from hookline.commands.opening import open_database
 from hookline.commands.output import cell, console, moment
 from hookline.errors import HooklineError
 from hookline.model import Execution, Verdict
-from hookline.store import deliveries, executions
+from hookline.store import deliveries, executions, webhooks
 from hookline.store.deliveries import Delivery
 
 _NOT_AUTHENTIC = {Verdict.BAD_SIGNATURE, Verdict.NO_SIGNATURE, Verdict.ADDRESS_NOT_ALLOWED}
@@ -26,7 +26,7 @@ def show(delivery_id: str) -> None:
     """Print all that is known of a delivery, but for its body."""
     with open_database().read() as connection:
         delivery = find(connection, delivery_id)
-        names = deliveries.webhooks_by_id(connection)
+        names = webhooks.names_by_id(connection)
         again = deliveries.redeliveries(connection, delivery)
         execution = _execution(connection, delivery)
     out = console()

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 from hookline.commands.wanted import Wanted, time_of, verdicts_of
 from hookline.errors import HooklineError
-from hookline.store.deliveries import Search, WebhookName
+from hookline.store.deliveries import Search
+from hookline.store.webhooks import WebhookName
 
 Names = Mapping[int, WebhookName]
 

@@ -17,7 +17,7 @@ from hookline.installation import open_seal
 from hookline.model import Verdict
 from hookline.receiver.redelivery import RedeliveryError, redeliver
 from hookline.sealing import Seal
-from hookline.store import deliveries
+from hookline.store import deliveries, webhooks
 from hookline.store.database import Database
 from hookline.store.deliveries import Delivery
 
@@ -45,7 +45,7 @@ def _known(database: Database, delivery_ids: Sequence[str]) -> list[str]:
 def _chosen(database: Database, where: str) -> list[str]:
     """The deliveries of a condition whose body was kept, the oldest first; says how many."""
     with database.read() as connection:
-        names = deliveries.webhooks_by_id(connection)
+        names = webhooks.names_by_id(connection)
         search = search_of(parse_where(where), names, time.time())
         matching = deliveries.search(connection, search)
         ids = deliveries.search(connection, msgspec.structs.replace(search, body_kept=True))

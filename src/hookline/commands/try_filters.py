@@ -119,11 +119,11 @@ def _target(name: str, account: str | None, region: str | None) -> "Target":
     from hookline.commands.opening import open_database  # noqa: PLC0415 - the same
     from hookline.installation import open_seal  # noqa: PLC0415 - the same
     from hookline.receiver.targets import target_of  # noqa: PLC0415 - the same
-    from hookline.store import deliveries, webhooks  # noqa: PLC0415 - the same
+    from hookline.store import webhooks  # noqa: PLC0415 - the same
 
     settings = config.load()
     with open_database(settings).read() as connection:
-        names = deliveries.webhooks_by_id(connection)
+        names = webhooks.names_by_id(connection)
         named = names[find_webhook(names, name, account, region)]
         webhook = webhooks.find(connection, open_seal(settings), named.scope, named.name)
         if webhook is None:

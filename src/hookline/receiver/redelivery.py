@@ -88,7 +88,7 @@ def _judged(target: Target, arrival: Arrival) -> Entry:
 
 
 def _target(connection: Connection, seal: Seal, first: Delivery) -> Target:
-    named = deliveries.webhooks_by_id(connection).get(first.webhook_id)
+    named = webhooks.names_by_id(connection).get(first.webhook_id)
     webhook = named and webhooks.find(connection, seal, named.scope, named.name)
     if not webhook:
         raise RedeliveryError(

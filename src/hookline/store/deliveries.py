@@ -10,9 +10,9 @@ import orjson
 import zstandard
 from sqlalchemy import ColumnElement, Connection, Row, delete, null, select
 
-from hookline.model import Scope, Verdict
+from hookline.model import Verdict
 from hookline.store import dialect
-from hookline.store.tables import dedupe, deliveries, is_refused, webhooks
+from hookline.store.tables import dedupe, deliveries, is_refused
 
 REFUSED_KEPT = 1_000
 """How many refused deliveries of a webhook are kept, the newest (contract T14)."""
@@ -211,22 +211,6 @@ def redeliveries(connection: Connection, first: Delivery) -> list[str]:
         deliveries.c.redelivery_of == first.id,
     )
     return list(connection.execute(query.order_by(deliveries.c.id)).scalars())
-
-
-class WebhookName(msgspec.Struct, frozen=True):
-    """A webhook, as the list of deliveries names it."""
-
-    scope: Scope
-    name: str
-
-
-def webhooks_by_id(connection: Connection) -> dict[int, WebhookName]:
-    """All webhooks of all scopes, by the ids that deliveries hold."""
-    query = select(webhooks.c.id, webhooks.c.account, webhooks.c.region, webhooks.c.name)
-    return {
-        row.id: WebhookName(Scope(row.account, row.region), row.name)
-        for row in connection.execute(query)
-    }
 
 
 def dedupe_key(webhook_id: int, event_key: str) -> bytes:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, delete, func, select, update
@@ -80,6 +81,23 @@ def count(connection: Connection, scope: Scope) -> int:
         webhooks.c.account == scope.account, webhooks.c.region == scope.region
     )
     return connection.execute(query).scalar_one()
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookName:
+    """A webhook, as the list of deliveries names it."""
+
+    scope: Scope
+    name: str
+
+
+def names_by_id(connection: Connection) -> dict[int, WebhookName]:
+    """All webhooks of all scopes, by the ids that deliveries hold."""
+    query = select(webhooks.c.id, webhooks.c.account, webhooks.c.region, webhooks.c.name)
+    return {
+        row.id: WebhookName(Scope(row.account, row.region), row.name)
+        for row in connection.execute(query)
+    }
 
 
 def remove(connection: Connection, scope: Scope, name: str) -> bool:
