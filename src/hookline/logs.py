@@ -1,5 +1,7 @@
 """How log lines are written: one JSON object a line, or for a person's eyes."""
 
+import json
+import logging
 import sys
 from collections.abc import MutableMapping
 from typing import Any
@@ -9,7 +11,7 @@ import structlog
 
 
 def configure(log_format: str) -> None:
-    """Write log lines to standard error as `json` or for the `console`."""
+    """Write log lines to standard error as `json` or for the `console`; libraries' lines, too."""
     if log_format == "json":
         render: list[Any] = [structlog.processors.JSONRenderer(serializer=_dumps)]
         factory: Any = structlog.BytesLoggerFactory(sys.stderr.buffer)
@@ -27,6 +29,23 @@ def configure(log_format: str) -> None:
         logger_factory=factory,
         cache_logger_on_first_use=True,
     )
+    logging.basicConfig(handlers=[_Forwarder()], level=logging.WARNING, force=True)
+    # With a handler of its own it does not make one that writes past this one.
+    logging.getLogger("dbos").addHandler(logging.NullHandler())
+    logging.captureWarnings(True)
+
+
+class _Forwarder(logging.Handler):
+    """Gives what libraries log to structlog, so that it is written as all else is."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        structlog.get_logger().log(
+            record.levelno,
+            record.getMessage().strip(),
+            library=record.name,
+            exc_info=record.exc_info,
+        )
 
 
 def printable(text: str) -> str:
@@ -39,13 +58,19 @@ def printable(text: str) -> str:
 
 
 def _dumps(event: Any, default: Any) -> bytes:
-    return orjson.dumps(event, default=default)
+    try:
+        return orjson.dumps(event, default=default)
+    except TypeError:
+        # A text that is not Unicode, such as a broken file name in a program's message.
+        return json.dumps(event, default=default).encode()
 
 
 def _printable(
     _logger: Any, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    return {
-        name: printable(value) if isinstance(value, str) and name != "exception" else value
-        for name, value in event.items()
+    shown = {
+        name: printable(value) if isinstance(value, str) else value for name, value in event.items()
     }
+    if isinstance(trace := event.get("exception"), str):
+        shown["exception"] = "\n".join(map(printable, trace.split("\n")))
+    return shown

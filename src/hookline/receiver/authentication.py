@@ -17,9 +17,13 @@ _SHA1 = b"x-hub-signature"
 
 @functools.lru_cache(maxsize=4_096)
 def parse_address(text: str) -> Address | None:
-    """An IP address; an IPv4-mapped IPv6 one counts as IPv4. None when it is not one."""
+    """An IP address; an IPv4-mapped IPv6 one counts as IPv4. None when it is not one.
+
+    The zone of a link-local one ("fe80::1%eth0") is left out: it may be any text, and it says
+    nothing about the sender.
+    """
     try:
-        address = ipaddress.ip_address(text.strip())
+        address = ipaddress.ip_address(text.strip().partition("%")[0])
     except ValueError:
         return None
     mapped = getattr(address, "ipv4_mapped", None)

@@ -15,6 +15,8 @@ from hookline.errors import StoreUnavailableError
 from hookline.model import Authentication, Verdict, new_id
 from hookline.receiver import headers as header_fields
 from hookline.receiver.authentication import (
+    Address,
+    address_text,
     check_address,
     check_signature,
     client_address,
@@ -37,7 +39,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _TOKEN_LIMIT = 100
 _BODY_TIMEOUT_S = 30
-_RETRY_AFTER_S = b"5"
+_HUNG_UP = "the sender hung up before the body's end"
 
 
 class Arrival(msgspec.Struct):
@@ -100,23 +102,35 @@ class Receiver:
             return self._note(target, arrival, refused)
 
     async def _judge_known(self, target: Target, arrival: Arrival, receive: Receive) -> Answer:
-        self._check_address(target, arrival)
+        address = self._address(arrival)
+        self._check_rates(target, arrival)
+        check_address(target.allowed, address)
         await self._read_body(arrival, receive)
+        _mark(arrival)
         _authenticate(target, arrival)
+        _mark(arrival)
         event = parse_event(arrival.body, arrival.headers.get(b"content-type", b""))
+        _mark(arrival)
         check_starts_something(target, arrival)
         apply_filters(target, arrival, event)
+        _mark(arrival)
         return await self._start(target, arrival, event)
 
-    def _check_address(self, target: Target, arrival: Arrival) -> None:
+    def _address(self, arrival: Arrival) -> Address | None:
         address = client_address(
             arrival.peer, arrival.headers.get(b"x-forwarded-for"), self._trusted_proxies
         )
-        arrival.address = str(address or arrival.peer)
-        check_address(target.allowed, address)
+        arrival.address = arrival.peer if address is None else address_text(address)
+        return address
+
+    def _check_rates(self, target: Target, arrival: Arrival) -> None:
+        if not self._rate.allows(target.webhook.id, arrival.began):
+            raise Refused(Verdict.OVER_RATE, "the webhook's rate is exceeded")
+        if not self._address_rate.allows(arrival.address, arrival.began):
+            raise Refused(Verdict.OVER_RATE, "the rate of the sender's address is exceeded")
 
     async def _read_body(self, arrival: Arrival, receive: Receive) -> None:
-        if b"content-encoding" in arrival.headers:
+        if arrival.headers.get(b"content-encoding", b"identity").lower() != b"identity":
             raise Refused(Verdict.BAD_ENCODING)
         limit = self._max_body
         announced = arrival.headers.get(b"content-length", b"0")
@@ -126,6 +140,8 @@ class Receiver:
                 Verdict.TOO_LARGE, f"the body has {int(announced)} bytes; {limit} are accepted"
             )
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refused(Verdict.NOT_JSON, _HUNG_UP)
         body = message.get("body", b"")
         if message.get("more_body", False):
             body = await _read_rest(body, receive, limit)
@@ -163,6 +179,10 @@ def _arrival(scope: Scope) -> Arrival:
     )
 
 
+def _mark(arrival: Arrival) -> None:
+    arrival.marks.append(time.perf_counter())
+
+
 def start_of(target: Target, arrival: Arrival, event: Any) -> Start:
     """The execution that a delivery which passed every step is to start."""
     webhook, key = target.webhook, arrival.event_key
@@ -196,7 +216,7 @@ async def _read_rest(begun: bytes, receive: Receive, limit: int) -> bytes:
             while size <= limit:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    raise Refused(Verdict.NOT_JSON, "the sender hung up before the body's end")
+                    raise Refused(Verdict.NOT_JSON, _HUNG_UP)
                 parts.append(message.get("body", b""))
                 size += len(parts[-1])
                 if not message.get("more_body", False):
@@ -269,10 +289,17 @@ _HEADERS = (
     (b"content-type", b"application/json"),
     (b"cache-control", b"no-store"),
 )
+# Where the body may still be on its way: nobody is going to read it.
+_CLOSE = (b"connection", b"close")
+_RETRY_AFTER = (b"retry-after", b"5")
 _MORE_HEADERS = {
-    Verdict.NOT_POST: ((b"allow", b"POST"),),
-    Verdict.OVER_RATE: ((b"retry-after", _RETRY_AFTER_S),),
-    Verdict.UNAVAILABLE: ((b"retry-after", _RETRY_AFTER_S),),
+    Verdict.NOT_POST: ((b"allow", b"POST"), _CLOSE),
+    Verdict.OVER_RATE: (_RETRY_AFTER, _CLOSE),
+    Verdict.ADDRESS_NOT_ALLOWED: (_CLOSE,),
+    Verdict.BAD_ENCODING: (_CLOSE,),
+    Verdict.TOO_LARGE: (_CLOSE,),
+    Verdict.TOO_SLOW: (_CLOSE,),
+    Verdict.UNAVAILABLE: (_RETRY_AFTER,),
 }
 
 

@@ -7,6 +7,7 @@ writes the figures to a file that the workers' /metrics answers with.
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -80,10 +81,11 @@ class Metrics(Collector):
         self._waiting = count
 
     def write(self) -> None:
-        """Put the figures where the workers find them."""
+        """Put the figures where the workers find them; a full disk keeps the earlier ones."""
         draft = self._file.with_suffix(".new")
-        draft.write_bytes(generate_latest(self._registry))
-        draft.replace(self._file)
+        with suppress(OSError):
+            draft.write_bytes(generate_latest(self._registry))
+            draft.replace(self._file)
 
     def collect(self) -> Iterator[Metric]:
         """The figures, for prometheus-client."""

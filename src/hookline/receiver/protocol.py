@@ -1,6 +1,7 @@
 """HTTP/1.1 as uvicorn and httptools speak it, with the bounds that the open internet needs."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -8,6 +9,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 HEADER_COUNT = 100
 HEADER_BYTES = 32_768
 HEADER_TIMEOUT_S = 10.0
+# Somewhat more than the receiver's own patience, which ends with an answer.
+BODY_TIMEOUT_S = 40.0
+LINGER_S = 5.0
+# The parser shows a header when it is complete; until then its bytes are counted as they come,
+# with those between names and values.
+_RAW_HEADER_BYTES = 2 * HEADER_BYTES
 
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
@@ -21,28 +28,48 @@ class HeadersTooLargeError(Exception):
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Refuses more than 100 headers or 32 KB of them, and gives a request 10 s to send them all.
+    """Refuses more than 100 headers or 32 KB of them, and waits for a sender only so long.
 
-    Memory that a sender can take before it is known is bounded so.
+    A request has 10 s to send its headers and 40 s for its body, whether somebody reads it or not.
+    Memory and connections that a sender can take before it is known are bounded so. One that is
+    answered before it has sent all can still read the answer: what it sends is thrown away for 5 s.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # uvicorn's own annotation
         """Begin to count and to wait."""
-        self._count = self._bytes = 0
-        self._begun: float | None = self.loop.time()
+        self._count = self._bytes = self._unparsed = 0
+        self._in_headers = self._is_new = False
+        # Until when the sender must have sent what is awaited; None while nothing is.
+        self._deadline: float | None = self.loop.time() + HEADER_TIMEOUT_S
         self._timer = self.loop.call_later(HEADER_TIMEOUT_S, self._check_time)
-        self._one_write = OneWrite(transport)
-        super().connection_made(self._one_write)  # type: ignore[arg-type] # it acts as one
+        self._output = OneWrite(transport, self._linger)
+        super().connection_made(self._output)  # type: ignore[arg-type] # it acts as one
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
         self._timer.cancel()
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        """Parse, and bound what the parser keeps of a header that has no end yet."""
+        if self._output.is_closing():
+            return
+        self._is_new = False
+        super().data_received(data)
+        if self._in_headers:
+            # What came before a request's first byte is not its own.
+            self._unparsed += 0 if self._is_new else len(data)
+            if self._unparsed > _RAW_HEADER_BYTES:
+                self._refuse_headers()
+        elif self._deadline is None and self.cycle is not None and self.cycle.response_complete:
+            # Line ends in front of a request, which is yet to begin.
+            self._deadline = self.loop.time() + HEADER_TIMEOUT_S
+
     def on_message_begin(self) -> None:
         """A request begins."""
-        self._count = self._bytes = 0
-        self._begun = self.loop.time()
+        self._count = self._bytes = self._unparsed = 0
+        self._in_headers = self._is_new = True
+        self._deadline = self.loop.time() + HEADER_TIMEOUT_S
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -51,27 +78,32 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Count a header."""
+        """Count a header. One behind the body is ignored: proxies do not look there."""
         self._take(1, len(name) + len(value))
-        super().on_header(name, value)
+        if self._in_headers:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """All headers are there."""
-        self._begun = None
+        self._in_headers = False
+        self._deadline = self.loop.time() + BODY_TIMEOUT_S
         super().on_headers_complete()
 
-    def on_response_complete(self) -> None:
-        """Send the head of an answer that had no body, as to HEAD."""
-        self._one_write.flush()
-        super().on_response_complete()
+    def on_message_complete(self) -> None:
+        """The whole request is there."""
+        self._deadline = None
+        super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Tell a sender of too many headers so, and others that they speak no HTTP."""
         if self._is_over():
-            self.transport.write(_TOO_LARGE)
-            self.transport.close()
+            self._refuse_headers()
         else:
             super().send_400_response(msg)
+
+    def _refuse_headers(self) -> None:
+        self.transport.write(_TOO_LARGE)
+        self.transport.close()
 
     def _take(self, count: int, size: int) -> None:
         self._count += count
@@ -82,27 +114,48 @@ class BoundedProtocol(HttpToolsProtocol):
     def _is_over(self) -> bool:
         return self._count > HEADER_COUNT or self._bytes > HEADER_BYTES
 
+    def _linger(self) -> bool:
+        """Whether the sender is still to be listened to; if so, for how long."""
+        if self._deadline is None:
+            return False
+        self._deadline = self.loop.time() + LINGER_S
+        self._timer.cancel()
+        self._timer = self.loop.call_later(LINGER_S, self._output.end)
+        return True
+
     def _check_time(self) -> None:
-        if self._begun is not None and self.loop.time() - self._begun >= HEADER_TIMEOUT_S:
-            self.transport.close()
-        else:
-            self._timer = self.loop.call_later(HEADER_TIMEOUT_S, self._check_time)
+        now = self.loop.time()
+        if self.flow.read_paused and self._deadline is not None:
+            # It is we who do not read.
+            self._deadline = now + HEADER_TIMEOUT_S
+        if self._deadline is not None and now >= self._deadline:
+            self._output.end()
+            return
+        wait = HEADER_TIMEOUT_S if self._deadline is None else self._deadline - now
+        self._timer = self.loop.call_later(min(wait, HEADER_TIMEOUT_S), self._check_time)
 
 
 class OneWrite:
     """A transport that sends a response's head together with what follows it.
 
     uvicorn writes the head and the body one by one, which costs a system call and a packet more.
+    Closing it while the sender still sends would take the answer from it: `must_linger` says so.
     """
 
-    __slots__ = ("_head", "_transport")
+    __slots__ = ("_head", "_is_closing", "_must_linger", "_transport")
 
-    def __init__(self, transport: asyncio.Transport) -> None:
+    def __init__(self, transport: asyncio.Transport, must_linger: Callable[[], bool]) -> None:
         self._transport = transport
+        self._must_linger = must_linger
+        self._is_closing = False
         self._head = b""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        """Whether it is closed, or is about to be."""
+        return self._is_closing or self._transport.is_closing()
 
     def write(self, data: bytes) -> None:
         """Send `data`, or keep it when it is the head of a final response."""
@@ -113,13 +166,19 @@ class OneWrite:
             return
         self._transport.write(data)
 
-    def flush(self) -> None:
-        """Send what is kept."""
+    def close(self) -> None:
+        """Send what is kept, and close, at once or when the sender does."""
         if self._head:
             self._transport.write(self._head)
             self._head = b""
+        if self.is_closing():
+            return
+        if self._must_linger():
+            self._is_closing = True
+            self._transport.write_eof()
+        else:
+            self._transport.close()
 
-    def close(self) -> None:
-        """Send what is kept, and close."""
-        self.flush()
+    def end(self) -> None:
+        """Close, whatever the sender does."""
         self._transport.close()

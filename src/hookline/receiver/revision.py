@@ -45,7 +45,10 @@ def _github(event: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]] | None:
             ),
             None,
         )
-    return event["after"], head if isinstance(head, Mapping) else {}
+    if not isinstance(head, Mapping):
+        return event["after"], {}
+    # Of an annotated tag, `after` is the tag object and not the commit.
+    return head.get("id", event["after"]), head
 
 
 def _bitbucket(event: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]] | None:
