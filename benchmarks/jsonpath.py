@@ -14,7 +14,7 @@ from typing import Any
 # Python puts this directory first, where this script would pass for the package jsonpath.
 sys.path[0] = str(Path(__file__).parents[1] / "src")
 
-from hookline import jsonpath as ours  # noqa: E402 - found only once the path is set
+from hookline import jsonpath as ours
 
 Compile = Callable[[str], Callable[[Any], Any]]
 

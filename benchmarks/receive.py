@@ -1,10 +1,11 @@
 """The receiving path beside adnanh/webhook, on this machine, in one run.
 
-    benchmarks/receive.py [--seconds 5] [--rounds 5] [--database sqlite|postgresql|both]
+    benchmarks/receive.py [--seconds 5] [--rounds 5] [--database sqlite|postgresql|both] [--filled]
 
 Starts Hookline (one HTTP worker and the engine) and adnanh/webhook (Debian package `webhook`; rule:
 HMAC-SHA256 and `ref` equals; runs /bin/true) on loopback, and drives each in alternating rounds
-with wrk: 32 connections, a push of 7-8 KB, each event another one. Prints medians.
+with wrk: 32 connections, a push of 7-8 KB, each event another one. Prints medians. With --filled,
+the database holds 100,000 webhooks and 1,000,000 deliveries before.
 """
 
 import argparse
@@ -28,14 +29,21 @@ from pathlib import Path
 
 import boto3
 import psutil
-from postgresql import cluster
 from rich.console import Console
 from rich.table import Table
 
 from hookline.demo import push_event
+from hookline.model import Verdict, new_id
+from hookline.store import deliveries, tables
+from hookline.store.database import Database
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from support.postgres import Cluster
 
 SECRET = "benchmark-secret"
 CONNECTIONS = 32
+BODY_SIZE = 7_600
 KINDS = ("refused", "filtered", "started")
 REFS = {
     "refused": "refs/heads/main",
@@ -85,7 +93,7 @@ def push_body(ref: str, commit_id: str) -> str:
     event = push_event(commit_id, ref)
     event["repository"]["description"] = MARK
     commit = event["commits"][0]
-    while len(json.dumps(event)) < 7_600:
+    while len(json.dumps(event)) < BODY_SIZE:
         event["commits"].append({**commit, "id": os.urandom(20).hex()})
     return json.dumps(event)
 
@@ -146,7 +154,7 @@ def found(pattern: str, text: str) -> str:
 
 
 def milliseconds(text: str) -> float:
-    """wrk's durations, such as 1.23ms."""
+    """A duration as wrk prints it, such as 1.23ms."""
     number, unit = re.fullmatch(r"([\d.]+)(us|ms|s)", text.replace(" ", "")).groups()
     return float(number) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit]
 
@@ -226,6 +234,56 @@ def peer(folder: Path) -> Iterator[tuple[str, list[int]]]:
     with running([*arguments, "-port", str(port)], dict(os.environ), folder / "peer.log") as pid:
         wait_for(f"http://127.0.0.1:{port}/")
         yield f"http://127.0.0.1:{port}/hooks/push", [pid]
+
+
+def fill(address: str) -> None:
+    """Put 100,000 webhooks and 1,000,000 deliveries into a database."""
+    database = Database(address)
+    database.migrate()
+    with database.write() as connection:
+        for begin in range(0, 100_000, 10_000):
+            connection.execute(
+                tables.webhooks.insert(),
+                [webhook_row(number) for number in range(begin, begin + 10_000)],
+            )
+    noise = os.urandom(1_600)
+    for begin in range(0, 1_000_000, 10_000):
+        with database.write() as connection:
+            deliveries.insert(
+                connection, [delivery(number, noise) for number in range(begin, begin + 10_000)]
+            )
+    database.close()
+
+
+def webhook_row(number: int) -> dict[str, object]:
+    """A webhook that nobody calls."""
+    return {
+        "account": "111111111111",
+        "region": "us-east-1",
+        "name": f"webhook-{number}",
+        "target_pipeline": "pipeline",
+        "target_action": "Source",
+        "filters": [["$.ref", "refs/heads/{Branch}"]],
+        "authentication": "GITHUB_HMAC",
+        "secret_sealed": os.urandom(60),
+        "token_hash": os.urandom(32),
+        "token_sealed": os.urandom(80),
+    }
+
+
+def delivery(number: int, body: bytes) -> deliveries.Delivery:
+    """A delivery of the size of a filtered push."""
+    return deliveries.Delivery(
+        id=new_id(),
+        webhook_id=number % 100_000,
+        received_at=time.time(),
+        verdict=Verdict.FILTERED,
+        remote="127.0.0.1",
+        headers={"user-agent": "GitHub-Hookshot/044aadd", "x-github-event": "push"},
+        trace={"authentication": "GITHUB_HMAC", "authenticated": True, "filters": []},
+        body_size=7_600,
+        body=body,
+    )
 
 
 @contextlib.contextmanager
@@ -315,14 +373,19 @@ def make_repository(folder: Path) -> str:
     return done.stdout.strip()
 
 
-def compare(console: Console, database: str, name: str, seconds: int, rounds: int) -> None:
+def compare(console: Console, database: str, name: str, options: argparse.Namespace) -> None:
     """Measure both servers in alternating rounds, and print the medians."""
+    seconds, rounds = options.seconds, options.rounds
     with tempfile.TemporaryDirectory(prefix="hookline-bench-") as temporary:
         folder = Path(temporary)
         commit_id = make_repository(folder / "github" / "o" / "r")
         (folder / "wrk.lua").write_text(WRK_SCRIPT)
         for kind, ref in REFS.items():
             (folder / f"{kind}.json").write_text(push_body(ref, commit_id))
+        if options.filled:
+            console.print(f"{name}: filling the database …", style="dim")
+            (folder / "data").mkdir()
+            fill(database or f"sqlite:///{folder / 'data' / 'hookline.db'}")
         with peer(folder) as theirs, hookline(folder, database) as ours:
             table = Table(title=f"Hookline on {name}", title_justify="left")
             for column in (
@@ -354,11 +417,16 @@ def add_rows(table: Table, kind: str, measured: dict[str, list[Figures]]) -> Non
             *(kind, server, f"{median['rate']:,.0f}", f"{median['p50']:.2f}"),
             *(f"{median['p99']:.2f}", f"{median['cpu']:.0f}", f"{median['memory']:.0f}"),
             # A refusal is no 2xx, and wrk counts it so.
-            "–" if kind == "refused" else f"{median['failures']:.0f}",
+            "" if kind == "refused" else f"{median['failures']:.0f}",
         )
     ours, theirs = medians["Hookline"], medians["webhook"]
     table.add_row(
-        *("", "ratio", f"{ours['rate'] / theirs['rate']:.2f}", f"{ours['p50'] / theirs['p50']:.2f}"),
+        *(
+            "",
+            "ratio",
+            f"{ours['rate'] / theirs['rate']:.2f}",
+            f"{ours['p50'] / theirs['p50']:.2f}",
+        ),
         *(f"{ours['p99'] / theirs['p99']:.2f}", f"{ours['cpu'] / theirs['cpu']:.2f}", "", ""),
         end_section=True,
     )
@@ -372,16 +440,17 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
+    parser.add_argument("--filled", action="store_true")
     options = parser.parse_args()
     missing = [program for program in ("wrk", "webhook", "git") if shutil.which(program) is None]
     if missing:
         raise SystemExit(f"Install {', '.join(missing)} (Debian packages of these names) first.")
     console = Console()
     if options.database in {"sqlite", "both"}:
-        compare(console, "", "SQLite", options.seconds, options.rounds)
+        compare(console, "", "SQLite", options)
     if options.database in {"postgresql", "both"}:
-        with cluster() as address:
-            compare(console, address, "PostgreSQL", options.seconds, options.rounds)
+        with contextlib.closing(Cluster()) as cluster:
+            compare(console, cluster.create_database(), "PostgreSQL", options)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,8 @@ def configure(log_format: str) -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(handlers=[_Forwarder()], level=logging.WARNING, force=True)
+    # What any stranger can cause with a broken request is answered, not logged.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     # With a handler of its own it does not make one that writes past this one.
     logging.getLogger("dbos").addHandler(logging.NullHandler())
     logging.captureWarnings(True)
