@@ -61,10 +61,15 @@ def printable(text: str) -> str:
 
 def _dumps(event: Any, default: Any) -> bytes:
     try:
-        return orjson.dumps(event, default=default)
+        line = orjson.dumps(event, default=default)
     except TypeError:
         # A text that is not Unicode, such as a broken file name in a program's message.
         return json.dumps(event, default=default).encode()
+    if line.isascii() and b"\x7f" not in line:
+        return line
+    # JSON allows raw what a terminal obeys or an editor takes for the end of a line.
+    text = line.decode()
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text).encode()
 
 
 def _printable(

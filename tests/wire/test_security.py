@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 import secrets
 import socket
 import time
@@ -18,7 +17,7 @@ from hookline.model import Verdict
 from support.postgres import Cluster
 from support.sending import push, push_event, send, signature, signed
 from support.server import Server, until
-from support.tenant import SECRET, Tenant, action_type, commands
+from support.tenant import SECRET, Tenant, commands
 
 MakeServer = Callable[..., Server]
 OPEN: dict[str, Any] = {"authentication": "UNAUTHENTICATED", "authenticationConfiguration": {}}
@@ -41,7 +40,7 @@ def anyones(tenant: Tenant) -> Any:
 
 @pytest.fixture(scope="module")
 def limited(tmp_path_factory: pytest.TempPathFactory, github: Path) -> Iterator[Server]:
-    """A server behind a proxy at 127.0.0.1; each webhook and address may send one in ten seconds."""
+    """A server behind a proxy at 127.0.0.1; a webhook or address may send once in ten seconds."""
     server = Server(
         tmp_path_factory.mktemp("limited"),
         github_url=github.as_uri(),
@@ -49,6 +48,19 @@ def limited(tmp_path_factory: pytest.TempPathFactory, github: Path) -> Iterator[
         rate="0.1",
         address_rate="0.1",
     )
+    try:
+        yield server.start()
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="module")
+def shop(
+    make_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory, github: Path
+) -> Iterator[Server]:
+    """A server on each kind of database."""
+    folder, url = tmp_path_factory.mktemp("shop"), make_database()
+    server = Server(folder, github_url=github.as_uri(), database_url=url)
     try:
         yield server.start()
     finally:
@@ -137,16 +149,11 @@ def test_t3_an_address_behind_the_body_does_not_count(limited: Server, github: P
         ("198.51.100.0/24", ["203.0.113.78", "198.51.100.8"], 200),
         ("198.51.100.0/24", ["198.51.100.9," + " " * 50 + "203.0.113.79"], 403),
         ("198.51.100.0/24", ["198.51.100.10, ,"], 403),
-        ("0.0.0.0/0", ["unknown"], 403),
-        ("::/0", ["[2001:db8::8]"], 403),
     ],
 )
 def test_t3_what_a_trusted_proxy_appended_last_counts(
     limited: Server, github: Path, allowed: str, forwarded: list[str], expected: int
 ) -> None:
-    if expected == 403 and forwarded in (["unknown"], ["[2001:db8::8]"], ["198.51.100.10, ,"]):
-        # Its address is in doubt, so it has no rate of its own, but the proxy's.
-        time.sleep(0)
     tenant = Tenant(limited, github)
     url = tenant.webhook(tenant.idle_pipeline(), **ip(allowed))["url"]
     headers = [f"X-Forwarded-For: {item}" for item in forwarded]
@@ -306,49 +313,25 @@ def test_t8_t12_one_that_announces_too_much_can_read_the_answer(
 
 @pytest.mark.parametrize("announced", [2**31, 2**32, 2**63, 2**64 - 1])
 def test_t14_no_announced_size_keeps_others_from_being_recorded(
-    make_database: Callable[[], str], shop: Callable[[str], Server], github: Path, announced: int
+    shop: Server, github: Path, announced: int
 ) -> None:
-    server = shop(make_database())
-    tenant = Tenant(server, github)
+    tenant = Tenant(shop, github)
     filtering = tenant.webhook(tenant.idle_pipeline(), filters=[{"jsonPath": "$.absent"}])
-    large = request(
-        filtering["url"], b"", [f"Content-Length: {announced}"], announced=False
-    )
+    large = request(filtering["url"], b"", [f"Content-Length: {announced}"], announced=False)
     replies = [tenant.push(filtering, push_event(n=1))]
-    assert status(server.port, large) == 413
+    assert status(shop.port, large) == 413
     replies.append(tenant.push(filtering, push_event(n=2)))
     for reply in replies:
-        assert server.delivery(reply.delivery_id).verdict is Verdict.FILTERED
-    kept = [item.verdict for item in server.deliveries(replies[0].delivery_id)]
+        assert shop.delivery(reply.delivery_id).verdict is Verdict.FILTERED
+    kept = [item.verdict for item in shop.deliveries(replies[0].delivery_id)]
     assert kept.count(Verdict.TOO_LARGE) == 1
-
-
-@pytest.fixture(scope="module")
-def shop(
-    tmp_path_factory: pytest.TempPathFactory, github: Path
-) -> Iterator[Callable[[str], Server]]:
-    """One server for each kind of database."""
-    servers: dict[str, Server] = {}
-
-    def get(database_url: str) -> Server:
-        kind = database_url.partition(":")[0]
-        if kind not in servers:
-            servers[kind] = Server(
-                tmp_path_factory.mktemp(kind), github_url=github.as_uri(), database_url=database_url
-            )
-            servers[kind].start()
-        return servers[kind]
-
-    yield get
-    for server in servers.values():
-        server.close()
 
 
 # Payloads
 
 
 HOSTILE = {
-    "nul": '{"ref": "a\\u0000b", "after": "%s", "head_commit": {"message": "a\\u0000b"}}' % ("1" * 40),
+    "nul": json.dumps(push_event(branch="a\0b", head_commit={"message": "a\0b"})),
     "escapes": json.dumps(push_event("\x1b[2J\u202e", branch="\x1b]0;x\x07\n{}")),
     "lines": json.dumps({"ref": 'x\n{"event":"delivery","verdict":"started"}\r\n\u2028\u0085'}),
     "numbers": '{"ref": 1e308, "n": 18446744073709551616, "m": -9223372036854775809, "z": 1e-400}',
@@ -372,30 +355,30 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_t8_t14_hostile_events_are_judged_recorded_and_shown(
-    make_database: Callable[[], str], shop: Callable[[str], Server], github: Path, name: str
-) -> None:
-    server = shop(make_database())
-    tenant = Tenant(server, github)
+def test_t8_t14_hostile_events_are_judged_recorded_and_shown(shop: Server, github: Path) -> None:
+    tenant = Tenant(shop, github)
     pipeline = tenant.idle_pipeline()
-    body = HOSTILE[name].encode()
     filtering = tenant.webhook(pipeline, filters=[{"jsonPath": "$.ref", "matchEquals": "x"}])
     starting = tenant.webhook(pipeline)
-    headers = {**signed(SECRET, body), "X-GitHub-Event": "p\x9b2Jx", "X-Trick": '"\\\x85\xff'}
-    filtered = send(filtering["url"], body, headers)
-    started = send(starting["url"], body, headers)
-    assert (filtered.outcome, started.outcome) == ("filtered", "started")
-    assert server.delivery(filtered.delivery_id).body == body
-    tenant.finished(pipeline, started.execution_id)
-    [summary] = tenant.executions(pipeline)
-    assert summary["pipelineExecutionId"] == started.execution_id
-    shown = server.hookline("deliveries", "show", filtered.delivery_id)
-    assert shown.returncode == 0
-    listed = server.hookline("deliveries", "list", "--region", tenant.region)
-    for text in (shown.stdout, listed.stdout, server.output):
+    texts = []
+    started = set()
+    for name, event in HOSTILE.items():
+        body = event.encode()
+        headers = {**signed(SECRET, body), "X-GitHub-Event": "p\x9b2Jx", "X-Trick": '"\\\x85\xff'}
+        replies = [send(hook["url"], body, headers) for hook in (filtering, starting)]
+        assert [reply.outcome for reply in replies] == ["filtered", "started"], name
+        assert shop.delivery(replies[0].delivery_id).body == body
+        started.add(replies[1].execution_id)
+        tenant.finished(pipeline, replies[1].execution_id)
+        if name in {"escapes", "lines"}:
+            shown = shop.hookline("deliveries", "show", replies[0].delivery_id)
+            assert shown.returncode == 0
+            texts.append(shown.stdout)
+    assert {item["pipelineExecutionId"] for item in tenant.executions(pipeline)} == started
+    texts.append(shop.hookline("deliveries", "list", "--region", tenant.region).stdout)
+    for text in (*texts, shop.output):
         assert not [item for item in text if not item.isprintable() and item != "\n"]
-    check_log_lines(server)
+    check_log_lines(shop)
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -411,7 +394,7 @@ def test_t8_what_json_readers_disagree_about_is_refused(
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "GZIP", "br, gzip", "deflate", "identity, gzip", "x"])
-def test_t8_nothing_is_ever_unpacked(tenant: Tenant, anyones: Any, encoding: str) -> None:
+def test_t8_nothing_is_ever_unpacked(anyones: Any, encoding: str) -> None:
     assert send(anyones["url"], b"{}", {"Content-Encoding": encoding}).status == 415
 
 
@@ -468,7 +451,7 @@ def test_t12_unknown_tokens_cost_no_query_and_are_not_recorded(
     assert Verdict.UNKNOWN_TOKEN not in verdicts
 
 
-def test_t12_a_token_is_found_however_its_query_is_written(tenant: Tenant, anyones: Any) -> None:
+def test_t12_a_token_is_found_however_its_query_is_written(anyones: Any) -> None:
     base, query = anyones["url"].split("?")
     token = query.removeprefix("t=").removesuffix("&v=1")
     escaped = "".join(f"%{ord(item):02X}" for item in token)
@@ -482,7 +465,7 @@ def test_t12_a_token_is_found_however_its_query_is_written(tenant: Tenant, anyon
         f"t={token}%20&v=1",
         f"t=%20{token}&v=1",
         f"t={token}=&v=1",
-        f"t={token}&v=1#" if False else f"t={token.swapcase()}&v=1",
+        f"t={token.swapcase()}&v=1",
         "&".join(f"a{number}=1" for number in range(1_000)) + f"&t={token}",
     ]
     assert [send(f"{base}?{item}", b"{}").status for item in found] == [200] * len(found)
@@ -491,7 +474,14 @@ def test_t12_a_token_is_found_however_its_query_is_written(tenant: Tenant, anyon
 
 def test_t12_no_path_beside_the_trigger_url_receives(tenant: Tenant, anyones: Any) -> None:
     _, query = anyones["url"].split("?")
-    for path in ("/trigger/", "//trigger", "/trigger/x", "/Trigger", "/trigger%3Fx", "/x/../trigger"):
+    for path in (
+        "/trigger/",
+        "//trigger",
+        "/trigger/x",
+        "/Trigger",
+        "/trigger%3Fx",
+        "/x/../trigger",
+    ):
         assert send(f"{tenant.server.url}{path}?{query}", b"{}").status in {400, 404, 405}, path
     assert executions(tenant, anyones) == 0
 
@@ -598,34 +588,34 @@ def test_slow_headers_and_a_body_that_never_comes_are_given_up(
     tenant: Tenant, anyones: Any
 ) -> None:
     """One test for what takes its time, so that the waits are one."""
-    port = tenant.server.port
+    drips = {"silent": b"", "dripping": b"X: y\r\n", "blank lines": b"\r\n"}
     peers = {
-        name: socket.create_connection(("127.0.0.1", port), timeout=20)
-        for name in ("silent", "dripping", "blank lines")
+        name: socket.create_connection(("127.0.0.1", tenant.server.port), timeout=5)
+        for name in drips
     }
-    began = time.monotonic()
+    peers["dripping"].sendall(b"POST / HTTP/1.1\r\n")
     peers["blank lines"].sendall(request(anyones["url"]))
     assert peers["blank lines"].recv(65_536).startswith(b"HTTP/1.1 200")
+    began = time.monotonic()
     ended: dict[str, float] = {}
-    peers["dripping"].sendall(b"POST / HTTP/1.1\r\n")
-    while time.monotonic() - began < 14 and len(ended) < len(peers):
-        for name, peer in peers.items():
-            if name in ended:
-                continue
-            peer.settimeout(0.05)
-            try:
-                if name == "dripping":
-                    peer.sendall(b"X: y\r\n")
-                elif name == "blank lines":
-                    peer.sendall(b"\r\n")
-                if peer.recv(65_536) == b"":
-                    ended[name] = time.monotonic() - began
-            except TimeoutError:
-                pass
-            except OSError:
+    while len(ended) < len(peers) and time.monotonic() - began < 14:
+        for name in peers.keys() - ended.keys():
+            if hung_up(peers[name], drips[name]):
                 ended[name] = time.monotonic() - began
         time.sleep(0.2)
     for peer in peers.values():
         peer.close()
     assert ended.keys() == peers.keys()
     assert all(9 < seconds < 13 for seconds in ended.values()), ended
+
+
+def hung_up(peer: socket.socket, sent: bytes) -> bool:
+    """Send a little more; whether the server has closed the connection."""
+    peer.settimeout(0.05)
+    try:
+        peer.sendall(sent)
+        return peer.recv(65_536) == b""
+    except TimeoutError:
+        return False
+    except OSError:
+        return True

@@ -6,13 +6,11 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 
 from hookline import jsonpath
 from hookline.api import tags as api_tags
 from hookline.api.services import Services
 from hookline.errors import (
-    ConcurrentModificationException,
     InvalidWebhookAuthenticationParametersException,
     InvalidWebhookFilterPatternException,
     LimitExceededException,
@@ -48,18 +46,15 @@ class WebhookOperations:
         _check_filters(rules)
         given_tags = parameters.get("tags")
         new_tags = None if given_tags is None else api_tags.checked(given_tags)
-        try:
-            with self._database.write() as connection:
-                previous = webhooks.find(connection, self._seal, scope, definition["name"])
-                webhook = self._webhook(connection, scope, definition, rules, previous)
-                webhooks.put(connection, self._seal, webhook)
-                if new_tags is not None:
-                    tags.replace(connection, webhook.arn, new_tags)
-                # A concurrent call may have made the webhook first: then the URL is that one's.
-                stored = webhooks.find(connection, self._seal, scope, webhook.name) or webhook
-                listed = self._item(connection, stored)
-        except IntegrityError as error:
-            raise ConcurrentModificationException from error
+        with self._database.write() as connection:
+            # What is read here (URL, secret, count) must still be so when it is written.
+            webhooks.lock_scope(connection, scope)
+            previous = webhooks.find(connection, self._seal, scope, definition["name"])
+            webhook = self._webhook(connection, scope, definition, rules, previous)
+            webhooks.put(connection, self._seal, webhook)
+            if new_tags is not None:
+                tags.replace(connection, webhook.arn, new_tags)
+            listed = self._item(connection, webhook)
         self._state.definitions_changed()
         _warn_of_literals(webhook)
         return {"webhook": listed}

@@ -7,9 +7,10 @@ serializer keeps plain JSON where the default one would pickle.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 
+import structlog
 from dbos import DBOS, DBOSConfig, SetWorkflowID, WorkflowHandle
 from dbos._serialization import DBOSPortableJSON
 from sqlalchemy import Engine as SQLAlchemyEngine
@@ -17,6 +18,7 @@ from sqlalchemy import Engine as SQLAlchemyEngine
 # Work is resumed only under the version it began with: it never changes.
 _APPLICATION_VERSION = "hookline-1"
 
+_log = structlog.get_logger()
 _KEPT_S = 60
 _FORGOTTEN_AT_ONCE = 200
 
@@ -62,6 +64,19 @@ class DurableRuns:
         """Run a stage, unless its workflow exists already."""
         with SetWorkflowID(stage_execution_id):
             DBOS.start_workflow(self._stage_workflow, stage_execution_id)
+
+    def start_again(self, stage_execution_ids: Collection[str]) -> None:
+        """Run those of the stages anew whose workflow has ended by an error that nobody expected.
+
+        Their actions that have ended are not run again: the journal knows them.
+        """
+        broken = DBOS.list_workflows(
+            workflow_ids=list(stage_execution_ids), status=["ERROR"], load_input=False
+        )
+        for workflow in broken:
+            _log.warning("stage broke; running it again", stage_execution=workflow.workflow_id)
+            DBOS.delete_workflows([workflow.workflow_id], delete_children=True)
+            self.start(workflow.workflow_id)
 
     def forget_finished(self) -> None:
         """Delete finished workflows, the oldest first, 200 at most: DBOS itself keeps all for ever.

@@ -67,9 +67,15 @@ class Engine:
             beat()
             self._take()
             if time.monotonic() - tidied > _TIDY_EVERY_S:
-                self._runs.forget_finished()
+                self._tidy()
                 tidied = time.monotonic()
             self._journal.wait(_IDLE_WAIT)
+
+    def _tidy(self) -> None:
+        unfinished = self._journal.unfinished()
+        if unfinished:
+            self._runs.start_again(unfinished)
+        self._runs.forget_finished()
 
     def stop(self) -> None:
         """Interrupt the running actions; the next start runs them again."""

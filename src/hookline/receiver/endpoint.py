@@ -39,6 +39,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _TOKEN_LIMIT = 100
 _BODY_TIMEOUT_S = 30
+# What the column of a size holds; an announced one may be anything.
+_SIZE_SHOWN = 2**31 - 1
 _HUNG_UP = "the sender hung up before the body's end"
 
 
@@ -124,10 +126,11 @@ class Receiver:
         return address
 
     def _check_rates(self, target: Target, arrival: Arrival) -> None:
-        if not self._rate.allows(target.webhook.id, arrival.began):
-            raise Refused(Verdict.OVER_RATE, "the webhook's rate is exceeded")
+        # First the address's: what it sends too often must not use up the webhook's rate.
         if not self._address_rate.allows(arrival.address, arrival.began):
             raise Refused(Verdict.OVER_RATE, "the rate of the sender's address is exceeded")
+        if not self._rate.allows(target.webhook.id, arrival.began):
+            raise Refused(Verdict.OVER_RATE, "the webhook's rate is exceeded")
 
     async def _read_body(self, arrival: Arrival, receive: Receive) -> None:
         if arrival.headers.get(b"content-encoding", b"identity").lower() != b"identity":
@@ -135,7 +138,7 @@ class Receiver:
         limit = self._max_body
         announced = arrival.headers.get(b"content-length", b"0")
         if announced.isdigit() and int(announced) > limit:
-            arrival.body_size = int(announced)
+            arrival.body_size = min(int(announced), _SIZE_SHOWN)
             raise Refused(
                 Verdict.TOO_LARGE, f"the body has {int(announced)} bytes; {limit} are accepted"
             )
@@ -201,7 +204,9 @@ def start_of(target: Target, arrival: Arrival, event: Any) -> Start:
 def _token(query: bytes) -> str:
     # Hookline's own URLs have this form; anything else takes the slow way.
     if query.startswith(b"t=") and query.endswith(b"&v=1") and query.count(b"&") == 1:
-        return query[2:-4].decode("latin-1")[:_TOKEN_LIMIT]
+        token = query[2:-4].decode("latin-1")[:_TOKEN_LIMIT]
+        if "%" not in token:
+            return token
     try:
         values = parse_qs(query.decode("latin-1"), max_num_fields=10).get("t", [])
     except ValueError:

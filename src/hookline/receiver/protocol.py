@@ -119,6 +119,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._deadline is None:
             return False
         self._deadline = self.loop.time() + LINGER_S
+        self.flow.resume_reading()
         self._timer.cancel()
         self._timer = self.loop.call_later(LINGER_S, self._output.end)
         return True

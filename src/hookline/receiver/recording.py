@@ -98,7 +98,7 @@ class Recording(asyncio.Protocol):
         if len(self._outgoing) >= _MAX_WAITING or waiting > _MAX_WAITING_BYTES:
             raise QueueFullError
         self._outgoing.append(entry)
-        self._outgoing_bytes += entry.body_size if entry.body is not None else 0
+        self._outgoing_bytes += _size(entry)
 
     def _flush(self) -> None:
         self._cancel_flush()
@@ -148,7 +148,7 @@ class Recording(asyncio.Protocol):
             _again(entry) for entry, _ in self._waiting.values() if entry.delivery_id not in unsent
         ]
         self._outgoing[:0] = again
-        self._outgoing_bytes += sum(entry.body_size for entry in again)
+        self._outgoing_bytes += sum(map(_size, again))
         self._connecting = asyncio.create_task(self._connect())
         asyncio.get_running_loop().call_later(_PATIENCE_S, self._give_up)
 
@@ -160,9 +160,14 @@ class Recording(asyncio.Protocol):
             if not answer.done():
                 answer.set_result(Recorded(delivery_id, Verdict.UNAVAILABLE.name, None))
         self._outgoing = [entry for entry in self._outgoing if entry.start is None]
-        self._outgoing_bytes = sum(entry.body_size for entry in self._outgoing)
+        self._outgoing_bytes = sum(map(_size, self._outgoing))
         self._waiting.clear()
         asyncio.get_running_loop().call_later(_PATIENCE_S, self._give_up)
+
+
+def _size(entry: Entry) -> int:
+    # The size of a refused body was perhaps only announced.
+    return 0 if entry.body is None else entry.body_size
 
 
 def _again(entry: Entry) -> Entry:

@@ -22,8 +22,9 @@ from hookline.errors import SettingsError
 
 _LOCK_PATIENCE_S = 10.0
 _LOCK_RETRY_S = 0.001
+_BUSY_TIMEOUT = f"PRAGMA busy_timeout={_LOCK_PATIENCE_S * 1_000:.0f}"
 # In pages: a checkpoint stops the writer for its time, so it comes every 32 MB and not every four.
-_CHECKPOINT = "wal_autocheckpoint=8000"
+_CHECKPOINT = "PRAGMA wal_autocheckpoint=8000"
 _CONNECT_TIMEOUT_S = 5
 _SQLITE_POLL_S = 0.05
 
@@ -68,14 +69,12 @@ def _sqlite(engine: Engine) -> Engine:
         connection.isolation_level = None
         for pragma in (
             # The first touch of the file needs a lock that others hold while they open or close it.
-            f"busy_timeout={_LOCK_PATIENCE_S * 1_000:.0f}",
-            "journal_mode=WAL",
-            "synchronous=FULL",
+            _BUSY_TIMEOUT,
+            "PRAGMA journal_mode=WAL",
+            "PRAGMA synchronous=FULL",
             _CHECKPOINT,
-            # From here on _begin_immediate waits.
-            "busy_timeout=0",
         ):
-            connection.execute(f"PRAGMA {pragma}")
+            connection.execute(pragma)
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
@@ -90,16 +89,21 @@ def _sqlite(engine: Engine) -> Engine:
 
 def _begin_immediate(connection: Connection) -> None:
     # SQLite's own busy handler soon sleeps for 100 ms at a time, which a commit never takes.
+    driver: Any = connection.connection.driver_connection
     deadline = time.monotonic() + _LOCK_PATIENCE_S
-    while True:
-        try:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        except OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(_LOCK_RETRY_S)
-        else:
-            return
+    driver.execute("PRAGMA busy_timeout=0")
+    try:
+        while True:
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            except OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_LOCK_RETRY_S)
+            else:
+                return
+    finally:
+        driver.execute(_BUSY_TIMEOUT)
 
 
 def connect_checkpoints(address: str) -> Engine:
@@ -124,6 +128,12 @@ def connect_checkpoints(address: str) -> Engine:
             connection.execute(f"PRAGMA {pragma}")
 
     return engine
+
+
+def serialize(connection: Connection, what: str) -> None:
+    """Let only one transaction at a time go on with `what`; SQLite's write lock does so anyway."""
+    if connection.dialect.name == "postgresql":
+        rows(connection, "SELECT pg_advisory_xact_lock(hashtextextended(?, 0))", what)
 
 
 def insert_or_replace(

@@ -48,6 +48,9 @@ class Json(TypeDecorator[Any]):
 # SQLite gives ascending row ids only to a column declared exactly INTEGER.
 BigId = BigInteger().with_variant(Integer, "sqlite")
 
+# Names are compared byte by byte on both databases, whatever a server's locale would have.
+Name = String(100).with_variant(String(100, collation="C"), "postgresql")
+
 credentials = Table(
     "hookline_credentials",
     metadata,
@@ -63,7 +66,7 @@ pipelines = Table(
     Column("id", BigId, primary_key=True, autoincrement=True),
     Column("account", String(12), nullable=False),
     Column("region", String(32), nullable=False),
-    Column("name", String(100), nullable=False),
+    Column("name", Name, nullable=False),
     Column("version", Integer, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
@@ -86,7 +89,7 @@ webhooks = Table(
     Column("id", BigId, primary_key=True, autoincrement=True),
     Column("account", String(12), nullable=False),
     Column("region", String(32), nullable=False),
-    Column("name", String(100), nullable=False),
+    Column("name", Name, nullable=False),
     Column("target_pipeline", String(100), nullable=False),
     Column("target_action", String(100), nullable=False),
     Column("filters", Json, nullable=False),

@@ -16,6 +16,11 @@ _SECRET = "webhook-secret"  # noqa: S105 - the purpose a secret is sealed for
 _TOKEN = "webhook-token"  # noqa: S105 - the same
 
 
+def lock_scope(connection: Connection, scope: Scope) -> None:
+    """Let nobody else put webhooks of this scope until the transaction ends."""
+    dialect.serialize(connection, f"webhooks:{scope.account}:{scope.region}")
+
+
 def put(connection: Connection, seal: Seal, webhook: Webhook) -> None:
     """Keep a webhook's definition; an existing one keeps its URL (contract P2).
 
