@@ -13,6 +13,7 @@ from hookline.logs import configure
 
 _ENGINE_STOP_PATIENCE_S = 20.0
 _WORKER_STOP_PATIENCE_S = 30
+_NICENESS = 10
 
 
 def prepare(settings: Settings) -> None:
@@ -84,6 +85,9 @@ def engine(settings: Settings) -> None:
     from hookline.store.database import Database  # noqa: PLC0415 - the same
     from hookline.store.dialect import connect_checkpoints  # noqa: PLC0415 - the same
 
+    # Under load a delivery comes before a build: a sender waits seconds at most, a stage does not
+    # mind. What the engine starts inherits it.
+    os.nice(_NICENESS)
     state = open_state(settings)
     state.engine_stopped()
     running = Engine(

@@ -72,11 +72,10 @@ class Recorder:
     def run(self) -> None:
         """Record until stopped."""
         while not (self._stopping and self._is_idle()):
-            self._receive(self._patience())
-            while self._waiting:
+            # What has come in during the last commit makes the next batch.
+            self._receive(0.0 if self._waiting else self._patience())
+            if self._waiting:
                 self._commit_waiting()
-                # What has come in meanwhile makes the next batch.
-                self._receive(0.0)
             if self._lazy.is_due() or self._stopping:
                 self._commit_lazy()
             self._keep_house()

@@ -1,0 +1,218 @@
+"""The bounds of the HTTP protocol, on real sockets, with patience cut short."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
+
+from hookline.model import Verdict
+from hookline.receiver import endpoint, protocol
+from hookline.receiver.protocol import BoundedProtocol
+from hookline.receiver.refusal import Refused
+
+BODY = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"
+WHOLE = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
+
+Peer = Callable[[int], Any]
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HEADER_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(protocol, "BODY_TIMEOUT_S", 0.4)
+    monkeypatch.setattr(protocol, "LINGER_S", 0.3)
+
+
+class App:
+    """Answers after `wait` seconds, having read the body if `reads`; notes what it received."""
+
+    def __init__(self, *, reads: bool = True, wait: float = 0.0, closes: bool = False) -> None:
+        self.reads, self.wait, self.closes = reads, wait, closes
+        self.received: list[str] = []
+        self.headers: list[Any] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        more = self.reads
+        while more:
+            message = await receive()
+            self.received.append(message["type"])
+            more = message.get("more_body", False)
+        self.headers += scope["headers"]
+        await asyncio.sleep(self.wait)
+        headers = [(b"content-length", b"2"), *([(b"connection", b"close")] * self.closes)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+
+def serve(app: App, peer: Peer) -> Any:
+    """What `peer`, given the port, returns; the app is served meanwhile."""
+
+    async def run() -> Any:
+        config = uvicorn.Config(app, http=BoundedProtocol, ws="none", lifespan="off")
+        config.load()
+        state = ServerState()
+        loop = asyncio.get_running_loop()
+
+        def made() -> asyncio.Protocol:
+            return BoundedProtocol(config=config, server_state=state, app_state={})
+
+        server = await loop.create_server(made, "127.0.0.1", 0)
+        work: Awaitable[Any] = asyncio.to_thread(peer, server.sockets[0].getsockname()[1])
+        try:
+            return await work
+        finally:
+            server.close()
+
+    return asyncio.run(run())
+
+
+def connected(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=5)
+
+
+def seconds_until_closed(peer: socket.socket, drip: bytes = b"") -> float:
+    """How long the server keeps a connection on which `drip` is sent again and again."""
+    began = time.monotonic()
+    peer.settimeout(0.02)
+    while time.monotonic() - began < 3:
+        try:
+            peer.sendall(drip)
+            if peer.recv(65_536) == b"":
+                break
+        except TimeoutError:
+            continue
+        except OSError:
+            break
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize(
+    ("begin", "drip", "least", "most"),
+    [
+        (b"", b"", 0.15, 0.5),
+        (b"POST / HTTP/1.1\r\n", b"X: y\r\n", 0.15, 0.5),
+        (b"\r\n", b"\r\n", 0.15, 0.5),
+        (b"POST /", b"x", 0.15, 0.5),
+        (BODY, b"", 0.35, 0.8),
+        (BODY, b"x", 0.35, 0.8),
+    ],
+)
+def test_a_slow_sender_is_given_up(begin: bytes, drip: bytes, least: float, most: float) -> None:
+    def peer(port: int) -> float:
+        with connected(port) as sending:
+            sending.sendall(begin)
+            return seconds_until_closed(sending, drip)
+
+    app = App()
+    assert least < serve(app, peer) < most
+    assert app.received.count("http.disconnect") == (begin == BODY)
+
+
+@pytest.mark.parametrize("drip", [b"\r\n", b"P"])
+def test_a_kept_connection_is_not_held_by_dripping(drip: bytes) -> None:
+    def peer(port: int) -> float:
+        with connected(port) as sending:
+            sending.sendall(WHOLE)
+            assert sending.recv(65_536).endswith(b"ok")
+            return seconds_until_closed(sending, drip)
+
+    assert serve(App(), peer) < 0.6
+
+
+def test_a_pipelining_sender_is_not_blamed_for_our_slowness() -> None:
+    def peer(port: int) -> bytes:
+        with connected(port) as sending:
+            sending.sendall(WHOLE + WHOLE + WHOLE[:20])
+            received = b""
+            while received.count(b"ok") < 2:
+                received += sending.recv(65_536)
+            sending.sendall(WHOLE[20:])
+            while received.count(b"ok") < 3 and (data := sending.recv(65_536)):
+                received += data
+            return received
+
+    assert serve(App(wait=0.5), peer).count(b"HTTP/1.1 200") == 3
+
+
+@pytest.mark.parametrize("method", [b"HEAD", b"POST"])
+def test_an_answer_without_a_body_is_sent_at_once(method: bytes) -> None:
+    def peer(port: int) -> float:
+        with connected(port) as sending:
+            sending.sendall(method + b" / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+            began = time.monotonic()
+            assert sending.recv(65_536).startswith(b"HTTP/1.1 200")
+            return time.monotonic() - began
+
+    assert serve(App(), peer) < 0.1
+
+
+def test_one_that_is_answered_early_can_read_the_answer_and_then_is_cut_off() -> None:
+    def peer(port: int) -> tuple[bytes, float]:
+        with connected(port) as sending:
+            sending.sendall(BODY)
+            for _ in range(10):
+                sending.sendall(b"x" * 50_000)
+                time.sleep(0.01)
+            received = b""
+            while data := sending.recv(65_536):
+                received += data
+            return received, seconds_until_closed(sending, b"x")
+
+    received, kept = serve(App(reads=False, closes=True), peer)
+    assert received.endswith(b"ok")
+    assert kept < 0.5
+
+
+def test_a_whole_request_is_closed_at_once() -> None:
+    def peer(port: int) -> float:
+        with connected(port) as sending:
+            sending.sendall(WHOLE)
+            return seconds_until_closed(sending)
+
+    assert serve(App(closes=True), peer) < 0.2
+
+
+def test_headers_behind_the_body_are_ignored() -> None:
+    sent = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX-Late: 1\r\n\r\n"
+
+    def peer(port: int) -> bytes:
+        with connected(port) as sending:
+            sending.sendall(sent)
+            return sending.recv(65_536)
+
+    app = App()
+    assert serve(app, peer).endswith(b"ok")
+    assert dict(app.headers) == {b"transfer-encoding": b"chunked"}
+
+
+def test_headers_that_come_in_many_small_pieces_are_accepted() -> None:
+    sent = b"POST / HTTP/1.1\r\n" + b"".join(b"X-%d: %s\r\n" % (n, b"v" * 300) for n in range(90))
+
+    def peer(port: int) -> bytes:
+        with connected(port) as sending:
+            for start in range(0, len(sent), 1_000):
+                sending.sendall(sent[start : start + 1_000])
+            sending.sendall(b"Content-Length: 2\r\n\r\n{}")
+            return sending.recv(65_536)
+
+    assert serve(App(), peer).endswith(b"ok")
+
+
+def test_t12_a_slow_body_is_408(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoint, "_BODY_TIMEOUT_S", 0.05)
+
+    async def never() -> dict[str, Any]:
+        await asyncio.sleep(5)
+        return {}
+
+    async def read() -> None:
+        with pytest.raises(Refused) as caught:
+            await endpoint._read_rest(b"{", never, 100)
+        assert caught.value.verdict is Verdict.TOO_SLOW
+
+    asyncio.run(read())

@@ -1,0 +1,265 @@
+"""The line from a worker to the recorder: a real socket, and a real recorder that dies."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import func, select
+
+from hookline.model import Scope, Verdict, new_id
+from hookline.receiver.entries import (
+    Entry,
+    Frames,
+    Recorded,
+    Start,
+    decode_entries,
+    decode_recorded,
+    frame,
+)
+from hookline.receiver.recorder import record
+from hookline.receiver.recording import SOCKET, QueueFullError, Recording
+from hookline.store import deliveries, pipelines
+from hookline.store.database import Database
+from hookline.store.tables import deliveries as delivery_table
+from hookline.store.tables import executions
+from support.server import clean_environment, until
+
+SCOPE = Scope("000000000000", "us-east-1")
+
+
+def entry(verdict: Verdict = Verdict.STARTED, body: bytes = b"{}", pipeline: str = "p") -> Entry:
+    start = Start(
+        execution_id=new_id(),
+        account=SCOPE.account,
+        region=SCOPE.region,
+        pipeline=pipeline,
+        action="App",
+        trigger_detail="arn",
+        revision=None,
+        dedupe_key=None,
+    )
+    return Entry(
+        delivery_id=new_id(),
+        webhook_id=1,
+        received_at=time.time(),
+        duration=0.001,
+        verdict=verdict.name,
+        authentication="UNAUTHENTICATED",
+        authenticated=True,
+        reason=None,
+        filters=[],
+        remote="127.0.0.1",
+        headers={b"x-github-event": b"push"},
+        body_size=len(body),
+        body=None if verdict.refused else body,
+        start=start if verdict is Verdict.STARTED else None,
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+@pytest.fixture
+def database(folder: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{folder / 'hookline.db'}")
+    database.migrate()
+    kind = {"category": "Source", "owner": "ThirdParty", "provider": "GitHub", "version": "1"}
+    stages = [
+        {"name": name, "actions": [{"name": "App", "actionTypeId": kind}]}
+        for name in ("Source", "Build")
+    ]
+    with database.write() as connection:
+        pipelines.create(connection, SCOPE, {"name": "p", "stages": stages})
+    yield database
+    database.close()
+
+
+class Recorders:
+    """Recorder processes of one data folder, one after the other."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lifeline, self._held = os.pipe()
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        own = {"HOOKLINE_CONFIG": os.devnull, "HOOKLINE_DATA_DIR": str(self._folder)}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "hookline.processes", str(self._lifeline), "recorder"],
+            env={**clean_environment(), **own},
+            pass_fds=[self._lifeline],
+            stderr=subprocess.DEVNULL,
+        )
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def close(self) -> None:
+        self.kill()
+        os.close(self._lifeline)
+        os.close(self._held)
+
+
+@pytest.fixture
+def recorders(folder: Path, database: Database) -> Iterator[Recorders]:  # noqa: ARG001 - it must exist
+    recorders = Recorders(folder)
+    yield recorders
+    recorders.close()
+
+
+@given(st.lists(st.binary(max_size=20), max_size=5), st.lists(st.integers(1, 7), min_size=1))
+def test_frames_may_be_split_anywhere(bodies: list[bytes], cuts: list[int]) -> None:
+    sent = [entry(body=body) for body in bodies]
+    answers = [Recorded("a", "STARTED", None)]
+    stream = b"".join(frame([item]) for item in sent) + frame(sent) + frame(answers)
+    frames, contents, position, turn = Frames(), [], 0, 0
+    while position < len(stream):
+        size = cuts[turn % len(cuts)]
+        contents += list(frames.feed(stream[position : position + size]))
+        position, turn = position + size, turn + 1
+    assert [decode_entries(content) for content in contents[:-1]] == [*([i] for i in sent), sent]
+    assert decode_recorded(contents[-1]) == answers
+    assert not list(frames.feed(b""))
+
+
+@given(st.lists(st.binary(max_size=20), min_size=1, max_size=5))
+def test_frames_may_come_all_at_once(bodies: list[bytes]) -> None:
+    stream = b"".join(frame([entry(body=body)]) for body in bodies)
+    contents = list(Frames().feed(stream))
+    assert [decode_entries(content)[0].body for content in contents] == bodies
+
+
+def test_t1_entries_sent_again_are_recorded_once(database: Database) -> None:
+    first, second = entry(), entry()
+    with database.write() as connection:
+        [began] = record(connection, [first], 300.0)
+    values = {name: getattr(first, name) for name in first.__struct_fields__}
+    again = Entry(**{**values, "again": True})
+    with database.write() as connection:
+        answered = record(connection, [second, again], 300.0)
+    assert [item.id for item in answered] == [second.delivery_id, first.delivery_id]
+    assert answered[1].execution_id == began.execution_id
+    with database.read() as connection:
+        assert connection.execute(select(func.count()).select_from(executions)).scalar() == 2
+
+
+def test_t1_t14_what_a_dead_recorder_did_not_answer_the_next_one_does(
+    folder: Path, database: Database, recorders: Recorders
+) -> None:
+    wanted = [entry() for _ in range(1_500)]
+
+    async def run() -> list[Recorded]:
+        recording = Recording(folder)
+        await recording.open()
+        recorders.start()
+        assert await asyncio.to_thread(until, lambda: recording.is_open, 10.0)
+        answers = []
+        for begin in range(0, len(wanted), 300):
+            pending = [
+                asyncio.create_task(recording.record(item)) for item in wanted[begin : begin + 300]
+            ]
+            # Somewhere between sending, committing and answering.
+            await asyncio.sleep(0.002 * (begin // 300))
+            recorders.kill()
+            recorders.start()
+            answers += await asyncio.wait_for(asyncio.gather(*pending), 20)
+        await recording.close()
+        return answers
+
+    answers = asyncio.run(run())
+    assert {answer.verdict for answer in answers} == {"STARTED"}
+    assert [answer.delivery_id for answer in answers] == [item.delivery_id for item in wanted]
+    with database.read() as connection:
+        ids = connection.execute(select(executions.c.id)).scalars().all()
+        recorded = connection.execute(select(delivery_table.c.execution_id)).scalars().all()
+    assert sorted(ids) == sorted(answer.execution_id or "" for answer in answers)
+    assert sorted(recorded) == sorted(ids)
+
+
+def test_t12_t14_what_waits_for_a_recorder_is_bounded(folder: Path) -> None:
+    async def run() -> tuple[int, int]:
+        recording = Recording(folder)
+        large = noted = 0
+        with suppress(QueueFullError):
+            for _ in range(1_000):
+                recording.note(entry(Verdict.FILTERED, b"x" * 1_000_000))
+                large += 1
+        recording = Recording(folder)
+        with suppress(QueueFullError):
+            for _ in range(100_000):
+                # An announced size is nobody's memory.
+                refused = entry(Verdict.TOO_LARGE, b"")
+                recording.note(refused)
+                noted += 1
+        return large, noted
+
+    large, noted = asyncio.run(run())
+    assert 60 <= large <= 70
+    assert noted == 10_000
+
+
+def test_t14_what_nobody_waits_for_is_recorded_while_the_recorder_is_never_idle(
+    folder: Path, database: Database, recorders: Recorders
+) -> None:
+    recorders.start()
+    assert until((folder / SOCKET).exists, 10.0)
+    time.sleep(0.3)
+    stop = threading.Event()
+    quiet = entry(Verdict.FILTERED)
+    peers = [socket.socket(socket.AF_UNIX) for _ in range(3)]
+    for peer in peers:
+        peer.connect(str(folder / SOCKET))
+    threads = [
+        threading.Thread(target=work, args=(peer, stop)) for peer in peers[:2] for work in CROWD
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        time.sleep(0.5)
+        peers[2].sendall(frame([quiet]))
+        assert until(lambda: is_recorded(database, quiet.delivery_id), 1.0)
+        assert until((folder / "metrics.prom").exists, 2.0)
+    finally:
+        stop.set()
+        for peer in peers:
+            peer.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join()
+        for peer in peers:
+            peer.close()
+
+
+def pump(peer: socket.socket, stop: threading.Event) -> None:
+    while not stop.is_set():
+        # Of no pipeline, so that the store has little to do with each.
+        with suppress(OSError):
+            peer.sendall(frame([entry(pipeline="absent") for _ in range(200)]))
+
+
+def drain(peer: socket.socket, _: threading.Event) -> None:
+    with suppress(OSError):
+        while peer.recv(1 << 20):
+            pass
+
+
+CROWD = (pump, drain)
+
+
+def is_recorded(database: Database, delivery_id: str) -> bool:
+    with database.read() as connection:
+        return deliveries.find(connection, delivery_id) is not None
