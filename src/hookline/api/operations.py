@@ -6,6 +6,7 @@ from hookline.api.endpoint import Handler
 from hookline.api.executions import ExecutionOperations
 from hookline.api.pipelines import PipelineOperations
 from hookline.api.services import Services
+from hookline.api.tagging import TagOperations
 from hookline.api.webhooks import WebhookOperations
 
 
@@ -14,6 +15,7 @@ def operations(services: Services) -> Mapping[str, Handler]:
     webhooks = WebhookOperations(services)
     pipelines = PipelineOperations(services)
     executions = ExecutionOperations(services)
+    tagging = TagOperations(services)
     return {
         "PutWebhook": webhooks.put_webhook,
         "ListWebhooks": webhooks.list_webhooks,
@@ -28,4 +30,7 @@ def operations(services: Services) -> Mapping[str, Handler]:
         "ListPipelineExecutions": executions.list_pipeline_executions,
         "GetPipelineState": executions.get_pipeline_state,
         "ListActionExecutions": executions.list_action_executions,
+        "TagResource": tagging.tag_resource,
+        "UntagResource": tagging.untag_resource,
+        "ListTagsForResource": tagging.list_tags_for_resource,
     }

@@ -94,6 +94,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self._deadline = None
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        """Send also a head that nothing follows: the answer to HEAD."""
+        self._output.flush()
+        super().on_response_complete()
+
     def send_400_response(self, msg: str) -> None:
         """Tell a sender of too many headers so, and others that they speak no HTTP."""
         if self._is_over():
@@ -124,10 +129,14 @@ class BoundedProtocol(HttpToolsProtocol):
         self._timer = self.loop.call_later(LINGER_S, self._output.end)
         return True
 
+    def _owes_an_answer(self) -> bool:
+        """Whether an earlier request than the one that comes in is not yet answered."""
+        return self._in_headers and self.cycle is not None and not self.cycle.response_complete
+
     def _check_time(self) -> None:
         now = self.loop.time()
-        if self.flow.read_paused and self._deadline is not None:
-            # It is we who do not read.
+        if self._deadline is not None and (self.flow.read_paused or self._owes_an_answer()):
+            # It is we who are slow.
             self._deadline = now + HEADER_TIMEOUT_S
         if self._deadline is not None and now >= self._deadline:
             self._output.end()
@@ -167,11 +176,15 @@ class OneWrite:
             return
         self._transport.write(data)
 
-    def close(self) -> None:
-        """Send what is kept, and close, at once or when the sender does."""
+    def flush(self) -> None:
+        """Send what is kept."""
         if self._head:
             self._transport.write(self._head)
             self._head = b""
+
+    def close(self) -> None:
+        """Send what is kept, and close, at once or when the sender does."""
+        self.flush()
         if self.is_closing():
             return
         if self._must_linger():

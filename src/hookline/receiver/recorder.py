@@ -86,7 +86,8 @@ class Recorder:
     def _patience(self) -> float:
         if self._stopping:
             return 0.05
-        return min(self._lazy.due_in(), self._retention.due_in())
+        figures = max(0.0, self._metrics_due - time.monotonic()) if self._counted else 3600.0
+        return min(self._lazy.due_in(), self._retention.due_in(), figures)
 
     def _keep_house(self) -> None:
         now = time.monotonic()

@@ -60,6 +60,12 @@ def find(connection: Connection, seal: Seal, scope: Scope, name: str) -> Webhook
     return None if row is None else _webhook(row, seal)
 
 
+def exists(connection: Connection, scope: Scope, name: str) -> bool:
+    """Whether there is a webhook of this name."""
+    query = select(webhooks.c.id).where(_is(scope, name))
+    return connection.execute(query).first() is not None
+
+
 def find_by_token(connection: Connection, seal: Seal, token: str) -> Webhook | None:
     """The webhook whose URL holds `token`."""
     query = select(webhooks).where(webhooks.c.token_hash == token_hash(token))

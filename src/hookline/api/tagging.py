@@ -1,0 +1,74 @@
+"""TagResource, UntagResource, ListTagsForResource."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection
+
+from hookline.api import tags as api_tags
+from hookline.api.services import Services
+from hookline.errors import InvalidArnException, ResourceNotFoundException
+from hookline.model import Scope
+from hookline.store import pipelines, tags, webhooks
+
+_PAGE = 100
+
+
+class TagOperations:
+    """The operations on tags of pipelines and webhooks."""
+
+    def __init__(self, services: Services) -> None:
+        self._database = services.database
+        self._page_tokens = services.page_tokens
+
+    def tag_resource(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Add tags, or give those that are there new values."""
+        arn = parameters["resourceArn"]
+        added = api_tags.checked(parameters["tags"])
+        with self._database.write() as connection:
+            _check_resource(connection, scope, arn)
+            together = tags.of(connection, [arn])[arn] | added
+            tags.replace(connection, arn, api_tags.checked(api_tags.listed(together)))
+        return {}
+
+    def untag_resource(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Remove tags; one that is not there is no error."""
+        arn = parameters["resourceArn"]
+        with self._database.write() as connection:
+            _check_resource(connection, scope, arn)
+            kept = tags.of(connection, [arn])[arn]
+            for key in parameters["tagKeys"]:
+                kept.pop(key, None)
+            tags.replace(connection, arn, kept)
+        return {}
+
+    def list_tags_for_resource(
+        self, scope: Scope, parameters: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """A page of a resource's tags by key."""
+        operation = "ListTagsForResource"
+        arn, token = parameters["resourceArn"], parameters.get("nextToken")
+        limit = parameters.get("maxResults", _PAGE)
+        with self._database.read() as connection:
+            _check_resource(connection, scope, arn)
+            after = token and self._page_tokens.decode(scope, operation, token)
+            found = tags.of(connection, [arn])[arn]
+        following = {key: value for key, value in found.items() if not after or key > after}
+        shown = dict(list(following.items())[:limit])
+        answer: dict[str, Any] = {"tags": api_tags.listed(shown)}
+        if len(following) > limit:
+            answer["nextToken"] = self._page_tokens.encode(scope, operation, [*shown][-1])
+        return answer
+
+
+def _check_resource(connection: Connection, scope: Scope, arn: str) -> None:
+    """Refuse what is no pipeline or webhook of the scope."""
+    match arn.split(":"):
+        case ["arn", "aws", "codepipeline", region, account, name]:
+            exists = pipelines.find(connection, scope, name) is not None
+        case ["arn", "aws", "codepipeline", region, account, "webhook", name]:
+            exists = webhooks.exists(connection, scope, name)
+        case _:
+            raise InvalidArnException(f"'{arn}' is not the ARN of a pipeline or webhook")
+    if scope != Scope(account, region) or not exists:
+        raise ResourceNotFoundException(f"There is no pipeline or webhook with the ARN '{arn}'")

@@ -1,0 +1,166 @@
+"""What is old is forgotten, in small steps, on both databases."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, update
+
+from hookline.executions.start import Start, start
+from hookline.model import ExecutionStatus, Pipeline, Scope, Trigger, Verdict, new_id
+from hookline.receiver import retention
+from hookline.receiver.retention import Limits, Retention
+from hookline.store import deliveries, executions, pipelines
+from hookline.store.database import Database
+from hookline.store.deliveries import Delivery
+from hookline.store.tables import dedupe, stage_executions
+from hookline.store.tables import deliveries as delivery_table
+from hookline.store.tables import executions as execution_table
+
+DAY = 86_400.0
+LIMITS = Limits(
+    delivery_days=30.0, delivery_count=1_000_000, execution_days=365.0, dedupe_window=300.0
+)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url)
+    database.migrate()
+    yield database
+    database.close()
+
+
+def delivery(age: float) -> Delivery:
+    """A delivery of so many seconds ago, with the id that it had got then."""
+    moment = time.time() - age
+    return Delivery(
+        id=deliveries.first_id_at(moment) + new_id()[13:],
+        webhook_id=1,
+        received_at=moment,
+        verdict=Verdict.STARTED,
+        remote="127.0.0.1",
+        headers={},
+        trace={},
+        body_size=2,
+        body=b"{}",
+    )
+
+
+def insert(database: Database, ages: list[float]) -> list[str]:
+    made = [delivery(age) for age in ages]
+    with database.write() as connection:
+        deliveries.insert(connection, made)
+    return [item.id for item in made]
+
+
+def count(database: Database, table: Any) -> int:
+    with database.read() as connection:
+        return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+
+
+def kept(database: Database) -> set[str]:
+    with database.read() as connection:
+        return set(connection.execute(select(delivery_table.c.id)).scalars())
+
+
+def test_deliveries_go_by_their_age(database: Database) -> None:
+    old = insert(database, [31 * DAY, 30 * DAY + 60])
+    young = insert(database, [30 * DAY - 60, DAY, 0.0])
+    Retention(database, LIMITS).step()
+    assert kept(database) == set(young)
+    assert not kept(database) & set(old)
+
+
+def test_deliveries_go_by_their_count_the_oldest_first(database: Database) -> None:
+    ids = insert(database, [float(age) for age in range(50, 0, -1)])
+    Retention(database, _limits(delivery_count=20)).step()
+    assert kept(database) == set(ids[-20:])
+    Retention(database, _limits(delivery_count=20)).step()
+    assert kept(database) == set(ids[-20:])
+
+
+def test_a_step_is_small_and_the_next_one_soon_until_all_is_forgotten(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "_STEP", 10)
+    insert(database, [40 * DAY + age for age in range(25)] + [0.0])
+    keeping = Retention(database, LIMITS)
+    left, soon = [], []
+    for _ in range(4):
+        keeping.step()
+        left.append(count(database, delivery_table))
+        soon.append(keeping.due_in() < 2)
+    assert left == [16, 6, 1, 1]
+    assert soon == [True, True, False, False]
+
+
+def test_t10_events_are_forgotten_when_they_count_no_more(database: Database) -> None:
+    now = time.time()
+    with database.write() as connection:
+        deliveries.claim_events(connection, {b"a" * 32: "1"}, now - 301, 300.0)
+        deliveries.claim_events(connection, {b"b" * 32: "2"}, now - 200, 300.0)
+    Retention(database, LIMITS).step()
+    with database.read() as connection:
+        assert connection.execute(select(dedupe.c.execution_id)).scalars().all() == ["2"]
+
+
+def test_executions_go_when_they_ended_long_ago_with_all_of_theirs(
+    database: Database, make_pipeline: Callable[[], Pipeline]
+) -> None:
+    pipeline = make_pipeline()
+    names = [new_id() for _ in range(4)]
+    with database.write() as connection:
+        start(connection, pipeline, [Start(name, Trigger("Webhook", "arn"), ()) for name in names])
+    ended, recent, running, waiting = names
+    with database.write() as connection:
+        for name in (ended, recent):
+            executions.finish(connection, name, ExecutionStatus.SUCCEEDED)
+        for name in (ended, running):
+            connection.execute(
+                update(execution_table)
+                .where(execution_table.c.id == name)
+                .values(updated_at=time.time() - 366 * DAY)
+            )
+        stages = list(connection.execute(select(stage_executions.c.execution_id)).scalars())
+    Retention(database, LIMITS).step()
+    with database.read() as connection:
+        left = set(connection.execute(select(execution_table.c.id)).scalars())
+        now = list(connection.execute(select(stage_executions.c.execution_id)).scalars())
+    assert left == {recent, running, waiting}
+    assert now == [name for name in stages if name != ended]
+
+
+@pytest.fixture
+def make_pipeline(database: Database) -> Callable[[], Pipeline]:
+    def make() -> Pipeline:
+        kind = {"category": "Source", "owner": "ThirdParty", "provider": "GitHub", "version": "1"}
+        stages = [
+            {"name": name, "actions": [{"name": "App", "actionTypeId": kind}]}
+            for name in ("Source", "Build")
+        ]
+        with database.write() as connection:
+            made = pipelines.create(
+                connection, Scope("000000000000", "us-east-1"), {"name": "p", "stages": stages}
+            )
+        assert made is not None
+        return made
+
+    return make
+
+
+def _limits(**changed: Any) -> Limits:
+    return Limits(
+        **{
+            name: changed.get(name, getattr(LIMITS, name))
+            for name in ("delivery_days", "delivery_count", "execution_days", "dedupe_window")
+        }
+    )
+
+
+def test_nothing_is_due_at_once_and_a_rest_is_long(database: Database) -> None:
+    keeping = Retention(database, LIMITS)
+    assert 0 < keeping.due_in() <= 1
+    keeping.rest()
+    assert 50 < keeping.due_in() <= 60

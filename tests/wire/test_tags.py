@@ -1,0 +1,79 @@
+"""Tags of pipelines and webhooks, through boto3."""
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from support.tenant import Tenant
+
+
+def code_of(error: pytest.ExceptionInfo[ClientError]) -> Any:
+    return error.value.response["Error"]["Code"]
+
+
+def arns(tenant: Tenant) -> tuple[str, str]:
+    pipeline = tenant.pipeline()
+    webhook = tenant.webhook(pipeline)
+    account = webhook["arn"].split(":")[4]
+    return f"arn:aws:codepipeline:{tenant.region}:{account}:{pipeline}", webhook["arn"]
+
+
+def tags_of(tenant: Tenant, arn: str) -> dict[str, str]:
+    pages = tenant.client.get_paginator("list_tags_for_resource").paginate(
+        resourceArn=arn, PaginationConfig={"PageSize": 2}
+    )
+    return {tag["key"]: tag["value"] for page in pages for tag in page["tags"]}
+
+
+def test_tags_are_added_changed_listed_by_page_and_removed(tenant: Tenant) -> None:
+    for arn in arns(tenant):
+        wanted = {f"key-{number}": str(number) for number in range(5)}
+        given = [{"key": key, "value": value} for key, value in wanted.items()]
+        tenant.client.tag_resource(resourceArn=arn, tags=given)
+        tenant.client.tag_resource(resourceArn=arn, tags=[{"key": "key-0", "value": "new"}])
+        assert tags_of(tenant, arn) == {**wanted, "key-0": "new"}
+        tenant.client.untag_resource(resourceArn=arn, tagKeys=["key-0", "key-1", "absent"])
+        assert tags_of(tenant, arn) == {f"key-{number}": str(number) for number in (2, 3, 4)}
+
+
+def test_p2_tags_of_a_webhook_are_seen_in_the_list_and_end_with_it(tenant: Tenant) -> None:
+    _, arn = arns(tenant)
+    tenant.client.tag_resource(resourceArn=arn, tags=[{"key": "team", "value": "red"}])
+    [listed] = [item for item in tenant.client.list_webhooks()["webhooks"] if item["arn"] == arn]
+    assert listed["tags"] == [{"key": "team", "value": "red"}]
+    tenant.client.delete_webhook(name=listed["definition"]["name"])
+    with pytest.raises(ClientError) as error:
+        tenant.client.list_tags_for_resource(resourceArn=arn)
+    assert code_of(error) == "ResourceNotFoundException"
+
+
+@pytest.mark.parametrize(
+    ("arn", "code"),
+    [
+        ("arn:aws:codepipeline:{region}:000000000000:absent", "ResourceNotFoundException"),
+        ("arn:aws:codepipeline:{region}:000000000000:webhook:absent", "ResourceNotFoundException"),
+        ("arn:aws:codepipeline:eu-west-9:000000000000:absent", "ResourceNotFoundException"),
+        ("arn:aws:codepipeline:{region}:000000000000:rule:x", "InvalidArnException"),
+        ("arn:aws:codebuild:{region}:000000000000:absent", "ValidationException"),
+    ],
+)
+def test_an_arn_of_nothing_is_refused(tenant: Tenant, arn: str, code: str) -> None:
+    with pytest.raises(ClientError) as error:
+        tenant.client.list_tags_for_resource(resourceArn=arn.format(region=tenant.region))
+    assert code_of(error) == code
+
+
+def test_p8_tags_have_their_limits(tenant: Tenant) -> None:
+    arn, _ = arns(tenant)
+    many = [{"key": f"key-{number}", "value": ""} for number in range(51)]
+    with pytest.raises(ClientError) as error:
+        tenant.client.tag_resource(resourceArn=arn, tags=many)
+    assert code_of(error) == "TooManyTagsException"
+    with pytest.raises(ClientError) as error:
+        tenant.client.tag_resource(resourceArn=arn, tags=[{"key": "aws:x", "value": ""}])
+    assert code_of(error) == "InvalidTagsException"
+    tenant.client.tag_resource(resourceArn=arn, tags=many[:50])
+    with pytest.raises(ClientError) as error:
+        tenant.client.tag_resource(resourceArn=arn, tags=[{"key": "one-more", "value": ""}])
+    assert code_of(error) == "TooManyTagsException"
