@@ -33,6 +33,7 @@ _OWNER, _REPOSITORY = "octo-org", "hello"
 _PIPELINE, _WEBHOOK = "hello", "hello-push"
 _READY_S, _FINISH_S = 30.0, 30.0
 _REFRESH_S = 0.1
+_RECORDED_S = 5.0
 _LOG_LINES = 8
 _STYLES = {"Succeeded": "green", "Failed": "red", "InProgress": "yellow"}
 
@@ -136,15 +137,11 @@ class _Demo:
         for column in ("delivery", "HTTP", "verdict", "why"):
             table.add_column(column)
         database = Database(self._settings.database)
-        with database.read() as connection:
-            for item in sent:
-                kept = deliveries.find(connection, item.reply.content["deliveryId"])
-                table.add_row(
-                    item.what,
-                    str(item.reply.status),
-                    item.reply.content["outcome"],
-                    "not recorded" if kept is None else _why(kept),
-                )
+        for item in sent:
+            kept = _recorded(database, item.reply.content["deliveryId"])
+            table.add_row(
+                item.what, str(item.reply.status), item.reply.content["outcome"], _why(kept)
+            )
         database.close()
         self._console.print(table)
 
@@ -178,6 +175,19 @@ class _Sent:
     @property
     def as_expected(self) -> bool:
         return self.reply.content.get("outcome") == self.expected
+
+
+def _recorded(database: Database, delivery_id: str) -> deliveries.Delivery:
+    # What starts nothing is recorded within a second after its answer.
+    deadline = time.monotonic() + _RECORDED_S
+    while True:
+        with database.read() as connection:
+            found = deliveries.find(connection, delivery_id)
+        if found is not None:
+            return found
+        if time.monotonic() > deadline:
+            raise HooklineError(f"Delivery {delivery_id} was not recorded")
+        time.sleep(_REFRESH_S)
 
 
 def _why(delivery: deliveries.Delivery) -> str:

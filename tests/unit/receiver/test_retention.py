@@ -81,6 +81,28 @@ def test_deliveries_go_by_their_count_the_oldest_first(database: Database) -> No
     assert kept(database) == set(ids[-20:])
 
 
+def test_the_count_is_not_taken_again_while_there_is_more_to_forget(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "_STEP", 10)
+    counted = []
+    count_once = deliveries.oldest_of_newest
+
+    def counting(*arguments: Any) -> str | None:
+        counted.append(arguments)
+        return count_once(*arguments)
+
+    monkeypatch.setattr(deliveries, "oldest_of_newest", counting)
+    ids = insert(database, [float(age) for age in range(55, 0, -1)])
+    keeping = Retention(database, _limits(delivery_count=20))
+    for _ in range(4):
+        keeping.step()
+    assert len(counted) == 1
+    keeping.step()
+    assert len(counted) == 2
+    assert kept(database) == set(ids[-20:])
+
+
 def test_a_step_is_small_and_the_next_one_soon_until_all_is_forgotten(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,9 +163,8 @@ def make_pipeline(database: Database) -> Callable[[], Pipeline]:
             for name in ("Source", "Build")
         ]
         with database.write() as connection:
-            made = pipelines.create(
-                connection, Scope("000000000000", "us-east-1"), {"name": "p", "stages": stages}
-            )
+            declared = {"name": "p", "stages": stages, "executionMode": "PARALLEL"}
+            made = pipelines.create(connection, Scope("000000000000", "us-east-1"), declared)
         assert made is not None
         return made
 
