@@ -141,7 +141,8 @@ class Settings:
         10_000_000
     )
     execution_retention_days: Annotated[
-        float, Setting("days that finished executions are kept", _positive)
+        float,
+        Setting("days that finished executions, their artifacts and logs are kept", _positive),
     ] = 365.0
     dedupe_window: Annotated[
         float, Setting("seconds in which the same event starts one execution only", _positive)

@@ -101,6 +101,7 @@ def engine(settings: Settings) -> None:
             time_limit=settings.action_timeout,
             max_log=settings.max_log,
         ),
+        kept_days=settings.execution_retention_days,
     )
     _on_stop_signal(running.stop)
     running.run(ready=state.beat, beat=state.beat)

@@ -8,6 +8,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -76,15 +77,19 @@ class ArtifactStore:
             finally:
                 remove(fresh)
 
-    def delete(self, prefix: str) -> None:
-        """Delete every artifact whose key lies under the folder `prefix`.
+    def forget(self, before: datetime) -> int:
+        """Delete the artifacts stored before `before`; how many.
 
         Raises:
             ActionError: the store can't be written.
         """
-        with _failing(f"The artifacts under {prefix} could not be deleted"):
-            for batch in obstore.list(self._store, prefix):
-                obstore.delete(self._store, [entry["path"] for entry in batch])
+        forgotten = 0
+        with _failing("Old artifacts could not be deleted"):
+            for batch in obstore.list(self._store):
+                old = [entry["path"] for entry in batch if entry["last_modified"] < before]
+                obstore.delete(self._store, old)
+                forgotten += len(old)
+        return forgotten
 
 
 class _Reader(io.RawIOBase):

@@ -12,7 +12,7 @@ from hookline.store.database import Database
 _STEP = 500
 _FIRST_S = 1.0
 _DAY_S = 86_400.0
-# So that 2,500 of each kind can go in a second, which is more than one machine is likely to take.
+# So that more can go in a second than is likely to come.
 _PAUSE_S = 0.2
 _REST_S = 60.0
 

@@ -2,7 +2,9 @@ import gzip
 import io
 import os
 import tarfile
+import time
 import tracemalloc
+from datetime import UTC, datetime
 from pathlib import Path
 
 import obstore
@@ -228,14 +230,14 @@ def test_a_large_file_is_not_read_into_memory(store: ArtifactStore, tmp_path: Pa
     assert (target / "large").stat().st_size == size
 
 
-def test_artifacts_of_an_execution_are_deleted_by_their_folder(
-    store: ArtifactStore, source: Path
-) -> None:
+def test_artifacts_are_forgotten_by_age(store: ArtifactStore, source: Path) -> None:
     store.pack("1/first/a", source)
+    between = datetime.now(UTC)
+    time.sleep(0.05)
     store.pack("1/second/a", source)
 
-    store.delete("1/first")
-
-    with pytest.raises(ActionError, match="not there"):
-        store.unpack("1/first/a", source.parent / "gone")
+    assert store.forget(between) == 1
     store.unpack("1/second/a", source.parent / "kept")
+    with pytest.raises(ActionError, match="it is not there"):
+        store.unpack("1/first/a", source.parent / "forgotten")
+    assert store.forget(between) == 0
