@@ -1,8 +1,10 @@
 """HTTP/1.1 as uvicorn and httptools speak it, with the bounds that the open internet needs."""
 
 import asyncio
+import functools
+import resource
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -12,6 +14,7 @@ HEADER_TIMEOUT_S = 10.0
 # Somewhat more than the receiver's own patience, which ends with an answer.
 BODY_TIMEOUT_S = 40.0
 LINGER_S = 5.0
+_DESCRIPTORS = 16_384
 # The parser shows a header when it is complete; until then its bytes are counted as they come,
 # with those between names and values.
 _RAW_HEADER_BYTES = 2 * HEADER_BYTES
@@ -27,13 +30,31 @@ class HeadersTooLargeError(Exception):
     """A request has more headers, or longer ones, than are taken."""
 
 
+@functools.cache
+def connection_limit() -> int:
+    """How many connections this process keeps that wait for their senders.
+
+    It is half of what the process may open, so that there is always room for new ones. Systems
+    set that low, for programs of another time, and let it be raised.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < enough:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (enough, hard))
+    return enough // 2
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """Refuses more than 100 headers or 32 KB of them, and waits for a sender only so long.
 
     A request has 10 s to send its headers and 40 s for its body, whether somebody reads it or not.
     Memory and connections that a sender can take before it is known are bounded so. One that is
     answered before it has sent all can still read the answer: what it sends is thrown away for 5 s.
+    When there are too many connections, the one that has kept us waiting longest is closed.
     """
+
+    # The connections whose senders are awaited, since when in their order.
+    _waiting: ClassVar[dict["BoundedProtocol", None]] = {}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # uvicorn's own annotation
         """Begin to count and to wait."""
@@ -44,10 +65,16 @@ class BoundedProtocol(HttpToolsProtocol):
         self._timer = self.loop.call_later(HEADER_TIMEOUT_S, self._check_time)
         self._output = OneWrite(transport, self._linger)
         super().connection_made(self._output)  # type: ignore[arg-type] # it acts as one
+        self._waiting[self] = None
+        while len(self._waiting) > connection_limit():
+            longest = next(iter(self._waiting))
+            del self._waiting[longest]
+            longest._output.end()  # noqa: SLF001 - one of us
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
         self._timer.cancel()
+        self._waiting.pop(self, None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -56,6 +83,8 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._is_new = False
         super().data_received(data)
+        if self._output.is_closing():
+            return
         if self._in_headers:
             # What came before a request's first byte is not its own.
             self._unparsed += 0 if self._is_new else len(data)
@@ -92,11 +121,14 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The whole request is there."""
         self._deadline = None
+        self._waiting.pop(self, None)
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """Send also a head that nothing follows: the answer to HEAD."""
         self._output.flush()
+        if not self._output.is_closing():
+            self._waiting[self] = None
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -169,6 +201,8 @@ class OneWrite:
 
     def write(self, data: bytes) -> None:
         """Send `data`, or keep it when it is the head of a final response."""
+        if self._is_closing:
+            return
         if self._head:
             data, self._head = self._head + data, b""
         elif data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 1"):

@@ -5,6 +5,7 @@ import os
 import selectors
 import socket
 import time
+import traceback
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -33,6 +34,8 @@ _BATCH = 256
 # Entries that nobody waits for are committed with the next that somebody waits for, or after this.
 _LAZY_DELAY_S = 0.2
 _LAZY_BATCH = 4_000
+_LAZY_RETRY_S = 1.0
+_LAZY_KEPT = 20_000
 _METRICS_EVERY_S = 1.0
 _PIPELINES_KEPT = 1_000
 
@@ -128,7 +131,10 @@ class Recorder:
     def _commit_waiting(self) -> None:
         count = min(_BATCH, len(self._waiting))
         batch = [self._waiting.popleft() for _ in range(count)]
-        recorded = self._commit([entry for entry, _ in batch])
+        entries = [entry for entry, _ in batch]
+        recorded = self._commit(entries) or [
+            _delivery(entry, Verdict.UNAVAILABLE) for entry in entries
+        ]
         answers: dict[_Worker, list[Recorded]] = defaultdict(list)
         for (_, worker), delivery in zip(batch, recorded, strict=True):
             answers[worker].append(
@@ -139,23 +145,46 @@ class Recorder:
 
     def _commit_lazy(self) -> None:
         while self._lazy:
-            self._commit(self._lazy.take(_LAZY_BATCH))
+            entries = self._lazy.take(_LAZY_BATCH)
+            if self._commit(entries) is None and not self._stopping:
+                self._lazy.put_back(entries)
+                return
 
-    def _commit(self, entries: Sequence[Entry]) -> list[Delivery]:
+    def _commit(self, entries: Sequence[Entry]) -> list[Delivery] | None:
+        """Record entries; None when the store can't be reached now."""
         began = time.perf_counter()
         self._counted = True
         try:
             with self._database.write() as connection:
                 recorded = record(connection, entries, self._window)
-        except Exception as error:  # noqa: BLE001 - whatever it was, the senders must get an answer
-            _log.error("deliveries not recorded", count=len(entries), reason=_reason(error))
+        except StoreUnavailableError as error:
+            _log.error("deliveries not recorded", count=len(entries), reason=error.message)
             self._metrics.failed()
-            return [_delivery(entry, Verdict.UNAVAILABLE) for entry in entries]
+            return None
+        except Exception as error:  # noqa: BLE001 - whatever it was, the senders must get an answer
+            return self._commit_each(entries, error)
         took = time.perf_counter() - began
         self._metrics.committed(entries, [item.verdict.name for item in recorded], took)
         for delivery in recorded:
             _log_delivery(delivery)
         return recorded
+
+    def _commit_each(self, entries: Sequence[Entry], error: Exception) -> list[Delivery]:
+        """Record entries one by one, as one of them can't be: the others must not suffer for it."""
+        if len(entries) > 1:
+            return [
+                delivery
+                for entry in entries
+                for delivery in self._commit([entry]) or [_delivery(entry, Verdict.UNAVAILABLE)]
+            ]
+        _log.error(
+            "delivery not recorded",
+            delivery=entries[0].delivery_id,
+            reason=type(error).__name__,
+            stack="".join(traceback.format_tb(error.__traceback__)),
+        )
+        self._metrics.failed()
+        return [_delivery(entries[0], Verdict.UNAVAILABLE)]
 
 
 class _Worker:
@@ -188,6 +217,7 @@ class _Lazy:
         self._others: deque[Entry] = deque()
         self._refused: dict[int, deque[Entry]] = {}
         self._due = 0.0
+        self._failed_until = 0.0
 
     def __bool__(self) -> bool:
         return bool(self._others or self._refused)
@@ -210,7 +240,18 @@ class _Lazy:
         return max(0.0, self._due - time.monotonic()) if self else 3600.0
 
     def is_due(self) -> bool:
-        return bool(self) and (time.monotonic() >= self._due or len(self._others) >= _LAZY_BATCH)
+        if time.monotonic() >= self._due:
+            return bool(self)
+        # After a failure a full batch waits, too.
+        return self._failed_until < time.monotonic() and len(self._others) >= _LAZY_BATCH
+
+    def put_back(self, entries: Sequence[Entry]) -> None:
+        """Keep entries whose commit failed for another try; of too many, the newest."""
+        for entry in entries:
+            self.add(entry)
+        while len(self._others) > _LAZY_KEPT:
+            self._others.popleft()
+        self._due = self._failed_until = time.monotonic() + _LAZY_RETRY_S
 
     def take(self, limit: int) -> list[Entry]:
         taken = [self._others.popleft() for _ in range(min(limit, len(self._others)))]

@@ -1,9 +1,11 @@
 """The bounds of the HTTP protocol, on real sockets, with patience cut short."""
 
 import asyncio
+import resource
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -67,6 +69,8 @@ def serve(app: App, peer: Peer) -> Any:
             return await work
         finally:
             server.close()
+            # The server's ends of the connections learn that they are closed.
+            await asyncio.sleep(0.05)
 
     return asyncio.run(run())
 
@@ -201,6 +205,40 @@ def test_headers_that_come_in_many_small_pieces_are_accepted() -> None:
             return sending.recv(65_536)
 
     assert serve(App(), peer).endswith(b"ok")
+
+
+@pytest.mark.parametrize("begin", [b"", b"POST / HTTP/1.1\r\n", BODY, WHOLE])
+def test_many_that_keep_us_waiting_do_not_keep_others_out(
+    monkeypatch: pytest.MonkeyPatch, begin: bytes
+) -> None:
+    monkeypatch.setattr(protocol, "connection_limit", lambda: 20)
+
+    def peer(port: int) -> tuple[bytes, int]:
+        crowd = [connected(port) for _ in range(50)]
+        for sending in crowd:
+            # Some are closed already.
+            with suppress(OSError):
+                sending.sendall(begin)
+        with connected(port) as sending:
+            sending.sendall(WHOLE)
+            received = sending.recv(65_536)
+        left = len(BoundedProtocol._waiting)
+        for sending in crowd:
+            sending.close()
+        return received, left
+
+    received, left = serve(App(), peer)
+    assert received.endswith(b"ok")
+    # Those that are being answered just now are not counted when they come.
+    assert left <= 40
+    assert not BoundedProtocol._waiting
+
+
+def test_as_many_files_as_connections_need_may_be_opened() -> None:
+    protocol.connection_limit.cache_clear()
+    limit = protocol.connection_limit()
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert 0 < 2 * limit <= soft
 
 
 def test_t12_a_slow_body_is_408(monkeypatch: pytest.MonkeyPatch) -> None:

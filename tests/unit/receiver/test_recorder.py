@@ -1,15 +1,19 @@
 """`record` on both databases: each event once, each delivery once, whatever is sent again."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 import pytest
 
+from hookline.errors import StoreUnavailableError
 from hookline.model import Authentication, Scope, Verdict, Webhook, new_id
 from hookline.receiver.entries import Entry, Frames, Start, decode_entries, frame
-from hookline.receiver.recorder import record
+from hookline.receiver.recorder import Recorder, record
+from hookline.receiver.retention import Limits
 from hookline.sealing import Seal
-from hookline.store import executions, pipelines, webhooks
+from hookline.store import deliveries, executions, pipelines, webhooks
 from hookline.store.database import Database
 from hookline.store.deliveries import Delivery
 
@@ -113,3 +117,40 @@ def test_frames_are_cut_right_wherever_the_stream_is_split() -> None:
             for content in frames.feed(stream[start : start + size])
         ]
         assert found == batches
+
+
+@pytest.fixture
+def recorder(database: Database, tmp_path: Path) -> Recorder:
+    return Recorder(database, Limits(30, 1_000, 365, 300.0), tmp_path)
+
+
+def test_one_delivery_that_cannot_be_recorded_does_not_harm_the_others(recorder: Recorder) -> None:
+    # No column of either database takes the size.
+    bad = msgspec.structs.replace(entry(), body_size=2**70)
+    recorded = recorder._commit([entry(), bad, entry()])
+    assert recorded is not None
+    assert [delivery.verdict for delivery in recorded] == [
+        Verdict.STARTED,
+        Verdict.UNAVAILABLE,
+        Verdict.STARTED,
+    ]
+
+
+def test_t14_what_nobody_waits_for_is_kept_while_the_store_is_away(
+    recorder: Recorder, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filtered = msgspec.structs.replace(entry(), start=None, verdict="FILTERED")
+    recorder._lazy.add(filtered)
+    with monkeypatch.context() as away:
+        away.setattr(database, "write", _away)
+        recorder._commit_lazy()
+    assert len(recorder._lazy) == 1
+    assert not recorder._lazy.is_due()
+    recorder._commit_lazy()
+    assert not recorder._lazy
+    with database.read() as connection:
+        assert deliveries.find(connection, filtered.delivery_id) is not None
+
+
+def _away() -> NoReturn:
+    raise StoreUnavailableError
