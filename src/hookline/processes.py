@@ -73,6 +73,7 @@ def recorder(settings: Settings) -> None:
     running = Recorder(Database(settings.database), limits, settings.data_dir)
     _on_stop_signal(running.stop)
     running.run()
+    running.close()
 
 
 def engine(settings: Settings) -> None:

@@ -83,6 +83,14 @@ class Recorder:
                 self._commit_lazy()
             self._keep_house()
 
+    def close(self) -> None:
+        """Hang up on all workers."""
+        for key in list(self._selector.get_map().values()):
+            if isinstance(key.fileobj, socket.socket):
+                key.fileobj.close()
+        os.close(self._wake)
+        self._selector.close()
+
     def _is_idle(self) -> bool:
         return len(self._selector.get_map()) == self._own and not self._waiting and not self._lazy
 

@@ -120,8 +120,10 @@ def test_frames_are_cut_right_wherever_the_stream_is_split() -> None:
 
 
 @pytest.fixture
-def recorder(database: Database, tmp_path: Path) -> Recorder:
-    return Recorder(database, Limits(30, 1_000, 365, 300.0), tmp_path)
+def recorder(database: Database, tmp_path: Path) -> Iterator[Recorder]:
+    recorder = Recorder(database, Limits(30, 1_000, 365, 300.0), tmp_path)
+    yield recorder
+    recorder.close()
 
 
 def test_one_delivery_that_cannot_be_recorded_does_not_harm_the_others(recorder: Recorder) -> None:
