@@ -139,10 +139,12 @@ class Recorder:
     def _commit_waiting(self) -> None:
         count = min(_BATCH, len(self._waiting))
         batch = [self._waiting.popleft() for _ in range(count)]
-        entries = [entry for entry, _ in batch]
-        recorded = self._commit(entries) or [
-            _delivery(entry, Verdict.UNAVAILABLE) for entry in entries
-        ]
+        recorded = self._commit([entry for entry, _ in batch])
+        if recorded is None:
+            # Who came meanwhile would wait as long for nothing.
+            batch += self._waiting
+            self._waiting.clear()
+            recorded = [_delivery(entry, Verdict.UNAVAILABLE) for entry, _ in batch]
         answers: dict[_Worker, list[Recorded]] = defaultdict(list)
         for (_, worker), delivery in zip(batch, recorded, strict=True):
             answers[worker].append(

@@ -50,21 +50,28 @@ class Targets:
 
     def kept(self, token: str) -> Target | None:
         """The target of a token, if it is at hand and surely still right."""
+        return self._at_hand(token)[1]
+
+    def _at_hand(self, token: str) -> tuple[bool, Target | None]:
+        """Whether it is known what the token leads to, and that; it may be nothing."""
         if self._state.generation != self._generation:
             self._generation = self._state.generation
             self._kept.clear()
             self._loading.clear()
         kept = self._kept.get(token)
         if kept is None or time.monotonic() - kept[0] > _MAX_AGE_S:
-            return None
-        return kept[1]
+            return False, None
+        return True, kept[1]
 
     async def find(self, token: str) -> Target | None:
         """The target of a URL's token; None when no webhook has it. Raises StoreUnavailableError.
 
         A token that Hookline never made is told by its check alone, without the store.
         """
-        return await self._load(token) if self._seal.is_token(token) else None
+        known, target = self._at_hand(token)
+        if known or not self._seal.is_token(token):
+            return target
+        return await self._load(token)
 
     async def _load(self, token: str) -> Target | None:
         loading = self._loading.get(token)

@@ -32,7 +32,7 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """A transaction that commits at the end, or not at all. Raises StoreUnavailableError.
 
-        On SQLite it takes the write lock at once and waits for it up to ten seconds.
+        On SQLite it takes the write lock at once and waits for it up to five seconds.
         """
         with (
             _unavailable(),

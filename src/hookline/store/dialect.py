@@ -20,7 +20,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 
 from hookline.errors import SettingsError
 
-_LOCK_PATIENCE_S = 10.0
+# GitHub waits ten seconds for an answer.
+_LOCK_PATIENCE_S = 5.0
 _LOCK_RETRY_S = 0.001
 _BUSY_TIMEOUT = f"PRAGMA busy_timeout={_LOCK_PATIENCE_S * 1_000:.0f}"
 # In pages: a checkpoint stops the writer for its time, so it comes every 32 MB and not every four.
