@@ -14,9 +14,10 @@ from hookline.jsonpath.errors import (
     PathNotFoundError,
     StepError,
 )
-from hookline.jsonpath.parser import MAX_DEPTH, MAX_LENGTH
-from hookline.jsonpath.path import Path, compile  # noqa: A004 - as in re.compile
+from hookline.jsonpath.parser import MAX_LENGTH, compile  # noqa: A004 - as in re.compile
+from hookline.jsonpath.path import Path
 from hookline.jsonpath.reading import MAX_VISITED
+from hookline.jsonpath.scanner import MAX_DEPTH
 
 __all__ = [
     "MAX_DEPTH",

@@ -1,21 +1,21 @@
-"""How a filter compares: which values are equal, which is less, what every operator means."""
+"""What a filter asks: whether a path is there, and how two values compare by each operator."""
 
 import json
 import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import partial
 from math import isfinite
 from operator import ge, gt, le, lt
 from typing import Any
 
-from hookline.jsonpath.errors import FunctionError, StepError
-from hookline.jsonpath.reading import Reading
+from hookline.jsonpath.errors import FunctionError, PathNotFoundError, StepError
+from hookline.jsonpath.path import Path
+from hookline.jsonpath.reading import Evaluate, Reading
 from hookline.jsonpath.regex import Regex
-from hookline.jsonpath.syntax import JsonLiteral
 from hookline.jsonpath.texts import number_text, scalar_text
 
-UNDEFINED = object()
-
+Predicate = Callable[[Any, Reading], bool]
 Test = Callable[[Any, Any, Reading], bool]
 
 _CHARACTERS_A_NODE = 100
@@ -24,15 +24,13 @@ _MATCHING_STEPS_A_NODE = 4_000
 _DECIMAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,9})?")
 _PATH_LIKE = re.compile(r"\s*[$@](?:[.\[]|\s*$)")
 _MAX_SIZE_DIGITS = 10
+_UNDEFINED = object()
+_KINDS = {dict: list, int: Decimal, float: Decimal}
 
 
-def _kind(value: Any) -> type | None:
-    """One Python type for each of JSON's, None for undefined and for regular expressions."""
-    if isinstance(value, list | dict | JsonLiteral):
-        return list
-    if isinstance(value, str | bool | None):
-        return type(value)
-    return Decimal if isinstance(value, int | float | Decimal) else None
+def _kind(value: Any) -> type:
+    """One Python type for each of JSON's; undefined and regular expressions have their own."""
+    return _KINDS.get(type(value), type(value))
 
 
 def _decimal(value: Any, reading: Reading) -> Decimal | None:
@@ -46,7 +44,7 @@ def _decimal(value: Any, reading: Reading) -> Decimal | None:
     return Decimal(value) if _kind(value) is Decimal else None
 
 
-def equal(left: Any, right: Any, reading: Reading) -> bool:
+def _equal(left: Any, right: Any, reading: Reading) -> bool:
     """`==`, where the left value's type decides how the right one is read."""
     kind = _kind(left)
     if kind is str:
@@ -56,12 +54,8 @@ def equal(left: Any, right: Any, reading: Reading) -> bool:
         number = _decimal(left, reading)
         return number is not None and number == _decimal(right, reading)
     if kind is list:
-        return not isinstance(left, JsonLiteral) and _same(left, _plain(right), reading)
-    return kind is not None and left is right
-
-
-def _plain(value: Any) -> Any:
-    return value.value if isinstance(value, JsonLiteral) else value
+        return _same(left, right, reading)
+    return left is right is not _UNDEFINED
 
 
 def _same(left: Any, right: Any, reading: Reading) -> bool:
@@ -74,26 +68,28 @@ def _same(left: Any, right: Any, reading: Reading) -> bool:
 
 
 def _identical(left: Any, right: Any, reading: Reading) -> bool:
-    return _kind(left) is _kind(right) and equal(left, right, reading)
+    return _kind(left) is _kind(right) and _equal(left, right, reading)
 
 
 def _ordered(holds: Callable[[Any, Any], bool]) -> Test:
     """A test that is false unless both values are numbers or both are strings."""
 
     def test(left: Any, right: Any, reading: Reading) -> bool:
-        if isinstance(left, str) and isinstance(right, str):
-            reading.spend((len(left) + len(right)) // _CHARACTERS_A_NODE)
-            return holds(_utf16(left), _utf16(right))
-        if _kind(left) is not Decimal or _kind(right) is not Decimal:
+        order = _ORDERS.get(_kind(left))
+        if order is None or _kind(left) is not _kind(right):
             return False
-        number, other = _decimal(left, reading), _decimal(right, reading)
-        return number is not None and other is not None and holds(number, other)
+        ours, theirs = order(left, reading), order(right, reading)
+        return ours is not None and theirs is not None and holds(ours, theirs)
 
     return test
 
 
-def _utf16(text: str) -> bytes:
+def _utf16(text: str, reading: Reading) -> bytes:
+    reading.spend(len(text) // _CHARACTERS_A_NODE)
     return text.encode("utf-16-be", "surrogatepass")
+
+
+_ORDERS: dict[type, Callable[[Any, Reading], Any]] = {str: _utf16, Decimal: _decimal}
 
 
 def _elements(value: Any, reading: Reading) -> list[Any] | None:
@@ -101,45 +97,38 @@ def _elements(value: Any, reading: Reading) -> list[Any] | None:
 
     Strings that look like paths become undefined, since Jayway takes them for paths.
     """
-    value = _plain(value)
     if not isinstance(value, list):
         return None
     reading.spend(len(value))
     if any(isinstance(each, list | dict) for each in value):
         raise FunctionError("a filter can't look into a list that holds lists or objects")
-    return [UNDEFINED if isinstance(e, str) and _PATH_LIKE.match(e) else e for e in value]
+    return [_UNDEFINED if isinstance(e, str) and _PATH_LIKE.match(e) else e for e in value]
 
 
-def _in(left: Any, right: Any, reading: Reading, *, wanted: bool = True) -> bool:
+def _among(left: Any, right: Any, reading: Reading, *, wanted: bool = True) -> bool:
     elements = _elements(right, reading)
     if elements is None:
         return False
-    return any(equal(left, each, reading) for each in elements) is wanted
-
-
-def _not_in(left: Any, right: Any, reading: Reading) -> bool:
-    return _in(left, right, reading, wanted=False)
+    return any(_equal(left, each, reading) for each in elements) is wanted
 
 
 def _contains(left: Any, right: Any, reading: Reading) -> bool:
     if isinstance(left, str) and isinstance(right, str):
         reading.spend(len(left) // _CHARACTERS_A_NODE)
         return right in left
-    return _in(right, left, reading)
+    return _among(right, left, reading)
 
 
 def _has_size(left: Any, right: Any, reading: Reading) -> bool:
     number = _decimal(right, reading) if _kind(right) is Decimal else None
-    left = _plain(left)
     if number is None or number.adjusted() > _MAX_SIZE_DIGITS or _kind(left) not in {str, list}:
         return False
     if isinstance(left, str):
-        return len(_utf16(left)) // 2 == int(number)
+        return len(_utf16(left, reading)) // 2 == int(number)
     return int(number) == (len(left) if isinstance(left, list) else -1)
 
 
 def _is_empty(left: Any, right: Any, _: Reading) -> bool:
-    left = _plain(left)
     if _kind(left) not in {str, list}:
         return False
     if not isinstance(right, bool):
@@ -157,7 +146,7 @@ def _on_lists(holds: Callable[[Iterator[bool]], bool]) -> Test:
         if ours is None or theirs is None:
             return False
         reading.spend(len(ours) * len(theirs))
-        return holds(any(equal(one, each, reading) for each in theirs) for one in ours)
+        return holds(any(_equal(one, each, reading) for each in theirs) for one in ours)
 
     return test
 
@@ -181,21 +170,20 @@ def _not(test: Test) -> Test:
     return lambda left, right, reading: not test(left, right, reading)
 
 
-# Known words that can't be given what they want in a path's text.
-_NEVER = ("all", "type", "matches")
-
-OPERATORS: dict[str, Test] = {
-    "==": equal,
-    "!=": _not(equal),
+_EQUALITIES: dict[str, Test] = {
+    "==": _equal,
+    "!=": _not(_equal),
     "===": _identical,
     "!==": _not(_identical),
+}
+OPERATORS: dict[str, Test] = _EQUALITIES | {
     "<": _ordered(lt),
     "<=": _ordered(le),
     ">": _ordered(gt),
     ">=": _ordered(ge),
     "=~": _matches,
-    "in": _in,
-    "nin": _not_in,
+    "in": _among,
+    "nin": partial(_among, wanted=False),
     "contains": _contains,
     "size": _has_size,
     "empty": _is_empty,
@@ -203,5 +191,77 @@ OPERATORS: dict[str, Test] = {
     "anyof": _on_lists(any),
     "noneof": _on_lists(lambda found: not any(found)),
     "exists": lambda left, right, _: isinstance(left, bool) and left is right,
-    **dict.fromkeys(_NEVER, lambda _left, _right, _: False),
+    # Known words that can't be given what they want in a path's text.
+    **dict.fromkeys(("all", "type", "matches"), lambda _left, _right, _: False),
 }
+
+
+def guarded(condition: Predicate) -> Predicate:
+    """False where a step of the condition can't be applied to the element."""
+
+    def passes(item: Any, reading: Reading) -> bool:
+        try:
+            return condition(item, reading)
+        except StepError:
+            return False
+
+    return passes
+
+
+def comparison(left: Any, operator: str, right: Any) -> Predicate:
+    """True if the operator holds between the two, each a path or a value."""
+    if isinstance(left, dict | list) and operator in _EQUALITIES:
+        left = _UNDEFINED  # since in Jayway a literal equals something only on the right
+    test, ours, theirs = OPERATORS[operator], _operand(left), _operand(right)
+
+    def holds(item: Any, reading: Reading) -> bool:
+        reading.spend(1)
+        return test(ours(item, reading), theirs(item, reading), reading)
+
+    return holds
+
+
+def existence(path: Path, *, wanted: bool) -> Predicate:
+    """True if every step of the path is there, or with `wanted` false if not.
+
+    The path is read from the element even when it starts with `$`, as Jayway does.
+    """
+
+    def exists(item: Any, reading: Reading) -> bool:
+        reading.spend(1)
+        outer, reading.strict = reading.strict, True
+        try:
+            path.evaluate(item, reading)
+        except PathNotFoundError:
+            return not wanted
+        finally:
+            reading.strict = outer
+        return wanted
+
+    return exists
+
+
+def _operand(operand: Any) -> Evaluate:
+    """The operand's value, _UNDEFINED if there is none; worked out once if it is the root's."""
+    if not isinstance(operand, Path):
+        return lambda _item, _reading: operand
+    evaluate = operand.evaluate
+    last = [step.value[0] for step in operand.steps[-1:] if step.kind == "call" and not step.scans]
+    gives_keys = last == ["keys"]
+
+    def value(item: Any, reading: Reading) -> Any:
+        try:
+            found = evaluate(item, reading)
+        except PathNotFoundError:
+            return _UNDEFINED
+        if gives_keys and found is not None:
+            raise FunctionError("the result of keys() can't be compared")
+        return found
+
+    def from_root(_item: Any, reading: Reading) -> Any:
+        key = (evaluate, reading.strict)
+        if key not in reading.answers:
+            reading.answers[key] = value(reading.root, reading)
+        return reading.answers[key]
+
+    return from_root if operand.from_root else value

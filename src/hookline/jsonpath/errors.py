@@ -3,10 +3,8 @@
 JSONPathError
 ├── CompileError
 └── EvaluationError
-    ├── StepError
-    │   └── PathNotFoundError
-    ├── FunctionError
-    │   └── OutOfRangeError
+    ├── StepError ── PathNotFoundError
+    ├── FunctionError ── OutOfRangeError
     ├── BudgetError
     └── DepthError
 """
@@ -22,11 +20,8 @@ class JSONPathError(Exception):
 class CompileError(JSONPathError):
     """The text is not a path of the dialect, or asks for what can't be done in bounded time.
 
-    Attributes:
-        message: what is wrong, without the place.
-        text: the path as it was given.
-        position: where in `text`, in characters from 0; `len(text)` when something is missing
-            at the end.
+    `message` says what is wrong, without the place, which is the character `position` of `text`,
+    counted from 0; `len(text)` when something is missing at the end.
     """
 
     def __init__(self, message: str, text: str, position: int) -> None:
@@ -38,12 +33,10 @@ class CompileError(JSONPathError):
     @property
     def caret(self) -> str:
         """Two lines: the path, cut to some 120 characters, and a `^` under the place."""
-        start = max(0, self.position - _WINDOW)
-        end = self.position + _WINDOW
-        shown = self.text[start:end].translate(_CONTROL)
-        head = "…" if start else ""
-        tail = "…" if end < len(self.text) else ""
-        return f"{head}{shown}{tail}\n{' ' * (len(head) + self.position - start)}^"
+        start, end = max(0, self.position - _WINDOW), self.position + _WINDOW
+        head, tail = "…" * (start > 0), "…" * (end < len(self.text))
+        shown = head + self.text[start:end].translate(_CONTROL) + tail
+        return f"{shown}\n{' ' * (len(head) + self.position - start)}^"
 
     def __str__(self) -> str:
         return f"{self.message} at position {self.position}\n{self.caret}"
@@ -54,11 +47,7 @@ class EvaluationError(JSONPathError):
 
 
 class StepError(EvaluationError):
-    """A step met a value that it can't be applied to, or calls a function that doesn't exist.
-
-    Inside a filter this only makes the filter false for the element; every other evaluation
-    error ends the whole read.
-    """
+    """A step can't be applied to a value, or a function doesn't exist; makes a filter false."""
 
 
 class PathNotFoundError(StepError):
@@ -66,14 +55,11 @@ class PathNotFoundError(StepError):
 
 
 class FunctionError(EvaluationError):
-    """A function or an operator can't work on the value it was given."""
+    """A function or an operator can't work on the value it was given; ends the whole read."""
 
 
 class OutOfRangeError(FunctionError):
-    """`first()` of an empty list, or `index(n)` past the end.
-
-    Under a step that walks a list this only leaves the element out.
-    """
+    """`first()` of an empty list, or `index(n)` past the end; skipped below `[*]` and its like."""
 
 
 class BudgetError(EvaluationError):

@@ -1,7 +1,10 @@
 """The functions that a path may call; an unknown name is an error only when it is read."""
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
+from functools import reduce
 from math import isnan, nan, sqrt
+from operator import add
 from typing import Any
 
 from hookline.jsonpath.errors import FunctionError, OutOfRangeError
@@ -22,20 +25,11 @@ def _flattened(values: list[Any], reading: Reading) -> Iterator[Any]:
         yield from items
 
 
-def _double(value: float) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return float("inf") if value > 0 else float("-inf")
-
-
 def _doubles(values: list[Any], reading: Reading) -> list[float]:
     """The numbers among the values, and in the lists among them, as Java's doubles."""
-    return [
-        _double(value)
-        for value in _flattened(values, reading)
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    ]
+    numbers = [value for value in _flattened(values, reading) if type(value) in {int, float}]
+    # By way of Decimal, since too large an int is infinite here, and an OverflowError for float().
+    return [float(Decimal(number)) for number in numbers]
 
 
 def _aggregate(summary: Callable[[list[float]], float]) -> Function:
@@ -50,10 +44,8 @@ def _aggregate(summary: Callable[[list[float]], float]) -> Function:
 
 
 def _sum(numbers: list[float]) -> float:
-    total = 0.0
-    for number in numbers:  # not sum(), which rounds otherwise since Python 3.12
-        total += number
-    return total
+    # Not sum(), which rounds otherwise since Python 3.12.
+    return reduce(add, numbers, 0.0)
 
 
 def _deviation(numbers: list[float]) -> float:

@@ -4,292 +4,244 @@ import re
 from decimal import Decimal
 from typing import Any
 
-from hookline.jsonpath import conditions
-from hookline.jsonpath.comparison import OPERATORS
-from hookline.jsonpath.literals import read_json
+from hookline.jsonpath.comparison import OPERATORS, Predicate, comparison, existence, guarded
+from hookline.jsonpath.errors import CompileError, FunctionError
+from hookline.jsonpath.path import Path
+from hookline.jsonpath.reading import Evaluate, Reading
 from hookline.jsonpath.regex import FLAGS, Regex
 from hookline.jsonpath.scanner import Scanner
-from hookline.jsonpath.syntax import (
-    Call,
-    Filter,
-    Indexes,
-    JsonLiteral,
-    Names,
-    ParsedPath,
-    Predicate,
-    Scan,
-    Slice,
-    Wildcard,
-)
+from hookline.jsonpath.steps import Step
 
 MAX_LENGTH = 1_000
-MAX_DEPTH = 32
 
 _ROOTS = ("$", "@")
 _QUOTES = ("'", '"')
+_ANY_QUOTES = "'\"/"
 _INT32 = 2**31
-_NAME = re.compile(r"[^.\[( ]*")
-_INTEGER = re.compile(r" *(-?\d+) *", re.ASCII)
-_SLICE = re.compile(r"(-?\d+)?:(-?\d+)?(?::[-\d:]*)?", re.ASCII)
-_NUMBERS = re.compile(r"[-\d:, ]*", re.ASCII)
-_NUMBER = re.compile(r"[-\d.eE]*", re.ASCII)
-_DECIMAL = re.compile(r"-?(?:\d+\.?\d*|\.\d+)(?:[eE]-?\d{1,9})?", re.ASCII)
-_OPERATOR = re.compile(r"[<>=~!]+|[^ ]*")
-_NO_OPERATOR = re.compile(r"\)|&&|\|\||$")
-_FLAGS = re.compile(f"[{FLAGS}]*")
+_SLICE = re.compile(r"(-?[0-9]+)?:(-?[0-9]+)?(?::[-0-9:]*)?")
+_DECIMAL = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE]-?[0-9]{1,9})?")
 _CONSTANTS = {"true": True, "false": False, "null": None}
 
-_Simple = Names | Indexes | Slice | Wildcard | Filter | Call
 
-
-def parse(text: str) -> ParsedPath:
-    """The steps of `text`, which must begin with `$` or `@`.
+def compile(text: str) -> Path:  # noqa: A001 - the word of the trade, as in re.compile
+    """Compile a path of the dialect.
 
     Raises:
-        CompileError: the text isn't a path, is longer than `MAX_LENGTH`, or nests deeper than
-            `MAX_DEPTH` filters, parentheses, arguments and lists.
+        CompileError: `text` is no path, is longer than `MAX_LENGTH`, nests deeper than `MAX_DEPTH`,
+            or has a regular expression that can't be run in linear time.
     """
-    scanner = Scanner(text, 0, len(text))
-    if len(text) > MAX_LENGTH:
-        scanner.fail(f"the path is longer than {MAX_LENGTH:,} characters", MAX_LENGTH)
-    return _PathParser(scanner, MAX_DEPTH).parse()
+    prefix = "" if text[:1] in _ROOTS else "$."
+    parser = _Parser(prefix + text, 0, len(prefix + text))
+    try:
+        if not text:
+            parser.fail("the path is empty")
+        if len(parser.text) > MAX_LENGTH:
+            parser.fail(f"the path is longer than {MAX_LENGTH:,} characters", MAX_LENGTH)
+        return parser.path()
+    except CompileError as error:
+        raise CompileError(error.message, text, error.position - len(prefix)) from None
+    except RecursionError:
+        raise CompileError("the path nests too deeply", text, 0) from None
 
 
-class _PathParser:
-    """Reads one path, which may be a part of a filter or an argument."""
+class _Parser(Scanner):
+    """Reads a path, or what stands between the parentheses of a filter."""
 
-    def __init__(self, scanner: Scanner, depth: int) -> None:
-        if depth <= 0:
-            scanner.fail("the path nests too deeply")
-        self.scanner = scanner
-        self.depth = depth
-
-    def parse(self) -> ParsedPath:
-        scanner = self.scanner
-        while scanner.text[scanner.end - 1] == " ":
-            scanner.end -= 1
-        if scanner.text[scanner.end - 1] == ".":
-            scanner.fail("a path can't end in a dot", scanner.end - 1)
-        root = scanner.current
-        scanner.position += 1
-        if scanner.current not in ("", ".", "["):
-            scanner.fail("a . or [ belongs here")
-        steps: list[Scan | _Simple] = []
-        ends: list[int] = []
+    def path(self) -> Path:
+        start = self.position
+        self.end = start + len(self.text[start : self.end].rstrip(" "))
+        if self.text[self.end - 1] == ".":
+            self.fail("a path can't end in a dot", self.end - 1)
+        from_root = self.current == "$"
+        self.position += 1
+        if self.current not in ("", ".", "["):
+            self.fail("a . or [ belongs here")
+        steps: list[Step] = []
         # One last character is ignored once there was a step.
-        while scanner.position + bool(steps) < scanner.end:
-            steps.append(self._step())
-            ends.append(scanner.position)
-        return _inverted(tuple(steps), tuple(ends), from_root=root == "$")
+        while self.position + bool(steps) < self.end:
+            scans = self.accept("..")
+            if not scans:
+                self.accept(".")
+            kind, value = self._step()
+            steps.append(Step(kind, value, scans, self.position))
+        return _inverted(Path(self.text[start : self.end], tuple(steps), from_root))
 
-    def _step(self) -> Scan | _Simple:
-        if self.scanner.accept(".."):
-            return Scan(self._simple())
-        self.scanner.accept(".")
-        return self._simple()
-
-    def _simple(self) -> _Simple:
-        scanner = self.scanner
-        if scanner.current == "[":
+    def _step(self) -> tuple[str, Any]:
+        if self.current == "[":
             return self._bracket()
-        if scanner.accept("*"):
-            return Wildcard()
-        name = scanner.take(_NAME)
-        if not name or scanner.current == " ":
-            scanner.fail("a name belongs here; one with spaces or dots is written ['…']")
-        if scanner.current != "(":
-            return Names((name,))
-        if scanner.accept("()"):
+        if self.accept("*"):
+            return "all", None
+        name = self.take(r"[^.\[( ]*")
+        if not name or self.current == " ":
+            self.fail("a name belongs here; one with spaces or dots is written ['…']")
+        if self.current != "(":
+            return "names", (name,)
+        if self.accept("()"):
             # Unless the path ends here, what follows is read from the ")" on, as a name.
-            scanner.position -= scanner.position < scanner.end
-            return Call(name, ())
-        arguments = [self._argument(part) for part in scanner.arguments()]
-        return Call(name, tuple(each for each in arguments if each is not None))
+            self.position -= self.position < self.end
+            return "call", (name, ())
+        arguments = [part.argument(name) for part in self._arguments()]
+        return "call", (name, tuple(each for each in arguments if each))
 
-    def _argument(self, part: Scanner) -> ParsedPath | JsonLiteral | None:
-        first = part.skip_spaces()
+    def _arguments(self) -> list["_Parser"]:
+        opening = self.position
+        parts: list[_Parser] = []
+        while not parts or self.current == ",":
+            self.position += 1
+            start = self.position
+            while self.current and self.current not in ",)]}":
+                self.skip()
+            parts.append(self.part(start, self.position))
+        self.expect(")", "the arguments are never closed", opening)
+        return parts
+
+    def argument(self, function: str) -> Evaluate | None:
+        first = self.skip_spaces()
         if first in _ROOTS:
-            return _PathParser(part, self.depth - 1).parse()
-        if first.isdigit() or first in ("{", '"', "-"):
-            return JsonLiteral(read_json(part, self.depth - 1))
-        return None
+            return _read_argument(function, self.path())
+        if not first.isdigit() and first not in ("{", '"', "-"):
+            return None
+        value = self.json()
+        return lambda _value, _reading: value
 
-    def _bracket(self) -> _Simple:
-        scanner = self.scanner
-        scanner.position += 1
-        first = scanner.skip_spaces()
+    def _bracket(self) -> tuple[str, Any]:
+        self.position += 1
+        first = self.skip_spaces()
         if first in _QUOTES:
-            step: _Simple = self._names(first)
+            step: tuple[str, Any] = ("names", self._names(first))
         elif first == "?":
-            step = self._filter()
+            step = ("filter", self._filter())
         else:
-            step = Wildcard() if scanner.accept("*") else self._numbers()
-        scanner.skip_spaces()
-        if not scanner.accept("]"):
-            scanner.fail("a ] belongs here")
+            step = ("all", None) if self.accept("*") else self._numbers()
+        self.skip_spaces()
+        self.expect("]", "a ] belongs here")
         return step
 
-    def _names(self, quote: str) -> Names:
-        scanner = self.scanner
+    def _names(self, quote: str) -> tuple[str, ...]:
         names: list[str] = []
-        while not names or scanner.accept(","):
-            if scanner.skip_spaces() != quote:
-                scanner.fail(f"a name between {quote} belongs here")
-            names.append(scanner.quoted())
-            scanner.skip_spaces()
-        return Names(tuple(names))
+        while not names or self.accept(","):
+            if self.skip_spaces() != quote:
+                self.fail(f"a name between {quote} belongs here")
+            names.append(self.quoted())
+            self.skip_spaces()
+        return tuple(names)
 
-    def _numbers(self) -> Indexes | Slice:
-        start = self.scanner.position
-        written = self.scanner.take(_NUMBERS)
+    def _numbers(self) -> tuple[str, Any]:
+        start = self.position
+        written = self.take("[-0-9:, ]*")
         ends = _SLICE.fullmatch(written.rstrip(" "))
         if ends and any(ends.groups()):
-            return Slice(*[self._integer(e, start) if e else None for e in ends.groups()])
-        return Indexes(tuple([self._integer(each, start) for each in written.split(",")]))
+            return "slice", [self._integer(e, start) if e else None for e in ends.groups()]
+        return "indexes", [self._integer(each, start) for each in written.split(",")]
 
     def _integer(self, written: str, start: int) -> int:
-        match = _INTEGER.fullmatch(written)
-        if not match or not -_INT32 <= int(match[1]) < _INT32:
-            self.scanner.fail("quoted names, numbers, from:to, * or ?(…) belong here", start)
-        return int(match[1])
+        if not re.fullmatch(" *-?[0-9]+ *", written) or not -_INT32 <= int(written) < _INT32:
+            self.fail("quoted names, numbers, from:to, * or ?(…) belong here", start)
+        return int(written)
 
-    def _filter(self) -> Filter:
-        scanner = self.scanner
-        scanner.position += 1
-        if scanner.skip_spaces() != "(":
-            scanner.fail("a filter is written [?(…)]")
-        start, end = scanner.position, scanner.closing(scanner.position, "'\"/")
-        scanner.position = end + 1
-        inside = Scanner(scanner.text, start + 1, end)
-        return Filter(_ConditionParser(inside, self.depth - 1).parse())
+    def _filter(self) -> Predicate:
+        self.position += 1
+        if self.skip_spaces() != "(":
+            self.fail("a filter is written [?(…)]")
+        return guarded(self.enclosed(_ANY_QUOTES).condition())
 
-
-def _inverted(
-    steps: tuple[Scan | _Simple, ...], ends: tuple[int, ...], *, from_root: bool
-) -> ParsedPath:
-    """The path; one like `$..x.f()` as `$.f($..x)`, which is what it means."""
-    plain = [step.step if isinstance(step, Scan) else step for step in steps]
-    if not (steps and isinstance(steps[0], Scan) and isinstance(plain[-1], Call)):
-        return ParsedPath(steps, ends, from_root)
-    at, call = next((at, step) for at, step in enumerate(plain) if isinstance(step, Call))
-    scanned = steps[:at] if isinstance(steps[at], Call) else (*steps[:at], Scan(None))
-    argument = ParsedPath(scanned, ends[: len(scanned)], from_root)
-    return ParsedPath((Call(call.function, (argument,)), *steps[at + 1 :]), ends[at:])
-
-
-class _ConditionParser:
-    """Reads what stands between the parentheses of a filter."""
-
-    def __init__(self, scanner: Scanner, depth: int) -> None:
-        if depth <= 0:
-            scanner.fail("the filter nests too deeply")
-        self.scanner = scanner
-        self.depth = depth
-
-    def parse(self) -> Predicate:
-        condition = self.any_of()
-        if self.scanner.skip_spaces():
-            self.scanner.fail("the filter should have ended here")
-        return condition
-
-    def any_of(self) -> Predicate:
-        operands = [self._all_of()]
-        while self._accept("||"):
-            operands.append(self._all_of())
-        return conditions.any_of(operands) if operands[1:] else operands[0]
-
-    def _all_of(self) -> Predicate:
-        operands = [self.operand()]
-        while self._accept("&&"):
-            operands.append(self.operand())
-        return conditions.all_of(operands) if operands[1:] else operands[0]
+    def condition(self) -> Predicate:
+        operands = [[self.operand()]]
+        while self.skip_spaces():
+            if self.accept("||"):
+                operands.append([])
+            elif not self.accept("&&"):
+                self.fail("the filter should have ended here")
+            operands[-1].append(self.operand())
+        if len(operands) == len(operands[0]) == 1:
+            return operands[0][0]
+        return lambda item, reading: any(
+            all(holds(item, reading) for holds in alternative) for alternative in operands
+        )
 
     def operand(self) -> Predicate:
-        negated = self._accept("!")
-        if negated and self.scanner.skip_spaces() not in _ROOTS:
-            return conditions.negation(self._deeper().operand())
-        if negated or not self._accept("("):
-            return self._relation(wanted=not negated)
-        condition = self._deeper().any_of()
-        if not self._accept(")"):
-            self.scanner.fail("a ) belongs here")
-        return condition
-
-    def _accept(self, token: str) -> bool:
-        self.scanner.skip_spaces()
-        return self.scanner.accept(token)
-
-    def _deeper(self) -> "_ConditionParser":
-        return _ConditionParser(self.scanner, self.depth - 1)
+        self.skip_spaces()
+        negated = self.accept("!")
+        if negated and self.skip_spaces() not in _ROOTS:
+            rest = self.part(self.position, self.end)
+            condition = rest.operand()
+            self.position = rest.position
+            return lambda item, reading: not condition(item, reading)
+        if self.current == "(":
+            return self.enclosed(_ANY_QUOTES).condition()
+        return self._relation(wanted=not negated)
 
     def _relation(self, *, wanted: bool) -> Predicate:
-        scanner = self.scanner
         left = self._value()
-        start = scanner.position
-        scanner.skip_spaces()
-        if not _NO_OPERATOR.match(scanner.text, scanner.position, scanner.end):
-            return conditions.comparison(left, self._operator(), self._value())
-        if not isinstance(left, ParsedPath):
-            scanner.fail("a value by itself is no condition; compare it with something", start)
-        return conditions.existence(left, wanted=wanted)
-
-    def _operator(self) -> str:
-        start = self.scanner.position
-        written = self.scanner.take(_OPERATOR)
-        if written.lower() not in OPERATORS:
-            self.scanner.fail(f"{written!r} is no operator", start)
-        return written.lower()
+        end = self.position
+        more = self.skip_spaces()
+        if more and not self.text.startswith(("&&", "||"), self.position, self.end):
+            start = self.position
+            written = self.take("[<>=~!]+|[^ ]*")
+            if written.lower() not in OPERATORS:
+                self.fail(f"{written!r} is no operator", start)
+            return comparison(left, written.lower(), self._value())
+        if not isinstance(left, Path):
+            self.fail("a value by itself is no condition; compare it with something", end)
+        return existence(left, wanted=wanted)
 
     def _value(self) -> Any:
-        """A path, or a string, number, boolean, null, JsonLiteral or Regex."""
-        scanner = self.scanner
-        negated = self._accept("!")
-        char = scanner.skip_spaces()
+        """A path, or a string, number, boolean, null, list, object or Regex."""
+        self.skip_spaces()
+        negated = self.accept("!")
+        char = self.skip_spaces()
         if char in _ROOTS:
-            return self._path()
+            return self._operand_path()
         if negated:
-            scanner.fail("a path belongs after !")
+            self.fail("a path belongs after !")
         if char in _QUOTES:
-            return scanner.quoted()
-        if char in ("[", "{"):
-            end = scanner.closing(scanner.position) + 1
-            json = Scanner(scanner.text, scanner.position, end)
-            scanner.position = end
-            return JsonLiteral(read_json(json, self.depth))
-        return self._regex() if char == "/" else self._constant()
+            return self.quoted()
+        if char == "/":
+            start = self.position + 1
+            pattern, flags = self.delimited(), self.take(f"[{FLAGS}]*")
+            return Regex(pattern, flags, lambda message, at: self.fail(message, start + at))
+        return self.json() if char in ("[", "{") else self._constant()
 
     def _constant(self) -> bool | Decimal | None:
-        scanner = self.scanner
-        start = scanner.position
-        for word, value in _CONSTANTS.items():
-            if scanner.accept(word):
-                return value
-        written = scanner.take(_NUMBER)
-        if not _DECIMAL.fullmatch(written):
-            scanner.fail("a path, string, number, constant, list or object belongs here", start)
-        return Decimal(written)
+        start = self.position
+        word = self.take("true|false|null")
+        if word:
+            return _CONSTANTS[word]
+        number = self.take("[-0-9.eE]*")
+        if not _DECIMAL.fullmatch(number):
+            self.fail("a path, string, number, constant, list or object belongs here", start)
+        return Decimal(number)
 
-    def _regex(self) -> Regex:
-        scanner = self.scanner
-        start = scanner.position + 1
-        scanner.position = scanner.unescaped("/", start) + 1
-        pattern = scanner.text[start : scanner.position - 1]
-        flags = scanner.take(_FLAGS)
-        return Regex(pattern, flags, lambda message, at: scanner.fail(message, start + at))
-
-    def _path(self) -> ParsedPath:
+    def _operand_path(self) -> Path:
         """The path at the cursor, up to a space, an operator or a ) that isn't its own."""
-        scanner = self.scanner
-        start = scanner.position
-        scanner.position += 1
-        while scanner.current and scanner.current not in " <>=~!":
-            if scanner.current == "[":
-                rest = Scanner(scanner.text, scanner.position + 1, scanner.end)
-                quotes = "'\"/" if rest.skip_spaces() == "?" else "'\""
-                scanner.position = scanner.closing(scanner.position, quotes)
-            before = scanner.text[start : scanner.position]
-            if scanner.current == ")" and not (before.endswith("(") and "." in before):
+        start = self.position
+        self.position += 1
+        while self.current and self.current not in " <>=~!":
+            before = self.text[start : self.position]
+            if self.current == ")" and not (before.endswith("(") and "." in before):
                 break
-            scanner.position += 1
-        part = Scanner(scanner.text, start, scanner.position)
-        return _PathParser(part, self.depth - 1).parse()
+            if self.current == "[":
+                inside = self.text[self.position + 1 : self.end].lstrip(" ")
+                self.enclosed(_ANY_QUOTES if inside.startswith("?") else "'\"")
+            else:
+                self.position += 1
+        return self.part(start, self.position).path()
+
+
+def _inverted(path: Path) -> Path:
+    """The path; one like `$..x.f()` as `$.f($..x)`, which is what it means."""
+    steps = path.steps
+    if not (steps and steps[0].scans and steps[-1].kind == "call"):
+        return path
+    at, call = next((at, step) for at, step in enumerate(steps) if step.kind == "call")
+    argument = Path(path.text, steps[:at], path.from_root)
+    read = _nothing if call.scans else _read_argument(call.value[0], argument)
+    return Path(path.text, (Step("call", (call.value[0], (read,)), end=call.end), *steps[at + 1 :]))
+
+
+def _nothing(_value: Any, _reading: Reading) -> Any:
+    raise FunctionError("a function needs something after ..")
+
+
+def _read_argument(function: str, path: Path) -> Evaluate:
+    return path.measured if function in {"length", "size"} else path.in_root

@@ -1,14 +1,21 @@
-"""The characters of a path: a cursor that knows quoting, escapes and matching brackets."""
+"""The characters of a path: a cursor that knows quoting, escapes, matching brackets and JSON."""
 
 import re
-from typing import NoReturn
+from typing import Any, NoReturn, Self
 
 from hookline.jsonpath.errors import CompileError
 
-_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|u(.{0,3}$)|(.))", re.DOTALL)
-_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+MAX_DEPTH = 32
+
 _CLOSERS = {"(": ")", "[": "]", "{": "}"}
-_BAD_UNICODE = "\\u needs four hexadecimal digits"
+_DELIMITED = {quote: rf"(?s:{quote}((?:[^\\{quote}]|\\.)*){quote})" for quote in "'\"/"}
+_ESCAPE = re.compile(r"(?s)\\(?:u([0-9a-fA-F]{4})|u(.{0,3}$)|(.))")
+_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+
+_WHITE = r"[ \t\r\n]*"
+_COMMAS = r"[ \t\r\n,]*"
+_FLOAT = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_WORDS = {"true": True, "false": False, "null": None}
 
 
 class Scanner:
@@ -17,14 +24,18 @@ class Scanner:
     Positions count from 0 in the whole text, so a scanner over a part reports errors in place.
     """
 
-    def __init__(self, text: str, position: int, end: int) -> None:
-        self.text = text
-        self.position = position
-        self.end = end
+    def __init__(self, text: str, position: int, end: int, depth: int = MAX_DEPTH) -> None:
+        self.text, self.position, self.end, self.depth = text, position, end, depth
+        if depth <= 0:
+            self.fail("the path nests too deeply")
 
     def fail(self, message: str, position: int | None = None) -> NoReturn:
         """Raise the CompileError `message`, at the cursor unless a position is given."""
         raise CompileError(message, self.text, self.position if position is None else position)
+
+    def part(self, start: int, end: int) -> Self:
+        """A scanner over a part, which is one level deeper."""
+        return type(self)(self.text, start, end, self.depth - 1)
 
     @property
     def current(self) -> str:
@@ -43,70 +54,89 @@ class Scanner:
         self.position += len(token) * found
         return found
 
-    def take(self, pattern: re.Pattern[str]) -> str:
+    def expect(self, token: str, message: str, position: int | None = None) -> None:
+        """Pass over `token`, or fail."""
+        if not self.accept(token):
+            self.fail(message, position)
+
+    def take(self, pattern: str) -> str:
         """The text that `pattern` matches at the cursor, maybe none; passes over it."""
-        match = pattern.match(self.text, self.position, self.end)
+        match = re.compile(pattern).match(self.text, self.position, self.end)
         self.position = match.end() if match else self.position
         return match[0] if match else ""
 
+    def delimited(self) -> str:
+        """What stands between the quote or slash under the cursor and the next unescaped one."""
+        written = self.take(_DELIMITED[self.current])
+        return written[1:-1] if written else self.fail(f"the {self.current} is never closed")
+
     def quoted(self) -> str:
         """The string whose opening quote is under the cursor, its escapes resolved."""
-        start = self.position + 1
-        close = self.unescaped(self.current, start)
-        self.position = close + 1
-        text = _ESCAPE.sub(self._unescape, self.text[start:close])
+        text = _ESCAPE.sub(self._unescape, self.delimited())
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
 
     def _unescape(self, match: re.Match[str]) -> str:
         digits, cut_short, char = match.groups()
         if char == "u":
-            self.fail(_BAD_UNICODE)
+            self.fail("\\u needs four hexadecimal digits")
         if cut_short is not None:
             return ""
         return chr(int(digits, 16)) if digits else _ESCAPES.get(char, char)
 
-    def unescaped(self, char: str, start: int) -> int:
-        """Where `char` stands next, from `start` on, without a backslash before it."""
-        position = start
-        while position < self.end and self.text[position] != char:
-            position += 1 + (self.text[position] == "\\")
-        if position >= self.end:
-            self.fail(f"the {char} is never closed", start - 1)
-        return position
+    def enclosed(self, quotes: str = "'\"") -> Self:
+        """What stands in the bracket that opens under the cursor; passes over the bracket.
 
-    def closing(self, start: int, quotes: str = "'\"") -> int:
-        """Where the bracket at `start` is closed; what stands between `quotes` doesn't count."""
-        opener = self.text[start]
-        position, depth = start, 0
-        while position < self.end:
-            char = self.text[position]
-            if char in quotes:
-                position = self.unescaped(char, position + 1)
-            depth += (char == opener) - (char == _CLOSERS[opener])
-            if not depth:
-                break
-            position += 1
+        Brackets between `quotes` don't count.
+        """
+        start, opener, depth = self.position, self.current, 1
+        piece = "|".join([*map(_DELIMITED.__getitem__, quotes), r"(?s:.)"])
+        self.position += 1
+        while depth:
+            written = self.take(piece)
+            if not written or written in quotes:
+                at = self.position - 1 if written else start
+                self.fail(f"the {written or opener} is never closed", at)
+            depth += (written == opener) - (written == _CLOSERS[opener])
+        return self.part(start + 1, self.position - 1)
+
+    def skip(self) -> None:
+        """Pass over a character, or a whole string or bracket if one opens here."""
+        if self.current in _CLOSERS:
+            self.enclosed()
+        elif self.current in ("'", '"'):
+            self.delimited()
         else:
-            self.fail(f"the {opener} is never closed", start)
-        return position
+            self.position += 1
 
-    def arguments(self) -> list["Scanner"]:
-        """The comma-separated parts between the parentheses that open under the cursor."""
-        parts = []
-        start = position = self.position + 1
-        while position < self.end:
-            char = self.text[position]
-            if char in "'\"":
-                position = self.unescaped(char, position + 1)
-            elif char in _CLOSERS:
-                position = self.closing(position)
-            elif char in "),":
-                parts.append(Scanner(self.text, start, position))
-                start = position + 1
-            if char in ")]}":
-                break
-            position += 1
-        if position >= self.end or self.text[position] != ")":
-            self.fail("the arguments are never closed")
-        self.position = start
-        return parts
+    def json(self) -> Any:
+        """The JSON value at the cursor, with quotes of either kind, bare words, stray commas."""
+        self.take(_WHITE)
+        if self.current == "[":
+            return [value for _, value in self.enclosed().items(keyed=False)]
+        if self.current == "{":
+            return dict(self.enclosed().items(keyed=True))
+        if self.current in ("'", '"'):
+            return self.quoted()
+        word = self.take(r"[^,\]}]*").strip()
+        if re.fullmatch("-?[0-9]+", word):
+            return int(word)
+        return float(word) if _FLOAT.fullmatch(word) else _WORDS.get(word, word)
+
+    def items(self, *, keyed: bool) -> list[tuple[str, Any]]:
+        """The values inside a JSON list or object, with their keys."""
+        items = []
+        self.take(_COMMAS)
+        while self.current:
+            key = self._key() if keyed else ""
+            items.append((key, self.json()))
+            self.take(_WHITE)
+            if self.current not in ("", ","):
+                self.fail("a comma belongs here")
+            self.take(_COMMAS)
+        return items
+
+    def _key(self) -> str:
+        key = self.quoted() if self.current in ("'", '"') else self.take(r"[^:,\]}]*").strip()
+        self.take(_WHITE)
+        self.expect(":", "a : belongs after the key")
+        return key

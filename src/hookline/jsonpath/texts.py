@@ -13,10 +13,10 @@ _PLAIN_FROM, _PLAIN_BELOW = 1e-3, 1e7
 
 def scalar_text(value: Any) -> str:
     """A string as it is, `true`, `null`, `12`, and doubles as `1.0`, `1.0E7`, `1.5E-4`."""
-    if value is None or isinstance(value, bool):
-        return json.dumps(value)
     if isinstance(value, float):
         return _double_text(value)
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
     # By way of Decimal, since str() refuses an int of more than 4,300 digits.
     return str(Decimal(value)) if isinstance(value, int) else str(value)
 
@@ -36,14 +36,11 @@ def number_text(value: float | Decimal) -> str:
 
 
 def value_text(value: Any, reading: Reading) -> str:
-    r"""A scalar's text, an object as `{k=v, n=1}`, a list as compact JSON with `/` as `\/`.
-
-    Each hundred characters cost a node of the budget.
-    """
+    r"""A scalar's text, an object as `{k=v, n=1}`, a list as compact JSON with `/` as `\/`."""
     if isinstance(value, dict):
         reading.spend(len(value))
-        pairs = ", ".join([f"{key}={value_text(each, reading)}" for key, each in value.items()])
-        text = f"{{{pairs}}}"
+        pairs = [f"{key}={value_text(each, reading)}" for key, each in value.items()]
+        text = f"{{{', '.join(pairs)}}}"
     elif isinstance(value, list):
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("/", "\\/")
     else:

@@ -151,6 +151,7 @@ VALUES: dict[str, list[tuple[str, Any]]] = {
         ("$.concat('x')", ""),
         ("$.words.append(1)", ["a", "b", "c", "d", "e", 1]),
         ("$.numbers.append(1).sum()", 7.5),
+        ("$.tree.right.append(1)['j','k']", {"j": 6}),
         ("$.sum(1, 2.5)", 3.5),
         ("$.stddev(1, 3)", 1.0),
         ("$.max(-5)", 5e-324),

@@ -120,6 +120,7 @@ def test_does_not_match(pattern: str, text: object) -> None:
         (r"/[a-\d]/", "a range that ends in a set", 3),
         (r"/[ a]/x", "' '", 1),
         (r"/\uD800/", "half a character", 0),
+        (r"/\uD8zz\uDCzz/", r"'\\u'", 0),
         (r"/\x{110000}/", "none of Unicode's", 0),
     ],
 )
