@@ -62,10 +62,8 @@ def github(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory, github: Path) -> Iterator[Server]:
     server = Server(tmp_path_factory.mktemp("shared"), github_url=github.as_uri())
-    try:
-        yield server.start()
-    finally:
-        server.close()
+    with server:
+        yield server
 
 
 @pytest.fixture

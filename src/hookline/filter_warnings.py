@@ -3,9 +3,8 @@
 import re
 from collections.abc import Mapping
 
-from hookline.model import Filter
+from hookline.model import PLACEHOLDER, Filter
 
-_KEY = re.compile(r"\{([^{}]+)\}")
 _SIGNS = (
     (re.compile(r"\.[*+]"), ".* or .+"),
     (re.compile(r"(?<!\.)\*"), "*"),
@@ -42,6 +41,6 @@ def unknown_keys(rule: Filter, configuration: Mapping[str, str]) -> list[str]:
     known = ", ".join(sorted(configuration)) or "nothing"
     return [
         f"{{{key}}} stays as it is written: the target action's configuration has {known}"
-        for key in _KEY.findall(rule.match_equals or "")
+        for key in PLACEHOLDER.findall(rule.match_equals or "")
         if key not in configuration
     ]

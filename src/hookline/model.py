@@ -1,6 +1,7 @@
 """The nouns of Hookline as frozen values; nothing here does I/O or knows a wire format."""
 
 import random
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -52,6 +53,10 @@ class Authentication(StrEnum):
     GITHUB_HMAC = "GITHUB_HMAC"
     IP = "IP"
     UNAUTHENTICATED = "UNAUTHENTICATED"
+
+
+PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+"""`{Key}` in a filter's `match_equals` (contract T6)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,15 +41,20 @@ def send(url: str, body: bytes, *, event: str, secret: str | None) -> Reply:
         raise HooklineError(f"{url} is not an http:// or https:// address")
     request = urllib.request.Request(url, data=body, headers=headers)  # noqa: S310 - checked above
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:  # noqa: S310 - same
-            return Reply(response.status, json.load(response))
-    except urllib.error.HTTPError as error:
-        with error:
-            return Reply(error.code, _content(error.read()))
+        return _exchange(request)
     except (OSError, http.client.HTTPException) as error:
         raise HooklineError(f"The address does not answer: {error}") from error
     except ValueError as error:
         raise HooklineError("The address answered, but not as a trigger URL does") from error
+
+
+def _exchange(request: urllib.request.Request) -> Reply:
+    try:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:  # noqa: S310 - checked
+            return Reply(response.status, json.load(response))
+    except urllib.error.HTTPError as error:
+        with error:
+            return Reply(error.code, _content(error.read()))
 
 
 def _content(body: bytes) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Many deliveries at one time: each event starts one execution, and none is lost."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 
 from hookline.model import Verdict
-from support.sending import Reply, push_event, send, signed
+from support.sending import Reply, push, push_event
 from support.server import Server
 from support.tenant import SECRET, Tenant
 
@@ -24,19 +23,13 @@ def busy(
     folder, url = tmp_path_factory.mktemp("busy"), make_database()
     server = Server(folder, github_url=github.as_uri(), database_url=url)
     server.options = ["--workers", "2"]
-    try:
-        yield server.start()
-    finally:
-        server.close()
+    with server:
+        yield server
 
 
 def send_all(url: str, events: list[Any]) -> list[Reply]:
-    def one(event: Any) -> Reply:
-        body = json.dumps(event).encode()
-        return send(url, body, signed(SECRET, body))
-
     with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(one, events))
+        return list(pool.map(lambda event: push(url, SECRET, event), events))
 
 
 def test_t10_one_event_sent_200_times_at_once_starts_one_execution(

@@ -3,7 +3,6 @@
 It prints its figures at the end.
 """
 
-import json
 import os
 import sqlite3
 import subprocess
@@ -21,7 +20,7 @@ from sqlalchemy import func, select
 
 from hookline.model import Verdict
 from hookline.store.tables import deliveries, executions, webhooks
-from support.sending import Reply, push_event, send, signed
+from support.sending import Reply, push, push_event, send
 from support.server import Server, until
 from support.tenant import SECRET, Tenant
 
@@ -38,15 +37,8 @@ def trio(
     folder, url = tmp_path_factory.mktemp("trio"), make_database()
     server = Server(folder, github_url=github.as_uri(), database_url=url)
     server.options = ["--workers", "3"]
-    try:
-        yield server.start()
-    finally:
-        server.close()
-
-
-def post(url: str, event: Any) -> Reply:
-    body = json.dumps(event).encode()
-    return send(url, body, signed(SECRET, body))
+    with server:
+        yield server
 
 
 def figures_of(server: Server, replies: list[Reply]) -> dict[str, int]:
@@ -116,7 +108,7 @@ def test_t1_t14_nothing_answered_is_lost_whatever_is_killed(
     figures = figures_of(trio, load.replies)
     assert figures["started"] > 300
     assert count_of_webhooks(trio) == len(hooks)
-    outcomes = {post(hook["url"], push_event(n="after")).outcome for hook in hooks}
+    outcomes = {push(hook["url"], SECRET, push_event(n="after")).outcome for hook in hooks}
     assert outcomes == {"started"}
     tell("killed, one by one and all at once", figures)
 
@@ -128,7 +120,7 @@ def test_t10_of_1000_posts_of_one_event_over_three_workers_one_starts(
     pipeline = tenant.idle_pipeline()
     url = tenant.webhook(pipeline)["url"]
     with ThreadPoolExecutor(32) as pool:
-        replies = list(pool.map(lambda _: post(url, push_event()), range(1_000)))
+        replies = list(pool.map(lambda _: push(url, SECRET, push_event()), range(1_000)))
     assert Counter(reply.outcome for reply in replies) == {"started": 1, "duplicate": 999}
     [execution] = tenant.executions(pipeline)
     assert {reply.execution_id for reply in replies} == {execution["pipelineExecutionId"]}
@@ -139,7 +131,7 @@ def test_t1_of_1000_events_over_three_workers_none_is_lost(trio: Server, github:
     pipeline = tenant.idle_pipeline()
     url = tenant.webhook(pipeline)["url"]
     with ThreadPoolExecutor(32) as pool:
-        replies = list(pool.map(lambda n: post(url, push_event(n=n)), range(1_000)))
+        replies = list(pool.map(lambda n: push(url, SECRET, push_event(n=n)), range(1_000)))
     assert {reply.outcome for reply in replies} == {"started"}
     started = {reply.execution_id for reply in replies}
     assert len(started) == 1_000
@@ -158,7 +150,7 @@ def test_d2_p2_a_change_is_seen_by_each_of_three_workers_at_once(
             events = [push_event(n=f"{name}/{number}") for number in range(48)]
             return {
                 reply.outcome if reply.status == 200 else reply.status
-                for reply in pool.map(lambda event: post(url, event), events)
+                for reply in pool.map(lambda event: push(url, SECRET, event), events)
             }
 
     for round_number in range(5):
@@ -181,7 +173,7 @@ def test_t14_refused_and_filtered_ones_are_recorded_in_time_under_load(
     with Load(busy["url"], threads=16) as load:
         assert load.goes_on()
         for number in range(5):
-            trio.delivery(post(quiet["url"], push_event(n=number)).delivery_id)
+            trio.delivery(push(quiet["url"], SECRET, push_event(n=number)).delivery_id)
             trio.delivery(send(quiet["url"], b"{}").delivery_id)
 
 
@@ -195,11 +187,11 @@ def test_t12_while_the_store_is_locked_senders_are_asked_to_come_again(
 
     def timed(number: int) -> Reply:
         began = time.monotonic()
-        reply = post(url, push_event(n=number))
+        reply = push(url, SECRET, push_event(n=number))
         slowest[0] = max(slowest[0], time.monotonic() - began)
         return reply
 
-    replies = [post(url, push_event(n="before"))]
+    replies = [push(url, SECRET, push_event(n="before"))]
     holder = sqlite3.connect(server.data / "hookline.db", isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
     try:
@@ -275,7 +267,7 @@ def run_on_a_full_disk(
         assert recovered, server.output[-3_000:]
         assert load.goes_on()
     check_answers(load.replies)
-    assert post(url, push_event(n="after")).outcome == "started"
+    assert push(url, SECRET, push_event(n="after")).outcome == "started"
     figures = figures_of(server, load.replies)
     with server.database.read() as connection:
         assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"

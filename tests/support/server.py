@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import boto3
 import psutil
@@ -90,7 +90,7 @@ class Server:
         """What the server has written so far, over all its starts."""
         return self.log.read_text(errors="replace")
 
-    def start(self) -> "Server":
+    def start(self) -> Self:
         """Start it and wait until it says that it is ready."""
         begin = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
@@ -111,6 +111,18 @@ class Server:
         assert announced(), f"the server did not start:\n{self.output[begin:]}"
         self._port = int(announced()[0].rpartition(":")[2])
         return self
+
+    def __enter__(self) -> Self:
+        """Start it for a while."""
+        try:
+            return self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Ask it to stop, wait, and return its exit status."""

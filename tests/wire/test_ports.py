@@ -20,10 +20,8 @@ def split(tmp_path_factory: pytest.TempPathFactory, github: Path) -> Iterator[Se
         github_url=github.as_uri(),
         receiver_port=str(free_port()),
     )
-    try:
-        yield server.start()
-    finally:
-        server.close()
+    with server:
+        yield server
 
 
 def test_p3_webhook_urls_have_the_receivers_port(split: Server, github: Path) -> None:

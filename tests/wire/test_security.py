@@ -48,10 +48,8 @@ def limited(tmp_path_factory: pytest.TempPathFactory, github: Path) -> Iterator[
         rate="0.1",
         address_rate="0.1",
     )
-    try:
-        yield server.start()
-    finally:
-        server.close()
+    with server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +59,8 @@ def shop(
     """A server on each kind of database."""
     folder, url = tmp_path_factory.mktemp("shop"), make_database()
     server = Server(folder, github_url=github.as_uri(), database_url=url)
-    try:
-        yield server.start()
-    finally:
-        server.close()
+    with server:
+        yield server
 
 
 def request(

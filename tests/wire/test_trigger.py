@@ -40,10 +40,8 @@ def proxied(tmp_path_factory: pytest.TempPathFactory, github: Path) -> Iterator[
         max_body="10000",
         dedupe_window="1",
     )
-    try:
-        yield server.start()
-    finally:
-        server.close()
+    with server:
+        yield server
 
 
 def started(tenant: Tenant, pipeline: str) -> int:

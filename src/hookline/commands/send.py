@@ -36,7 +36,8 @@ def send(
     The secret is read from --secret-file, from --secret or from the variable HOOKLINE_SEND_SECRET.
     Exit status: 0 when the delivery was accepted, 1 when it was refused, 2 on an error.
     """
-    reply = _post(url, read_bytes(payload), event, _secret(secret, secret_file))
+    token = _secret(secret, secret_file)
+    reply = post(url, read_bytes(payload), event=event, secret=token)
     _show(reply)
     raise typer.Exit(0 if 200 <= reply.status <= 299 else 1)  # noqa: PLR2004 - HTTP's success
 
@@ -61,13 +62,6 @@ def _secret(secret: str | None, file: Path | None) -> str | None:
     if not text:
         raise HooklineError(f"{file} is empty, so it holds no secret")
     return text
-
-
-def _post(url: str, body: bytes, event: str, secret: str | None) -> Reply:
-    try:
-        return post(url, body, event=event, secret=secret)
-    except ValueError as error:
-        raise HooklineError("The address answered, but not as a trigger URL does") from error
 
 
 def _show(reply: Reply) -> None:

@@ -11,7 +11,7 @@ from hookline.actions.provider import ActionResult, Artifact
 from hookline.engine.journal import ActionTask
 from hookline.errors import ActionError
 from hookline.executions.advance import Enter, advance
-from hookline.executions.start import enter_stages, supersede
+from hookline.executions.start import supersede
 from hookline.model import (
     Action,
     ActionStatus,
@@ -273,4 +273,4 @@ def _advance(connection: Connection, pipeline_id: int) -> None:
             entered.append((command.execution_id, command.stage_name))
         else:
             supersede(connection, command.execution_id, command.by)
-    enter_stages(connection, pipeline_id, entered)
+    stage_executions.insert(connection, pipeline_id, entered)

@@ -64,14 +64,7 @@ def start(connection: Connection, pipeline: Pipeline, starts: Sequence[Start]) -
             for item in starts
         ],
     )
-    enter_stages(connection, pipeline.id, list(entered.items()))
-
-
-def enter_stages(
-    connection: Connection, pipeline_id: int, entered: Sequence[tuple[str, str]]
-) -> None:
-    """Hand the stages that were entered, as (execution id, stage name), to the engine."""
-    stage_executions.insert(connection, pipeline_id, entered)
+    stage_executions.insert(connection, pipeline.id, list(entered.items()))
 
 
 def supersede(connection: Connection, execution_id: str, by: str) -> None:

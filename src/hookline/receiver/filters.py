@@ -1,7 +1,6 @@
 """Whether an event passes a webhook's filters, and why not (contract T5-T7)."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,10 +9,9 @@ from typing import Any
 import msgspec
 
 from hookline import jsonpath
-from hookline.model import Filter
+from hookline.model import PLACEHOLDER, Filter
 
 _SHOWN = 200
-_PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,7 @@ def resolve(match_equals: str, configuration: Mapping[str, str]) -> str:
     """Put the action's configuration values for `{Key}`; an unknown key stays as written."""
     if "{" not in match_equals:
         return match_equals
-    return _PLACEHOLDER.sub(lambda key: configuration.get(key[1], key[0]), match_equals)
+    return PLACEHOLDER.sub(lambda key: configuration.get(key[1], key[0]), match_equals)
 
 
 def text_of(value: Any) -> str | None:

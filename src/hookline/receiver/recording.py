@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
+import msgspec
 import structlog
 
 from hookline.model import Verdict
@@ -145,7 +146,9 @@ class Recording(asyncio.Protocol):
         _log.warning("recorder lost", waiting=len(self._waiting), reason=str(exc or "it ended"))
         unsent = {entry.delivery_id for entry in self._outgoing}
         again = [
-            _again(entry) for entry, _ in self._waiting.values() if entry.delivery_id not in unsent
+            msgspec.structs.replace(entry, again=True)
+            for entry, _ in self._waiting.values()
+            if entry.delivery_id not in unsent
         ]
         self._outgoing[:0] = again
         self._outgoing_bytes += sum(map(_size, again))
@@ -168,8 +171,3 @@ class Recording(asyncio.Protocol):
 def _size(entry: Entry) -> int:
     # The size of a refused body was perhaps only announced.
     return 0 if entry.body is None else entry.body_size
-
-
-def _again(entry: Entry) -> Entry:
-    values = {name: getattr(entry, name) for name in entry.__struct_fields__}
-    return Entry(**{**values, "again": True})

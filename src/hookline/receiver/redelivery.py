@@ -88,9 +88,8 @@ def _judged(target: Target, arrival: Arrival) -> Entry:
 
 
 def _target(connection: Connection, seal: Seal, first: Delivery) -> Target:
-    named = webhooks.names_by_id(connection).get(first.webhook_id)
-    webhook = named and webhooks.find(connection, seal, named.scope, named.name)
-    if not webhook:
+    webhook = webhooks.get(connection, seal, first.webhook_id)
+    if webhook is None:
         raise RedeliveryError(
             f"The webhook of delivery {first.id} was deleted, so nothing says what it would start"
         )

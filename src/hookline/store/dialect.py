@@ -9,14 +9,13 @@ from typing import Any
 from sqlalchemy import (
     Connection,
     Engine,
-    Insert,
     Table,
     create_engine,
     event,
     make_url,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from hookline.errors import SettingsError
 
@@ -44,16 +43,13 @@ def connect(address: str) -> Engine:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         return _sqlite(create_engine(url, pool_size=5, max_overflow=40))
     if url.get_backend_name() == "postgresql":
-        try:
-            return create_engine(
-                url.set(drivername="postgresql+psycopg"),
-                pool_size=5,
-                max_overflow=40,
-                pool_pre_ping=True,
-                connect_args={"connect_timeout": _CONNECT_TIMEOUT_S},
-            )
-        except NoSuchModuleError as error:
-            raise SettingsError(_ADDRESS_HELP) from error
+        return create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            pool_size=5,
+            max_overflow=40,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": _CONNECT_TIMEOUT_S},
+        )
     raise SettingsError(_ADDRESS_HELP)
 
 
@@ -208,11 +204,6 @@ def _insert_text(dialect_name: str, table: Table, columns: tuple[str, ...]) -> s
     mark = "?" if dialect_name == "sqlite" else "%s"
     marks = ", ".join([mark] * len(columns))
     return f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - our own names
-
-
-def plain_insert(table: Table) -> Insert:
-    """An INSERT without RETURNING, the fastest form on both for many rows."""
-    return table.insert().inline()
 
 
 def is_missing_table(error: DBAPIError) -> bool:

@@ -46,7 +46,7 @@ def put(connection: Connection, seal: Seal, webhook: Webhook) -> None:
             "token_hash": token_hash(webhook.token),
             "token_sealed": seal.seal(webhook.token, _TOKEN),
         }
-        connection.execute(dialect.plain_insert(webhooks).values(**definition, **token))
+        connection.execute(webhooks.insert().inline().values(**definition, **token))
 
 
 def token_hash(token: str) -> bytes:
@@ -57,6 +57,12 @@ def token_hash(token: str) -> bytes:
 def find(connection: Connection, seal: Seal, scope: Scope, name: str) -> Webhook | None:
     """A webhook by name."""
     row = connection.execute(select(webhooks).where(_is(scope, name))).first()
+    return None if row is None else _webhook(row, seal)
+
+
+def get(connection: Connection, seal: Seal, webhook_id: int) -> Webhook | None:
+    """A webhook by the id that deliveries hold."""
+    row = connection.execute(select(webhooks).where(webhooks.c.id == webhook_id)).first()
     return None if row is None else _webhook(row, seal)
 
 
