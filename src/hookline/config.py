@@ -134,7 +134,10 @@ class Settings:
         float, Setting("deliveries a second for each webhook and worker; 0: no limit", _positive)
     ] = 0.0
     address_rate: Annotated[
-        float, Setting("deliveries a second for each address and worker; 0: no limit", _positive)
+        float,
+        Setting(
+            "deliveries a second for each address (IPv6: /64) and worker; 0: no limit", _positive
+        ),
     ] = 0.0
     retention_days: Annotated[float, Setting("days that deliveries are kept", _positive)] = 30.0
     retention_count: Annotated[int, Setting("how many deliveries are kept at most", _count)] = (

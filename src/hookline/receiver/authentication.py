@@ -36,6 +36,18 @@ def address_text(address: Address) -> str:
     return str(address)
 
 
+@functools.lru_cache(maxsize=4_096)
+def sender_key(address: str) -> str:
+    """What counts as one sender: an IPv4 address, or the /64 that an IPv6 one lies in.
+
+    A network hands out /64s whole, so that one machine has 2^64 addresses to send from (RFC 6177).
+    """
+    parsed = parse_address(address)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return address
+
+
 def client_address(
     peer: str, forwarded_for: bytes | None, trusted_proxies: Sequence[Network]
 ) -> Address | None:

@@ -20,6 +20,7 @@ from hookline.receiver.authentication import (
     check_address,
     check_signature,
     client_address,
+    sender_key,
 )
 from hookline.receiver.entries import Entry, Start
 from hookline.receiver.filters import FilterTrace, match
@@ -41,7 +42,7 @@ _TOKEN_LIMIT = 100
 _BODY_TIMEOUT_S = 30
 # What the column of a size holds; an announced one may be anything.
 _SIZE_SHOWN = 2**31 - 1
-_HUNG_UP = "the sender hung up before the body's end"
+_TOO_SLOW = f"the body took longer than {_BODY_TIMEOUT_S} seconds"
 
 
 class Arrival(msgspec.Struct):
@@ -127,7 +128,7 @@ class Receiver:
 
     def _check_rates(self, target: Target, arrival: Arrival) -> None:
         # First the address's: what it sends too often must not use up the webhook's rate.
-        if not self._address_rate.allows(arrival.address, arrival.began):
+        if not self._address_rate.allows(sender_key(arrival.address), arrival.began):
             raise Refused(Verdict.OVER_RATE, "the rate of the sender's address is exceeded")
         if not self._rate.allows(target.webhook.id, arrival.began):
             raise Refused(Verdict.OVER_RATE, "the webhook's rate is exceeded")
@@ -144,10 +145,10 @@ class Receiver:
             )
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Refused(Verdict.NOT_JSON, _HUNG_UP)
+            raise _hung_up(arrival)
         body = message.get("body", b"")
         if message.get("more_body", False):
-            body = await _read_rest(body, receive, limit)
+            body = await _read_rest(body, arrival, receive, limit)
         arrival.body_size = len(body)
         if len(body) > limit:
             raise Refused(Verdict.TOO_LARGE, f"the body has more than {limit} bytes")
@@ -214,23 +215,28 @@ def _token(query: bytes) -> str:
     return values[0][:_TOKEN_LIMIT] if len(values) == 1 else ""
 
 
-async def _read_rest(begun: bytes, receive: Receive, limit: int) -> bytes:
+async def _read_rest(begun: bytes, arrival: Arrival, receive: Receive, limit: int) -> bytes:
     parts, size = [begun], len(begun)
     try:
         async with asyncio.timeout(_BODY_TIMEOUT_S):
             while size <= limit:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    raise Refused(Verdict.NOT_JSON, _HUNG_UP)
+                    raise _hung_up(arrival)
                 parts.append(message.get("body", b""))
                 size += len(parts[-1])
                 if not message.get("more_body", False):
                     break
     except TimeoutError as error:
-        raise Refused(
-            Verdict.TOO_SLOW, f"the body took longer than {_BODY_TIMEOUT_S} seconds"
-        ) from error
+        raise Refused(Verdict.TOO_SLOW, _TOO_SLOW) from error
     return b"".join(parts)
+
+
+def _hung_up(arrival: Arrival) -> Refused:
+    # It is the protocol that gives up on a body of which nothing comes.
+    if time.perf_counter() - arrival.began > _BODY_TIMEOUT_S:
+        return Refused(Verdict.TOO_SLOW, _TOO_SLOW)
+    return Refused(Verdict.NOT_JSON, "the sender hung up before the body's end")
 
 
 def _authenticate(target: Target, arrival: Arrival) -> None:

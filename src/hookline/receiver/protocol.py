@@ -25,6 +25,12 @@ _TOO_LARGE = (
     b"The request has too many or too long headers"
 )
 
+_TOO_SLOW = (
+    b"HTTP/1.1 408 Request Timeout\r\n"
+    b"content-type: text/plain; charset=utf-8\r\ncontent-length: 32\r\nconnection: close\r\n\r\n"
+    b"The request's body took too long"
+)
+
 
 class HeadersTooLargeError(Exception):
     """A request has more headers, or longer ones, than are taken."""
@@ -165,13 +171,19 @@ class BoundedProtocol(HttpToolsProtocol):
         """Whether an earlier request than the one that comes in is not yet answered."""
         return self._in_headers and self.cycle is not None and not self.cycle.response_complete
 
+    def _give_up(self) -> None:
+        if not self._in_headers and self.cycle is not None and not self.cycle.response_started:
+            self._output.write(_TOO_SLOW)
+            self._output.flush()
+        self._output.end()
+
     def _check_time(self) -> None:
         now = self.loop.time()
         if self._deadline is not None and (self.flow.read_paused or self._owes_an_answer()):
             # It is we who are slow.
             self._deadline = now + HEADER_TIMEOUT_S
         if self._deadline is not None and now >= self._deadline:
-            self._output.end()
+            self._give_up()
             return
         wait = HEADER_TIMEOUT_S if self._deadline is None else self._deadline - now
         self._timer = self.loop.call_later(min(wait, HEADER_TIMEOUT_S), self._check_time)

@@ -12,6 +12,7 @@ from hookline.receiver.authentication import (
     check_signature,
     client_address,
     parse_address,
+    sender_key,
 )
 from hookline.receiver.refusal import Refused
 
@@ -137,3 +138,17 @@ def test_t3_an_address_outside_is_refused(allowed: str, address: str) -> None:
 def test_t4_without_a_range_every_address_is_allowed() -> None:
     check_address(None, parse_address("203.0.113.1"))
     check_address(None, None)
+
+
+@pytest.mark.parametrize(
+    ("address", "sender"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8::1", "2001:db8::/64"),
+        ("2001:db8::ffff:1", "2001:db8::/64"),
+        ("2001:db8:0:1::1", "2001:db8:0:1::/64"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_the_addresses_of_an_ipv6_network_are_one_sender(address: str, sender: str) -> None:
+    assert sender_key(address) == sender

@@ -117,6 +117,18 @@ def test_a_slow_sender_is_given_up(begin: bytes, drip: bytes, least: float, most
     assert app.received.count("http.disconnect") == (begin == BODY)
 
 
+def test_t12_a_sender_whose_body_does_not_come_is_told_so() -> None:
+    def peer(port: int) -> bytes:
+        with connected(port) as sending:
+            sending.sendall(BODY)
+            return b"".join(iter(lambda: sending.recv(65_536), b""))
+
+    answer = serve(App(), peer)
+    head, _, text = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 ")
+    assert b"content-length: %d\r\n" % len(text) in head
+
+
 @pytest.mark.parametrize("drip", [b"\r\n", b"P"])
 def test_a_kept_connection_is_not_held_by_dripping(drip: bytes) -> None:
     def peer(port: int) -> float:
@@ -248,9 +260,20 @@ def test_t12_a_slow_body_is_408(monkeypatch: pytest.MonkeyPatch) -> None:
         await asyncio.sleep(5)
         return {}
 
+    arrival = endpoint.Arrival(id="", headers={}, peer="", received_at=0.0, began=0.0)
+
     async def read() -> None:
         with pytest.raises(Refused) as caught:
-            await endpoint._read_rest(b"{", never, 100)
+            await endpoint._read_rest(b"{", arrival, never, 100)
         assert caught.value.verdict is Verdict.TOO_SLOW
 
     asyncio.run(read())
+
+
+def test_t14_giving_up_on_a_body_is_recorded_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoint, "_BODY_TIMEOUT_S", 0.05)
+    began = time.perf_counter()
+    arrival = endpoint.Arrival(id="", headers={}, peer="", received_at=0.0, began=began)
+    assert endpoint._hung_up(arrival).verdict is Verdict.NOT_JSON
+    time.sleep(0.06)
+    assert endpoint._hung_up(arrival).verdict is Verdict.TOO_SLOW
