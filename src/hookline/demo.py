@@ -140,7 +140,7 @@ class _Demo:
         for item in sent:
             kept = _recorded(database, item.reply.content["deliveryId"])
             table.add_row(
-                item.what, str(item.reply.status), item.reply.content["outcome"], _why(kept)
+                item.what, str(item.reply.status), item.reply.content["outcome"], kept.why
             )
         database.close()
         self._console.print(table)
@@ -188,13 +188,6 @@ def _recorded(database: Database, delivery_id: str) -> deliveries.Delivery:
         if time.monotonic() > deadline:
             raise HooklineError(f"Delivery {delivery_id} was not recorded")
         time.sleep(_REFRESH_S)
-
-
-def _why(delivery: deliveries.Delivery) -> str:
-    if delivery.trace.get("reason"):
-        return str(delivery.trace["reason"])
-    passed = [f"{item['jsonPath']} = {item['found']}" for item in delivery.trace["filters"]]
-    return f"authenticated, and {', '.join(passed)}"
 
 
 def _colored(status: str) -> str:

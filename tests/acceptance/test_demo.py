@@ -18,7 +18,7 @@ def test_the_demo_shows_three_verdicts_and_the_log(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     for shown in (
-        "authenticated, and $.ref = refs/heads/main",
+        "$.ref is refs/heads/main",
         "X-Hub-Signature-256 does not match the body",
         "$.ref is refs/heads/feature, not refs/heads/main",
         "│ Hello from the commit that was pushed.",

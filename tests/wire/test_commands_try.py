@@ -143,7 +143,7 @@ def test_try_is_told_what_to_try(tmp_path: Path) -> None:
 def test_what_a_payload_holds_does_not_reach_the_terminal_raw() -> None:
     done = attempt("$.ref=x", event={"ref": "\x1b[31m\nmatch"})
     assert "\x1b" not in done.stdout
-    assert r"found    \x1b[31m\x0amatch" in done.stdout
+    assert r"found    \x1b[31m\nmatch" in done.stdout
 
 
 def test_t6_try_takes_a_webhook_with_its_pipeline_of_now(tenant: Tenant) -> None:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hookline.commands.output import printable
 from hookline.errors import HooklineError
+from hookline.logs import printable
 
 if TYPE_CHECKING:
     from pathlib import Path

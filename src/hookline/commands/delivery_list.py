@@ -15,10 +15,10 @@ from rich.text import Text
 
 from hookline.commands.delivery_search import Names, label_of, search_of
 from hookline.commands.opening import open_database
-from hookline.commands.output import cell, console, moment, printable
+from hookline.commands.output import cell, console, moment
 from hookline.commands.wanted import Wanted
 from hookline.errors import HooklineError
-from hookline.model import Verdict
+from hookline.logs import printable
 from hookline.store import deliveries, webhooks
 from hookline.store.database import Database
 from hookline.store.deliveries import Delivery, Search
@@ -63,17 +63,7 @@ def run(wanted: Wanted, limit: int, *, follow: bool, as_json: bool) -> None:
 def why(delivery: Delivery) -> str:
     """The reason of a delivery's verdict, in a line."""
     again = "redelivery; " if delivery.redelivery_of else ""
-    return again + _why(delivery)
-
-
-def _why(delivery: Delivery) -> str:
-    trace = delivery.trace
-    if trace.get("reason"):
-        return str(trace["reason"])
-    if delivery.verdict is not Verdict.STARTED:
-        return delivery.verdict.reason
-    passed = [f"{item['jsonPath']} is {item['found']}" for item in trace.get("filters", ())]
-    return ", ".join(passed) or "the webhook has no filters"
+    return again + delivery.why
 
 
 def _follow(database: Database, search: Search, seen: set[str], show: Show) -> None:

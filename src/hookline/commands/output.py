@@ -5,21 +5,10 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.text import Text
 
+from hookline.logs import printable
+
 # No table is as wide; what is not read by a person is not wrapped either.
 _UNWRAPPED = 10_000
-
-
-def printable(text: str) -> str:
-    r"""`text` with everything that a terminal would obey, or not show, as \xNN or \uNNNN."""
-    if text.isprintable():
-        return text
-    return "".join(item if item.isprintable() else _escaped(ord(item)) for item in text)
-
-
-def _escaped(code: int) -> str:
-    if code <= 0xFF:  # noqa: PLR2004 - the last of two hexadecimal digits
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004 - of four
 
 
 def cell(text: str | None, style: str = "") -> Text:

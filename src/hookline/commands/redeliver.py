@@ -10,10 +10,10 @@ from hookline import config
 from hookline.commands.delivery_page import find
 from hookline.commands.delivery_search import search_of
 from hookline.commands.opening import open_database
-from hookline.commands.output import printable
 from hookline.commands.wanted import parse_where
 from hookline.errors import HooklineError
 from hookline.installation import open_seal
+from hookline.logs import printable
 from hookline.model import Verdict
 from hookline.receiver.redelivery import RedeliveryError, redeliver
 from hookline.sealing import Seal

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hookline.commands.output import printable
 from hookline.errors import HooklineError
+from hookline.logs import printable
 from hookline.sender import Reply
 from hookline.sender import send as post
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hookline.commands.output import printable
 from hookline.commands.send import read_bytes
 from hookline.errors import HooklineError
+from hookline.logs import printable
 from hookline.model import Filter
 
 if TYPE_CHECKING:

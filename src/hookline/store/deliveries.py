@@ -58,6 +58,16 @@ class Delivery(msgspec.Struct, frozen=True):
     sender_id: str | None = None
     redelivery_of: str | None = None
 
+    @property
+    def why(self) -> str:
+        """The reason of the verdict, in a line."""
+        if self.trace.get("reason"):
+            return str(self.trace["reason"])
+        if self.verdict is not Verdict.STARTED:
+            return self.verdict.reason
+        passed = [f"{item['jsonPath']} is {item['found']}" for item in self.trace["filters"]]
+        return ", ".join(passed) or "the webhook has no filters"
+
 
 def insert(connection: Connection, new: Sequence[Delivery]) -> None:
     """Record deliveries."""
