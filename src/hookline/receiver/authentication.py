@@ -13,6 +13,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _SHA256 = b"x-hub-signature-256"
 _SHA1 = b"x-hub-signature"
+_NAMES = {_SHA256: "X-Hub-Signature-256", _SHA1: "X-Hub-Signature"}
 
 
 @functools.lru_cache(maxsize=4_096)
@@ -80,18 +81,21 @@ def _is_within(address: Address, networks: Sequence[Network]) -> bool:
 def check_signature(secret: bytes, headers: Mapping[bytes, bytes], body: bytes) -> str:
     """Check GitHub's signature of `body`; a key of the event that is the same for each repeat.
 
-    The key is the HMAC-SHA256 even where only the SHA-1 header was sent, so that a captured
-    request can't start a second execution by dropping a header.
-    Source: "Validating webhook deliveries", GitHub documentation.
+    Bitbucket puts an HMAC-SHA256 into the header that GitHub has its HMAC-SHA1 in: the value's
+    prefix tells which it is. The key is the HMAC-SHA256 even where only the SHA-1 was sent, so that
+    a captured request can't start a second execution by dropping a header.
+    Sources: "Validating webhook deliveries", GitHub documentation; "Manage webhooks", Bitbucket
+    Cloud documentation.
     """
-    sha256, sha1 = headers.get(_SHA256), headers.get(_SHA1)
-    if sha256 is None and sha1 is None:
+    sent = [(name, headers[name]) for name in (_SHA256, _SHA1) if name in headers]
+    if not sent:
         raise Refused(Verdict.NO_SIGNATURE)
     digest = hmac.digest(secret, body, "sha256").hex()
-    if sha256 is not None and not hmac.compare_digest(b"sha256=" + digest.encode(), sha256):
-        raise Refused(Verdict.BAD_SIGNATURE, "X-Hub-Signature-256 does not match the body")
-    if sha1 is not None:
-        expected = b"sha1=" + hmac.digest(secret, body, "sha1").hex().encode()
-        if not hmac.compare_digest(expected, sha1):
-            raise Refused(Verdict.BAD_SIGNATURE, "X-Hub-Signature does not match the body")
+    for name, signature in sent:
+        if name == _SHA256 or signature.startswith(b"sha256="):
+            expected = b"sha256=" + digest.encode()
+        else:
+            expected = b"sha1=" + hmac.digest(secret, body, "sha1").hex().encode()
+        if not hmac.compare_digest(expected, signature):
+            raise Refused(Verdict.BAD_SIGNATURE, f"{_NAMES[name]} does not match the body")
     return digest

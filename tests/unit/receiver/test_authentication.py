@@ -79,6 +79,16 @@ def test_t2_both_present_must_both_hold() -> None:
         assert verdict({**good, name: b"sha1=0"}, b"body") is Verdict.BAD_SIGNATURE
 
 
+def test_t2_bitbucket_puts_sha256_where_github_has_sha1() -> None:
+    bitbucket = {b"x-hub-signature": sign(b"body", "sha256")}
+    github = {b"x-hub-signature-256": sign(b"body", "sha256")}
+    assert check_signature(SECRET, bitbucket, b"body") == check_signature(SECRET, github, b"body")
+    assert verdict(bitbucket, b"other") is Verdict.BAD_SIGNATURE
+    assert (
+        verdict({b"x-hub-signature-256": sign(b"body", "sha1")}, b"body") is Verdict.BAD_SIGNATURE
+    )
+
+
 def test_t2_no_header_is_refused() -> None:
     assert verdict({b"x-other": b"x"}, b"") is Verdict.NO_SIGNATURE
 
