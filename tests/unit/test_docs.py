@@ -16,8 +16,10 @@ from typer.core import TyperArgument, TyperGroup
 from hookline import config
 from hookline.actions import PROVIDERS
 from hookline.api.constraints import check
+from hookline.api.not_built import NOT_BUILT
 from hookline.api.operations import operations
 from hookline.api.pipeline_structure import check_structure
+from hookline.api.service import service
 from hookline.cli import app
 from hookline.model import ActionStatus, ExecutionStatus, Filter, StageStatus, Verdict
 from hookline.receiver.filters import compile_filters
@@ -25,8 +27,8 @@ from hookline.receiver.filters import compile_filters
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
-SETTINGS, COMMANDS, RECEIVER = (
-    REFERENCE / f"{name}.md" for name in ("settings", "commands", "receiver")
+SETTINGS, COMMANDS, RECEIVER, API = (
+    REFERENCE / f"{name}.md" for name in ("settings", "commands", "receiver", "api")
 )
 PAGES = sorted(
     [
@@ -66,6 +68,17 @@ What `hookline --help` says, on one page. Commands read the same [settings](sett
 server, so those that work on its data need its `HOOKLINE_DATA_DIR` (and `HOOKLINE_DATABASE_URL`, if
 it is set). An error that is yours to mend is one line on standard error, and the exit status is
 not 0.
+"""
+
+
+API_REFERENCE = "https://docs.aws.amazon.com/codepipeline/latest/APIReference/"
+API_HEAD = """\
+# The API
+
+Hookline answers AWS CodePipeline's API of 2015-07-09 at `POST /`, in AWS JSON 1.1, signed with
+Signature Version 4. Requests are checked against AWS's own model, as botocore ships it. An
+operation that is refused answers `NotImplementedException` with status 501 and the reason: never a
+made-up success. What each does is in AWS's reference, which the names lead to.
 """
 
 
@@ -119,6 +132,19 @@ def commands_page() -> str:
     return "\n".join(parts)
 
 
+def api_page() -> str:
+    """All operations of the API, each with its state."""
+    built = operations(MagicMock())
+    rows = (
+        (
+            f"[`{name}`]({API_REFERENCE}API_{name}.html)",
+            "works" if name in built else f"refused: {NOT_BUILT[name]}",
+        )
+        for name in service().operation_names
+    )
+    return f"{HOW_TO_WRITE}\n{API_HEAD}\n" + table(("operation", "state"), rows)
+
+
 def verdict_table() -> str:
     """All verdicts with what the sender is told."""
     rows = (
@@ -134,6 +160,15 @@ def test_the_settings_page_is_what_the_settings_are() -> None:
 
 def test_the_commands_page_is_what_the_commands_are() -> None:
     assert COMMANDS.read_text() == commands_page(), HOW_TO_WRITE
+
+
+def test_the_api_page_is_what_the_api_is() -> None:
+    assert API.read_text() == api_page(), HOW_TO_WRITE
+
+
+def test_w2_every_operation_that_is_not_built_has_its_reason() -> None:
+    built = operations(MagicMock()).keys()
+    assert sorted([*built, *NOT_BUILT]) == sorted(service().operation_names)
 
 
 def test_every_verdict_is_in_the_receivers_reference() -> None:
@@ -248,6 +283,7 @@ def write() -> None:
     """Write what is generated."""
     SETTINGS.write_text(settings_page())
     COMMANDS.write_text(commands_page())
+    API.write_text(api_page())
     page = RECEIVER.read_text()
     old = re.search(r"^\| verdict \|.*?\n(?!\|)", page, re.DOTALL | re.MULTILINE)
     assert old, "docs/reference/receiver.md has no table of verdicts"

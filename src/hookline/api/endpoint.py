@@ -16,6 +16,7 @@ from starlette.responses import Response
 from hookline.api import sigv4
 from hookline.api.aws_json import parse, render
 from hookline.api.constraints import check
+from hookline.api.not_built import NOT_BUILT
 from hookline.api.service import operation_model, service
 from hookline.errors import (
     ApiError,
@@ -129,7 +130,8 @@ class Endpoint:
     def _handler(self, operation: str) -> Handler:
         handler = self._operations.get(operation)
         if handler is None:
-            raise NotImplementedException(f"Hookline does not build {operation} yet.")
+            why = NOT_BUILT.get(operation, "this endpoint has no handler for it")
+            raise NotImplementedException(f"Hookline does not build {operation} yet: {why}.")
         return handler
 
 
