@@ -39,12 +39,25 @@ def new_id() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """One access key: its account, and its secret in clear."""
+    """One access key: its account, and its secret in clear. Times are epoch seconds.
+
+    A `disabled` key signs nothing, a `read_only` one no call that changes anything. `last_used` is
+    right to the minute.
+    """
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
     account: str
     created_at: float
+    read_only: bool = False
+    disabled: bool = False
+    description: str = ""
+    last_used: float | None = None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether every call may be signed with it."""
+        return not (self.disabled or self.read_only)
 
 
 class Authentication(StrEnum):
@@ -71,7 +84,8 @@ class Filter:
 class Webhook:
     """A webhook's definition and state, its secrets in clear.
 
-    Times are epoch seconds. `token` is the secret part of its URL.
+    Times are epoch seconds. `token` is the secret part of its URL. While it is registered with
+    GitHub, `github_hook_id` is the hook's id there, in `github_repository` (`owner/name`).
     """
 
     id: int
@@ -87,6 +101,8 @@ class Webhook:
     last_triggered: float | None = None
     error_code: str | None = None
     error_message: str | None = None
+    github_hook_id: int | None = None
+    github_repository: str | None = None
 
     @property
     def arn(self) -> str:
@@ -128,6 +144,8 @@ class Action:
     output_artifacts: tuple[OutputArtifact, ...] = ()
     timeout_minutes: int | None = None
     environment: tuple[tuple[str, str], ...] = ()
+    namespace: str | None = None
+    output_variables: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +210,94 @@ def _action_of(action: Mapping[str, Any]) -> Action:
             (variable["name"], variable["value"])
             for variable in action.get("environmentVariables", ())
         ),
+        namespace=action.get("namespace"),
+        output_variables=tuple(action.get("outputVariables", ())),
     )
+
+
+def variables_of(declaration: Mapping[str, Any]) -> dict[str, str | None]:
+    """The variables of a checked PipelineDeclaration: name → default, None without one."""
+    return {
+        variable["name"]: variable.get("defaultValue")
+        for variable in declaration.get("variables") or ()
+    }
+
+
+class PullRequestEvent(StrEnum):
+    """What a git trigger can ask of a pull request, in AWS's words; merged is closed, too."""
+
+    OPEN = "OPEN"
+    UPDATED = "UPDATED"
+    CLOSED = "CLOSED"
+
+
+@dataclass(frozen=True, slots=True)
+class Patterns:
+    """Glob patterns of a git trigger: no includes take everything, and excludes win."""
+
+    includes: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PushFilter:
+    """Pushes that start a pipeline: of tags where `tags` is given, else of branches."""
+
+    branches: Patterns | None = None
+    tags: Patterns | None = None
+    file_paths: Patterns | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequestFilter:
+    """Pull requests that start a pipeline; `branches` are those that they are to go into."""
+
+    events: tuple[PullRequestEvent, ...] = tuple(PullRequestEvent)
+    branches: Patterns | None = None
+    file_paths: Patterns | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GitTrigger:
+    """What starts a pipeline by a source action: any of the filters."""
+
+    source_action: str
+    pushes: tuple[PushFilter, ...] = ()
+    pull_requests: tuple[PullRequestFilter, ...] = ()
+
+
+def triggers_of(declaration: Mapping[str, Any]) -> tuple[GitTrigger, ...]:
+    """The git triggers of a checked PipelineDeclaration."""
+    found = (trigger["gitConfiguration"] for trigger in declaration.get("triggers") or ())
+    return tuple(
+        GitTrigger(
+            source_action=git["sourceActionName"],
+            pushes=tuple(
+                PushFilter(
+                    _patterns_of(item, "branches"),
+                    _patterns_of(item, "tags"),
+                    _patterns_of(item, "filePaths"),
+                )
+                for item in git.get("push", ())
+            ),
+            pull_requests=tuple(
+                PullRequestFilter(
+                    tuple(map(PullRequestEvent, item.get("events", PullRequestEvent))),
+                    _patterns_of(item, "branches"),
+                    _patterns_of(item, "filePaths"),
+                )
+                for item in git.get("pullRequest", ())
+            ),
+        )
+        for git in found
+    )
+
+
+def _patterns_of(declared: Mapping[str, Any], key: str) -> Patterns | None:
+    if key not in declared:
+        return None
+    patterns = declared[key]
+    return Patterns(tuple(patterns.get("includes", ())), tuple(patterns.get("excludes", ())))
 
 
 class ExecutionStatus(StrEnum):
@@ -244,8 +349,19 @@ class SourceRevision:
 
 
 @dataclass(frozen=True, slots=True)
+class StopRequest:
+    """The wish to stop an execution: after the actions that run, or abandoning them."""
+
+    abandon: bool
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Execution:
-    """A pipeline execution. Times are epoch seconds."""
+    """A pipeline execution. Times are epoch seconds.
+
+    `rollback_target` is the execution that a rollback repeats in one stage.
+    """
 
     id: str
     pipeline_id: int
@@ -257,6 +373,9 @@ class Execution:
     started_at: float
     updated_at: float
     status_summary: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    stop: StopRequest | None = None
+    rollback_target: str | None = None
 
 
 class Verdict(Enum):

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +15,7 @@ from hookline.errors import (
     InvalidStructureException,
     LimitExceededException,
 )
+from hookline.globs import GlobError, Globs
 from hookline.model import Action, Stage, stages_of
 
 _LEAST_STAGES = 2
@@ -33,7 +34,11 @@ _WANTED = {
     "BranchName": "the name of a branch",
 }
 _VARIABLE = "#{"
+_VARIABLES = "variables"
+# Of AWS: the id of the execution is read from it.
+_SERVICE_VARIABLES = "codepipeline"
 _STAGE_CONDITIONS = ("beforeEntry", "onFailure", "onSuccess")
+_PATTERNS = ("branches", "tags", "filePaths")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class _Place:
 def with_defaults(declaration: Mapping[str, Any]) -> dict[str, Any]:
     """The declaration as AWS answers it: what was left out has its default. A deep copy."""
     full = deepcopy(dict(declaration))
-    full.setdefault("pipelineType", "V1")
+    full["pipelineType"] = _type_of(declaration)
     full.setdefault("executionMode", "SUPERSEDED")
     for stage in full["stages"]:
         for action in stage["actions"]:
@@ -91,6 +96,7 @@ def check_structure(declaration: Mapping[str, Any]) -> None:
             check(place)
     _check_artifacts(places)
     _check_namespaces(places)
+    _check_variables(declaration, places)
     _check_triggers(declaration, places)
 
 
@@ -135,13 +141,16 @@ def _check_sizes(stages: tuple[Stage, ...]) -> None:
         raise LimitExceededException(f"Pipeline has {total} actions; {_MOST_ACTIONS} is the most")
 
 
-def _check_stages(stages: Iterable[Mapping[str, Any]]) -> None:
+def _check_stages(stages: Sequence[Mapping[str, Any]]) -> None:
     if name := _repeated(stage["name"] for stage in stages):
         raise InvalidStageDeclarationException(
             f"Stage names must be unique within a pipeline. '{name}' has been used more than once"
         )
     for stage in stages:
         _check_stage(stage)
+    for number, stage in enumerate(stages):
+        for name in _STAGE_CONDITIONS:
+            _check_conditions(stage, name, is_first=number == 0)
 
 
 def _check_stage(stage: Mapping[str, Any]) -> None:
@@ -161,8 +170,39 @@ def _check_stage(stage: Mapping[str, Any]) -> None:
         )
 
 
+def _check_conditions(stage: Mapping[str, Any], name: str, *, is_first: bool) -> None:
+    declared = stage.get(name) or {}
+    conditions = declared.get("conditions", ())
+    where = f"Stage '{stage['name']}' has {name}"
+    results = {declared.get("result"), *(item.get("result") for item in conditions)}
+    if name != "onFailure" and "RETRY" in results:
+        raise InvalidStageDeclarationException(
+            f"{where} with the result RETRY, which only onFailure can have"
+        )
+    if "ROLLBACK" in results and (is_first or name == "beforeEntry"):
+        reason = "the first stage" if is_first else name
+        raise InvalidStageDeclarationException(
+            f"{where} with the result ROLLBACK, which {reason} can't have"
+        )
+    if declared.get("retryConfiguration") and "RETRY" not in results:
+        raise InvalidStageDeclarationException(
+            f"{where} with a retryConfiguration, which goes with the result RETRY"
+        )
+    for condition in conditions:
+        if rule := _repeated(item["name"] for item in condition.get("rules", ())):
+            raise InvalidStageDeclarationException(
+                f"{where} with more than one rule '{rule}'. Rule names must be unique"
+            )
+
+
+def _type_of(declaration: Mapping[str, Any]) -> str:
+    """The pipeline's type: unless it is said, what only V2 has makes it V2, as the API says."""
+    inferred = "V2" if next(_features_of_v2(declaration), None) else "V1"
+    return str(declaration.get("pipelineType", inferred))
+
+
 def _check_pipeline_type(declaration: Mapping[str, Any]) -> None:
-    if declaration.get("pipelineType", "V1") == "V2":
+    if _type_of(declaration) == "V2":
         return
     if feature := next(_features_of_v2(declaration), None):
         raise InvalidStructureException(
@@ -174,7 +214,7 @@ def _features_of_v2(declaration: Mapping[str, Any]) -> Iterator[str]:
     mode = declaration.get("executionMode", "SUPERSEDED")
     if mode != "SUPERSEDED":
         yield f"the executionMode {mode}"
-    for feature in ("variables", "triggers"):
+    for feature in (_VARIABLES, "triggers"):
         if declaration.get(feature):
             yield feature
     for stage in declaration["stages"]:
@@ -321,12 +361,32 @@ def _check_namespaces(places: Iterable[_Place]) -> None:
     used: dict[str, _Place] = {}
     for place in places:
         namespace = place.declared.get("namespace")
+        if namespace == _SERVICE_VARIABLES:
+            raise InvalidActionDeclarationException(
+                f"{place} has the namespace '{namespace}', which is reserved for the variables of"
+                " the pipeline's execution"
+            )
         if namespace in used:
             raise InvalidActionDeclarationException(
                 f"{place} has the namespace '{namespace}', which {_inside(used[namespace])} has too"
             )
         if namespace is not None:
             used[namespace] = place
+
+
+def _check_variables(declaration: Mapping[str, Any], places: Iterable[_Place]) -> None:
+    variables = declaration.get("variables") or ()
+    if name := _repeated(variable["name"] for variable in variables):
+        raise InvalidStructureException(
+            f"Variable names must be unique within a pipeline. '{name}' has been used more than"
+            " once"
+        )
+    for place in places:
+        if variables and place.declared.get("namespace") == _VARIABLES:
+            raise InvalidActionDeclarationException(
+                f"{place} has the namespace '{_VARIABLES}', which is reserved for the pipeline's"
+                " own variables"
+            )
 
 
 def _check_triggers(declaration: Mapping[str, Any], places: Iterable[_Place]) -> None:
@@ -343,3 +403,24 @@ def _check_triggers(declaration: Mapping[str, Any], places: Iterable[_Place]) ->
                 f"A trigger names the source action '{name}', and the first stage has no such"
                 f" action of the type {CONNECTION}"
             )
+    for trigger in declaration.get("triggers", ()):
+        _check_git_filters(trigger["gitConfiguration"])
+
+
+def _check_git_filters(git: Mapping[str, Any]) -> None:
+    of_trigger = f"The trigger on source action '{git['sourceActionName']}'"
+    for number, rule in enumerate(git.get("push", ()), 1):
+        if "tags" in rule and ("branches" in rule or "filePaths" in rule):
+            raise InvalidStructureException(
+                f"{of_trigger} has tags beside branches or filePaths in its push filter {number}."
+                " Give them a push filter of their own"
+            )
+    for rule in (*git.get("push", ()), *git.get("pullRequest", ())):
+        for key in _PATTERNS:
+            for patterns in rule.get(key, {}).values():
+                try:
+                    Globs(patterns)
+                except GlobError as error:
+                    raise InvalidStructureException(
+                        f"{of_trigger} can't be used. {error}"
+                    ) from error

@@ -110,7 +110,11 @@ def _trace(delivery: Delivery) -> Iterator[Line]:
     filters = delivery.trace.get("filters") or ()
     yield (0, "Filters", "" if filters else "none were applied", "")
     for seen in filters:
-        yield from _filter(seen)
+        yield from _filter(seen, str(seen["jsonPath"]))
+    if triggers := delivery.trace.get("triggers"):
+        yield (0, "Triggers", "", "")
+        for seen in triggers:
+            yield from _filter(seen, str(seen["filter"]))
 
 
 def _authentication(delivery: Delivery) -> str:
@@ -122,9 +126,9 @@ def _authentication(delivery: Delivery) -> str:
     return f"{kind}, passed"
 
 
-def _filter(seen: Mapping[str, Any]) -> Iterator[Line]:
+def _filter(seen: Mapping[str, Any], name: str) -> Iterator[Line]:
     mark, style = ("✓", "green") if seen["passed"] else ("✗", "red")
-    yield (2, mark, seen["jsonPath"], style)
+    yield (2, mark, name, style)
     yield (4, "found", "nothing" if seen["found"] is None else _visible(seen["found"]), "")
     yield (4, "wanted", "anything" if seen["wanted"] is None else _visible(seen["wanted"]), "")
     if not seen["passed"]:

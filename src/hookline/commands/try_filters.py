@@ -1,4 +1,4 @@
-"""`hookline try`: would this event pass these filters, and why not?"""
+"""`hookline try`: would this event pass these filters and triggers, and why not?"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,7 @@ from hookline.model import Filter
 
 if TYPE_CHECKING:
     from hookline.receiver.filters import CompiledFilter, FilterTrace
+    from hookline.receiver.git_triggers import TriggerTrace
     from hookline.receiver.targets import Target
 
 _TOKEN = re.compile(
@@ -45,8 +46,17 @@ def try_filters(
     ] = None,
     webhook: Annotated[
         str | None,
-        typer.Option(help="Try this webhook's filters, with its pipeline as it is now."),
+        typer.Option(
+            help="Try this webhook's filters and its pipeline's triggers, as they are now."
+        ),
     ] = None,
+    event_key: Annotated[
+        str,
+        typer.Option(
+            help="Bitbucket's name of the event, as pullrequest:created: with --webhook, a trigger "
+            "on its pull requests needs it."
+        ),
+    ] = "",
     account: Annotated[str | None, typer.Option(help="The webhook's account.")] = None,
     region: Annotated[str | None, typer.Option(help="The webhook's region.")] = None,
 ) -> None:
@@ -63,10 +73,11 @@ def try_filters(
     event = _event(read_bytes(payload), payload)
     if webhook is None:
         values = dict(_configuration_value(text) for text in configuration or ())
-        matched = _try([_compiled(split_filter(text)) for text in filters or ()], event, values)
+        matched = _try([_compiled(split_filter(text)) for text in filters or ()], [], event, values)
     else:
         target = _target(webhook, account, region)
-        matched = _try(target.filters, event, target.configuration or {})
+        triggers = _judged(target, event, event_key)
+        matched = _try(target.filters, triggers, event, target.configuration or {})
     raise typer.Exit(0 if matched else 1)
 
 
@@ -137,20 +148,48 @@ def _target(name: str, account: str | None, region: str | None) -> "Target":
     return target
 
 
-def _try(filters: "Sequence[CompiledFilter]", event: Any, configuration: Mapping[str, str]) -> bool:
+def _judged(target: "Target", event: Any, event_key: str) -> "Sequence[TriggerTrace]":
+    from hookline.receiver.git_triggers import judge  # noqa: PLC0415 - keeps --help fast
+
+    return judge(target.triggers, event, event_key).traces
+
+
+def _try(
+    filters: "Sequence[CompiledFilter]",
+    triggers: "Sequence[TriggerTrace]",
+    event: Any,
+    configuration: Mapping[str, str],
+) -> bool:
     from hookline.receiver.filters import match  # noqa: PLC0415 - keeps --help fast
 
     traces = [match(compiled, event, configuration) for compiled in filters]
+    matched = not triggers or triggers[-1].reason is None
     failed = sum(trace.reason is not None for trace in traces)
-    if not traces:
-        _say("match: the webhook has no filters, so every event passes")
-    elif failed:
-        _say(f"no match: {failed} of {len(traces)} filters did not pass")
-    else:
-        _say(f"match: {'the filter passes' if len(traces) == 1 else 'all filters pass'}")
+    _say(_summary(len(traces), failed, triggered=matched))
     for compiled, trace in zip(filters, traces, strict=True):
         _show(compiled.rule, trace, configuration)
-    return not failed
+    for seen in triggers:
+        _show_trigger(seen)
+    return matched and not failed
+
+
+def _summary(count: int, failed: int, *, triggered: bool) -> str:
+    if failed:
+        return f"no match: {failed} of {count} filters did not pass"
+    if not triggered:
+        return "no match: none of the pipeline's triggers matches"
+    if not count:
+        return "match: the webhook has no filters, so every event passes"
+    return f"match: {'the filter passes' if count == 1 else 'all filters pass'}"
+
+
+def _show_trigger(seen: "TriggerTrace") -> None:
+    typer.echo()
+    _say(f"{'✓' if seen.reason is None else '✗'} trigger {seen.filter}")
+    _say(f"  found    {'nothing' if seen.found is None else seen.found}")
+    _say(f"  wanted   {seen.wanted}")
+    if seen.reason is not None:
+        _say(f"  why not  {seen.reason}")
 
 
 def _show(rule: Filter, trace: "FilterTrace", configuration: Mapping[str, str]) -> None:

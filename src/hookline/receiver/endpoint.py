@@ -24,6 +24,7 @@ from hookline.receiver.authentication import (
 )
 from hookline.receiver.entries import Entry, Start
 from hookline.receiver.filters import FilterTrace, match
+from hookline.receiver.git_triggers import TriggerTrace, judge, why_none_matched
 from hookline.receiver.payload import parse_event
 from hookline.receiver.rates import Rate
 from hookline.receiver.recording import QueueFullError, Recording
@@ -59,6 +60,9 @@ class Arrival(msgspec.Struct):
     authenticated: bool = False
     event_key: str | None = None
     filters: list[FilterTrace] = []
+    triggers: list[TriggerTrace] = []
+    # The part of the event that has the source revision, where a trigger has found it.
+    origin: Any = None
     # When each of entries.STEPS ended.
     marks: list[float] = []
 
@@ -116,6 +120,7 @@ class Receiver:
         _mark(arrival)
         check_starts_something(target, arrival)
         apply_filters(target, arrival, event)
+        apply_triggers(target, arrival, event)
         _mark(arrival)
         return await self._start(target, arrival, event)
 
@@ -197,8 +202,9 @@ def start_of(target: Target, arrival: Arrival, event: Any) -> Start:
         pipeline=webhook.target_pipeline,
         action=webhook.target_action,
         trigger_detail=webhook.arn,
-        revision=pushed_revision(event),
+        revision=pushed_revision(event if arrival.origin is None else arrival.origin),
         dedupe_key=None if key is None else dedupe_key(webhook.id, key),
+        trigger_type="WebhookV2" if target.triggers else "Webhook",
     )
 
 
@@ -269,6 +275,18 @@ def apply_filters(target: Target, arrival: Arrival, event: Any) -> None:
             raise Refused(Verdict.FILTERED, trace.reason)
 
 
+def apply_triggers(target: Target, arrival: Arrival, event: Any) -> None:
+    """Note what the pipeline's triggers saw. Refuses the event that matches none of them."""
+    if not target.triggers:
+        return
+    event_key = arrival.headers.get(b"x-event-key", b"").decode("latin-1")
+    judgement = judge(target.triggers, event, event_key)
+    arrival.triggers = judgement.traces
+    if judgement.matched is None:
+        raise Refused(Verdict.FILTERED, why_none_matched(judgement.traces))
+    arrival.origin = judgement.matched.origin
+
+
 def entry_of(
     target: Target,
     arrival: Arrival,
@@ -287,6 +305,7 @@ def entry_of(
         authenticated=arrival.authenticated,
         reason=reason,
         filters=arrival.filters,
+        triggers=arrival.triggers,
         remote=arrival.address,
         headers=arrival.headers,
         body_size=arrival.body_size,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import msgspec
 
 from hookline.receiver.filters import FilterTrace
+from hookline.receiver.git_triggers import TriggerTrace
 
 STEPS = ("read", "authenticate", "parse", "filter")
 """The steps of a delivery whose times an entry carries, in their order."""
@@ -24,7 +25,7 @@ class Revision(msgspec.Struct, array_like=True, frozen=True):
 class Start(msgspec.Struct, array_like=True, frozen=True):
     """The execution that a delivery is to start.
 
-    `dedupe_key` is None where the event can't be told from others.
+    `dedupe_key` is None where the event can't be told from others; `trigger_type` is AWS's word.
     """
 
     execution_id: str
@@ -35,6 +36,7 @@ class Start(msgspec.Struct, array_like=True, frozen=True):
     trigger_detail: str
     revision: Revision | None
     dedupe_key: bytes | None
+    trigger_type: str = "Webhook"
 
 
 class Entry(msgspec.Struct, array_like=True, frozen=True):
@@ -63,6 +65,8 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
     redelivery_of: str | None = None
     # The worker has sent it before and lost the recorder: it may be recorded already.
     again: bool = False
+    # Empty where the pipeline has no trigger on the target action, or a filter had failed.
+    triggers: list[TriggerTrace] = []
 
 
 class Recorded(msgspec.Struct, array_like=True, frozen=True):

@@ -393,7 +393,7 @@ def _execution_start(wish: Start) -> ExecutionStart:
     revision = wish.revision
     return ExecutionStart(
         execution_id=wish.execution_id,
-        trigger=Trigger("Webhook", wish.trigger_detail),
+        trigger=Trigger(wish.trigger_type, wish.trigger_detail),
         source_revisions=()
         if revision is None
         else (SourceRevision(wish.action, revision.revision_id, revision.summary, revision.url),),

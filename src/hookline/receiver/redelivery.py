@@ -10,6 +10,7 @@ from hookline.model import Verdict, new_id
 from hookline.receiver.endpoint import (
     Arrival,
     apply_filters,
+    apply_triggers,
     check_starts_something,
     entry_of,
     start_of,
@@ -32,9 +33,9 @@ class RedeliveryError(HooklineError):
 def redeliver(database: Database, seal: Seal, delivery_id: str) -> Delivery:
     """Judge a recorded delivery again and record the new one, in a transaction of its own.
 
-    The webhook, its filters and the target action's configuration count as they are now. The first
-    delivery's signature is not kept, so authentication is not repeated; nor is the new one taken
-    for a duplicate of the first. Works beside a running server and without one.
+    The webhook, its filters, the target action's configuration and the pipeline's triggers count as
+    they are now. The first delivery's signature is not kept, so authentication is not repeated; nor
+    is the new one taken for a duplicate of the first. Works beside a running server or without one.
     Raises RedeliveryError where the body was not kept or the webhook is gone.
     """
     with database.read() as connection:
@@ -82,6 +83,7 @@ def _judged(target: Target, arrival: Arrival) -> Entry:
         event = parse_event(arrival.body, arrival.headers.get(b"content-type", b""))
         check_starts_something(target, arrival)
         apply_filters(target, arrival, event)
+        apply_triggers(target, arrival, event)
     except Refused as refused:
         return entry_of(target, arrival, refused.verdict, refused.detail)
     return entry_of(target, arrival, Verdict.STARTED, None, start_of(target, arrival, event))

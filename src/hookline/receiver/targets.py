@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from hookline.config import Network
-from hookline.model import Webhook
+from hookline.model import Webhook, triggers_of
 from hookline.receiver.filters import CompiledFilter, compile_filters
+from hookline.receiver.git_triggers import TriggerRule, compile_trigger
 from hookline.sealing import Seal
 from hookline.store import pipelines, webhooks
 from hookline.store.database import Database
@@ -27,7 +28,8 @@ class Target:
     """A webhook, ready to judge deliveries.
 
     `secret` is empty where the authentication needs none. `configuration` is the target action's;
-    None when the pipeline or the action is gone.
+    None when the pipeline or the action is gone. `triggers` are the filters of the pipeline's git
+    trigger on the target action; none where it has no such trigger.
     """
 
     webhook: Webhook
@@ -35,6 +37,7 @@ class Target:
     allowed: Network | None
     filters: tuple[CompiledFilter, ...]
     configuration: Mapping[str, str] | None
+    triggers: tuple[TriggerRule, ...] = ()
 
 
 class Targets:
@@ -102,20 +105,28 @@ class Targets:
 def target_of(connection: Connection, webhook: Webhook) -> Target:
     """The target that `webhook` is now. Raises jsonpath.CompileError."""
     secret, allowed = webhook.secret_token, webhook.allowed_ip_range
+    configuration, triggers = _aim(connection, webhook)
     return Target(
         webhook=webhook,
         secret=(secret or "").encode(),
         allowed=None if allowed is None else ipaddress.ip_network(allowed),
         filters=compile_filters(webhook.filters),
-        configuration=_configuration(connection, webhook),
+        configuration=configuration,
+        triggers=triggers,
     )
 
 
-def _configuration(connection: Connection, webhook: Webhook) -> Mapping[str, str] | None:
+def _aim(
+    connection: Connection, webhook: Webhook
+) -> tuple[Mapping[str, str] | None, tuple[TriggerRule, ...]]:
+    """The target action's configuration, and the filters of the trigger on it."""
     pipeline = pipelines.find(connection, webhook.scope, webhook.target_pipeline)
     if pipeline is None:
-        return None
+        return None, ()
     for action in pipeline.stages[0].actions:
         if action.name == webhook.target_action:
-            return action.configuration
-    return None
+            triggers = triggers_of(pipeline.declaration)
+            return action.configuration, compile_trigger(
+                triggers, action.name, action.configuration
+            )
+    return None, ()

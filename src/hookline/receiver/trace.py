@@ -7,7 +7,7 @@ from hookline.receiver.entries import Entry
 
 def trace_of(entry: Entry) -> dict[str, Any]:
     """The trace as it is recorded, a JSON object."""
-    return {
+    trace: dict[str, Any] = {
         "authentication": entry.authentication,
         "authenticated": entry.authenticated,
         "reason": entry.reason,
@@ -22,3 +22,15 @@ def trace_of(entry: Entry) -> dict[str, Any]:
             for seen in entry.filters
         ],
     }
+    if entry.triggers:
+        trace["triggers"] = [
+            {
+                "filter": seen.filter,
+                "found": seen.found,
+                "wanted": seen.wanted,
+                "passed": seen.reason is None,
+                "reason": seen.reason,
+            }
+            for seen in entry.triggers
+        ]
+    return trace

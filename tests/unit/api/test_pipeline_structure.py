@@ -311,12 +311,12 @@ def test_a_required_key_that_is_missing_is_named_in_aws_words(key: str) -> None:
         ({"executionMode": "PARALLEL"}, "executionMode PARALLEL"),
     ],
 )
-@pytest.mark.parametrize("type_", [{}, {"pipelineType": "V1"}])
-def test_what_only_v2_has_is_refused_in_v1_which_is_the_default(
-    change: Json, feature: str, type_: Json
-) -> None:
-    declaration = pipeline(**change, **type_)
+def test_what_only_v2_has_is_refused_in_v1_and_else_makes_it_v2(change: Json, feature: str) -> None:
+    declaration = pipeline(**change)
     declaration["stages"][0]["actions"] = [connection()]
+    check_structure(declaration)
+    assert with_defaults(declaration)["pipelineType"] == "V2"
+    declaration["pipelineType"] = "V1"
 
     message = refusal(declaration).message
 
@@ -328,6 +328,8 @@ def test_what_only_v2_has_is_refused_in_v1_which_is_the_default(
 @pytest.mark.parametrize("condition", ["beforeEntry", "onSuccess", "onFailure"])
 def test_conditions_of_stages_are_refused_in_v1(condition: str) -> None:
     declaration = changed(lambda p: p["stages"][1].update({condition: {"result": "FAIL"}}))
+    check_structure(declaration)
+    declaration["pipelineType"] = "V1"
 
     assert f"{condition} (in stage 'Build')" in refusal(declaration).message
     check_structure(declaration | {"pipelineType": "V2"})
@@ -349,6 +351,88 @@ def test_a_trigger_names_one_connection_of_the_first_stage(names: list[str], wor
     }
 
     assert words in refusal(declaration).message
+
+
+def with_trigger(**git: Any) -> Json:
+    trigger = {
+        "providerType": "CodeStarSourceConnection",
+        "gitConfiguration": {"sourceActionName": "Fetch", **git},
+    }
+    return of_source(connection()) | {"triggers": [trigger]}
+
+
+BRANCHES: Json = {"branches": {"includes": ["main"]}}
+
+
+@pytest.mark.parametrize(
+    ("git", "words"),
+    [
+        ({"push": [BRANCHES, {**BRANCHES, "tags": {"includes": ["v*"]}}]}, "push filter 2"),
+        ({"push": [{"tags": {}, "filePaths": {}}]}, "push filter 1"),
+        ({"push": [{"branches": {"excludes": ["a[b"]}}]}, "'a[b' has a [ without ]"),
+        ({"pullRequest": [{"filePaths": {"includes": ["{a,{b}}"]}}]}, "a group within a group"),
+    ],
+)
+def test_a_triggers_filters_can_be_used(git: Json, words: str) -> None:
+    refused = refusal(with_trigger(**git))
+
+    assert type(refused) is InvalidStructureException
+    assert "The trigger on source action 'Fetch'" in refused.message
+    assert words in refused.message
+
+
+def test_a_trigger_may_have_all_that_aws_combines() -> None:
+    paths = {"filePaths": {"includes": ["src/**"], "excludes": ["**/*.md"]}}
+    check_structure(
+        with_trigger(
+            push=[{**BRANCHES, **paths}, {"tags": {"includes": ["v[0-9]*"]}}, paths],
+            pullRequest=[{"events": ["OPEN"], **BRANCHES, **paths}],
+        )
+    )
+
+
+def test_variables_have_names_of_their_own() -> None:
+    check_structure(pipeline(variables=[{"name": "a"}, {"name": "b", "defaultValue": "1"}]))
+    refused = refusal(pipeline(variables=[{"name": "a"}, {"name": "b"}, {"name": "a"}]))
+
+    assert type(refused) is InvalidStructureException
+    assert "'a' has been used more than once" in refused.message
+
+
+@pytest.mark.parametrize("namespace", ["variables", "codepipeline"])
+def test_a_namespace_that_is_taken_already_is_refused(namespace: str) -> None:
+    declaration = of_build(commands(namespace=namespace)) | {"variables": [{"name": "a"}]}
+
+    assert type(refusal(declaration)) is InvalidActionDeclarationException
+    assert "is reserved for" in refusal(declaration).message
+
+
+@pytest.mark.parametrize(
+    ("stage", "declared", "words"),
+    [
+        (1, {"beforeEntry": {"conditions": [{"result": "RETRY"}]}}, "only onFailure"),
+        (1, {"onSuccess": {"conditions": [{"result": "RETRY"}]}}, "only onFailure"),
+        (1, {"beforeEntry": {"conditions": [{"result": "ROLLBACK"}]}}, "which beforeEntry"),
+        (0, {"onFailure": {"result": "ROLLBACK"}}, "which the first stage can't"),
+        (1, {"onFailure": {"retryConfiguration": {"retryMode": "ALL_ACTIONS"}}}, "goes with"),
+        (
+            1,
+            {"onSuccess": {"conditions": [{"rules": [{"name": "r"}, {"name": "r"}]}]}},
+            "more than one rule 'r'",
+        ),
+    ],
+)
+def test_a_stages_conditions_can_be_used(stage: int, declared: Json, words: str) -> None:
+    refused = refusal(changed(lambda p: p["stages"][stage].update(declared)))
+
+    assert type(refused) is InvalidStageDeclarationException
+    assert words in refused.message
+
+
+def test_a_stage_may_fail_retry_and_roll_back() -> None:
+    retry = {"result": "RETRY", "retryConfiguration": {"retryMode": "FAILED_ACTIONS"}}
+    check_structure(changed(lambda p: p["stages"][0].update(onFailure=retry)))
+    check_structure(changed(lambda p: p["stages"][1].update(onFailure={"result": "ROLLBACK"})))
 
 
 @pytest.mark.parametrize(
