@@ -10,7 +10,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from hookline.api import cbor
 from hookline.api.endpoint import Endpoint
+from hookline.api.last_used import LastUsed
 from hookline.api.operations import operations
 from hookline.api.pagination import PageTokens
 from hookline.api.services import Services
@@ -46,9 +48,12 @@ class Application:
         self._receiver = receiver.Receiver(
             Targets(self._database, self._seal, self._state), self._recording, settings
         )
+        self._last_used = LastUsed(self._database)
+        api = self._api(settings)
         self._framework = Starlette(
             routes=[
-                Route("/", self._api(settings).__call__, methods=["POST"]),
+                Route("/", api.__call__, methods=["POST"]),
+                Route(cbor.PATH, api.__call__, methods=["POST"]),
                 Route("/healthz", self._health, methods=["GET"]),
                 Route("/metrics", self._metrics, methods=["GET"]),
             ],
@@ -81,6 +86,7 @@ class Application:
             self._credential,
             verify=settings.verify_credentials,
             default_scope=Scope(settings.account, settings.region),
+            used=self._last_used.note,
         )
 
     def _credential(self, access_key_id: str) -> Credential | None:
@@ -120,4 +126,5 @@ class Application:
         yield
         # The server has answered what was in flight; what nobody waits for is still to be sent.
         await self._recording.close()
+        self._last_used.close()
         self._database.close()

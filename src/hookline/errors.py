@@ -8,6 +8,7 @@
     - `StoreUnavailableError`: the store can't be read or written now; nothing was changed
     - `SealError`: a sealed secret can't be opened with the master keys at hand
     - `ActionError`: an action of a pipeline failed; becomes its error details
+    - `GitHubError`: GitHub refused a call, or did not answer
 """
 
 from typing import ClassVar
@@ -48,6 +49,19 @@ class ActionError(HooklineError):
         self.code = code
 
 
+class GitHubError(HooklineError):
+    """GitHub refused a call, or did not answer: then `status` is None.
+
+    The message has AWS's form of it; `body` is GitHub's answer, with secrets masked.
+    """
+
+    def __init__(self, cause: str, status: int | None = None, body: str = "") -> None:
+        answer = "" if status is None else f" [StatusCode: {status}, Body: {body}]"
+        super().__init__(f"Error cause: {cause}{answer}")
+        self.status = status
+        self.body = body
+
+
 class ApiError(HooklineError):
     """An error of the API, named as AWS names it."""
 
@@ -64,7 +78,7 @@ class ValidationException(ApiError):
 
 
 class SerializationException(ApiError):
-    """The request body is not valid JSON."""
+    """The request body can't be read."""
 
 
 class UnknownOperationException(ApiError):
@@ -83,6 +97,10 @@ class UnrecognizedClientException(ApiError):
 
 class InvalidSignatureException(ApiError):
     """The request signature we calculated does not match the signature you provided."""
+
+
+class AccessDeniedException(ApiError):
+    """The access key may only read."""
 
 
 class MissingAuthenticationTokenException(ApiError):
@@ -125,6 +143,34 @@ class PipelineVersionNotFoundException(ApiError):
 
 class PipelineExecutionNotFoundException(ApiError):
     """The pipeline execution was specified in an invalid format or cannot be found."""
+
+
+class PipelineExecutionNotStoppableException(ApiError):
+    """Unable to stop the pipeline execution: it is no longer in progress."""
+
+
+class DuplicatedStopRequestException(ApiError):
+    """The pipeline execution is already in a Stopping state."""
+
+
+class StageNotFoundException(ApiError):
+    """The stage was specified in an invalid format or cannot be found."""
+
+
+class StageNotRetryableException(ApiError):
+    """Unable to retry the stage."""
+
+
+class NotLatestPipelineExecutionException(ApiError):
+    """The stage has been entered by a later execution of the pipeline."""
+
+
+class PipelineExecutionOutdatedException(ApiError):
+    """The execution is outdated and cannot be the target of a rollback."""
+
+
+class UnableToRollbackStageException(ApiError):
+    """Unable to roll back the stage."""
 
 
 class PipelineNameInUseException(ApiError):

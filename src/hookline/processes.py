@@ -28,7 +28,7 @@ def prepare(settings: Settings) -> None:
     database.migrate()
     with database.write() as connection:
         existing = credentials.all_of(connection, seal)
-        mine = [item for item in existing if item.account == settings.account]
+        mine = [item for item in existing if item.is_full and item.account == settings.account]
         credential = mine[0] if mine else credentials.create(connection, seal, settings.account)
     write_profile(settings, credential)
 

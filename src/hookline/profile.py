@@ -41,6 +41,17 @@ def write_profile(settings: Settings, credential: Credential) -> None:
     )
 
 
+def replace_in_profile(settings: Settings, old: Credential, new: Credential) -> None:
+    """Put the key `new` where the profile has `old`; the address stays the running server's."""
+    file = credentials_file(settings)
+    if not file.exists():
+        return
+    text = file.read_text()
+    if old.access_key_id in text:
+        text = text.replace(old.access_key_id, new.access_key_id)
+        _write(file, text.replace(old.secret_access_key, new.secret_access_key))
+
+
 def _write(file: Path, text: str) -> None:
     draft = file.with_suffix(".new")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

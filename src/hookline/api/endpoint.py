@@ -1,24 +1,27 @@
-"""The endpoint of the AWS API, `POST /`: one short list of steps from a request to its answer."""
+"""The endpoint of the AWS API: one short list of steps from a request to its answer."""
 
 import functools
+import re
 import time
 import traceback
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import orjson
 import structlog
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from hookline.api import sigv4
-from hookline.api.aws_json import parse, render
+from hookline.api.aws_json import AWS_JSON
+from hookline.api.cbor import CBOR
 from hookline.api.constraints import check
 from hookline.api.not_built import NOT_BUILT
+from hookline.api.protocol import Protocol
 from hookline.api.service import operation_model, service
 from hookline.errors import (
+    AccessDeniedException,
     ApiError,
     InternalFailure,
     NotImplementedException,
@@ -26,7 +29,6 @@ from hookline.errors import (
     SerializationException,
     ServiceUnavailableException,
     StoreUnavailableError,
-    UnknownOperationException,
 )
 from hookline.model import Credential, Scope
 
@@ -39,6 +41,7 @@ datetimes with a time zone.
 
 COMMON_ERRORS = frozenset(
     {
+        "AccessDeniedException",
         "IncompleteSignatureException",
         "InternalFailure",
         "InvalidSignatureException",
@@ -64,13 +67,21 @@ def allowed_errors(operation: str) -> frozenset[str]:
     return COMMON_ERRORS | {shape.name for shape in operation_model(operation).error_shapes}
 
 
-class Endpoint:
-    """Answers AWS JSON 1.1 requests; its `__call__` is the endpoint of a Starlette route.
+@functools.cache
+def only_reads(operation: str) -> bool:
+    """Whether a read-only access key may call `operation`: it changes nothing, shows no secret."""
+    # GetJobDetails and its third-party twin tell a worker the secrets of its action.
+    return operation.startswith(("Get", "List")) and not operation.endswith("JobDetails")
 
-    `operations` maps names of the model to their handlers; `credential` finds an access key, or
-    None. With `verify` off every request is believed: only for loopback binds. What a request
-    then leaves unsaid is taken from `default_scope`. `max_body` is in bytes, `clock` gives epoch
-    seconds.
+
+class Endpoint:
+    """Answers requests in AWS JSON 1.1 (`POST /`) and CBOR (`POST /service/…`).
+
+    Its `__call__` is the endpoint of a Starlette route. `operations` maps names of the model to
+    their handlers; `credential` finds an access key, or None; `used` is told, and must return at
+    once, which key signed a request. With `verify` off every request is believed: only for
+    loopback binds. What a request then leaves unsaid is taken from `default_scope`. `max_body` is
+    in bytes, `clock` gives epoch seconds.
     """
 
     def __init__(  # noqa: PLR0913 -- settings of one object, named at its only call
@@ -80,6 +91,7 @@ class Endpoint:
         *,
         verify: bool,
         default_scope: Scope,
+        used: Callable[[str], None] = lambda _access_key_id: None,
         max_body: int = 1_000_000,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -87,20 +99,22 @@ class Endpoint:
         self._credential = credential
         self._verify = verify
         self._default_scope = default_scope
+        self._used = used
         self._max_body = max_body
         self._clock = clock
 
     async def __call__(self, request: Request) -> Response:
         """The answer to one request; an error of any kind becomes an answer as well."""
         request_id = str(uuid.uuid4())
+        protocol = _protocol(request)
         try:
             received = await self._receive(request)
-            content = await run_in_threadpool(self._answer, received)
+            content = await run_in_threadpool(self._answer, protocol, received)
         except Exception as error:  # noqa: BLE001 -- whatever goes wrong, the client gets AWS's form
             failure = _as_api_error(error)
-            _log_failure(error, failure, request_id, request.headers.get("x-amz-target"))
-            return _error_response(failure, request_id)
-        return _response(200, content, request_id)
+            _log_failure(error, failure, request_id, _claimed_operation(request))
+            return _response(protocol, failure.status, protocol.failure(failure), request_id)
+        return _response(protocol, 200, content, request_id)
 
     async def _receive(self, request: Request) -> sigv4.Received:
         return sigv4.Received(
@@ -114,18 +128,23 @@ class Endpoint:
             body=await _read_body(request, self._max_body),
         )
 
-    def _answer(self, received: sigv4.Received) -> bytes:
-        scope = self._authenticate(received)
-        operation = _operation(received)
+    def _answer(self, protocol: Protocol, received: sigv4.Received) -> bytes:
+        caller = self._authenticate(received)
+        operation = protocol.operation(received)
+        _authorize(caller, operation)
         handler = self._handler(operation)
-        parameters = parse(operation, received.body)
+        parameters = protocol.parse(operation, received.body)
         check(operation, parameters)
-        return render(operation, handler(scope, parameters))
+        return protocol.render(operation, handler(caller.scope, parameters))
 
-    def _authenticate(self, received: sigv4.Received) -> Scope:
-        if self._verify:
-            return sigv4.verify(received, self._credential, self._clock())
-        return sigv4.claimed_scope(received, self._credential, self._default_scope)
+    def _authenticate(self, received: sigv4.Received) -> sigv4.Caller:
+        if not self._verify:
+            scope = sigv4.claimed_scope(received, self._credential, self._default_scope)
+            return sigv4.Caller(scope)
+        caller = sigv4.verify(received, self._credential, self._clock())
+        if caller.credential is not None:
+            self._used(caller.credential.access_key_id)
+        return caller
 
     def _handler(self, operation: str) -> Handler:
         handler = self._operations.get(operation)
@@ -133,6 +152,20 @@ class Endpoint:
             why = NOT_BUILT.get(operation, "this endpoint has no handler for it")
             raise NotImplementedException(f"Hookline does not build {operation} yet: {why}.")
         return handler
+
+
+def _protocol(request: Request) -> Protocol:
+    return AWS_JSON if request.scope["path"] == "/" else CBOR
+
+
+def _authorize(caller: sigv4.Caller, operation: str) -> None:
+    credential = caller.credential
+    if credential is not None and credential.read_only and not only_reads(operation):
+        user = f"arn:aws:iam::{credential.account}:user/{credential.access_key_id}"
+        raise AccessDeniedException(
+            f"User: {user} is not authorized to perform: codepipeline:{operation} "
+            "because its access key is read-only"
+        )
 
 
 async def _read_body(request: Request, limit: int) -> bytes:
@@ -149,21 +182,6 @@ async def _read_body(request: Request, limit: int) -> bytes:
     return bytes(body)
 
 
-def _operation(received: sigv4.Received) -> str:
-    prefix = service().metadata["targetPrefix"]
-    target = received.header("x-amz-target")
-    if target is None:
-        raise UnknownOperationException(
-            f"The request has no X-Amz-Target header; AWS JSON 1.1 needs {prefix}.<Operation>."
-        )
-    name = target.removeprefix(f"{prefix}.")
-    if name == target or name not in service().operation_names:
-        raise UnknownOperationException(
-            f"X-Amz-Target names no operation of AWS CodePipeline; use {prefix}.<Operation>."
-        )
-    return name
-
-
 def _as_api_error(error: Exception) -> ApiError:
     match error:
         case ApiError():
@@ -174,10 +192,15 @@ def _as_api_error(error: Exception) -> ApiError:
             return InternalFailure()
 
 
-def _log_failure(error: Exception, failure: ApiError, request_id: str, target: str | None) -> None:
+def _claimed_operation(request: Request) -> str | None:
+    """The operation that a request says it is for, where the model has it."""
+    target = request.headers.get("x-amz-target") or request.scope["path"]
+    name = re.split("[./]", target)[-1]
+    return name if name in service().operation_names else None
+
+
+def _log_failure(error: Exception, failure: ApiError, request_id: str, known: str | None) -> None:
     """Log what an operator should look at; a client's own mistake is not."""
-    operation = (target or "").rpartition(".")[2]
-    known = operation if operation in service().operation_names else None
     log = _log.bind(request_id=request_id, operation=known, code=failure.code)
     if isinstance(failure, InternalFailure):
         # The exception's text and its locals may hold parameters and secrets; the frames don't.
@@ -192,15 +215,10 @@ def _log_failure(error: Exception, failure: ApiError, request_id: str, target: s
         log.error("an error that the model does not list for the operation")
 
 
-def _error_response(failure: ApiError, request_id: str) -> Response:
-    content = orjson.dumps({"__type": failure.code, "message": failure.message})
-    return _response(failure.status, content, request_id)
-
-
-def _response(status: int, content: bytes, request_id: str) -> Response:
+def _response(protocol: Protocol, status: int, content: bytes, request_id: str) -> Response:
     return Response(
         content,
         status,
-        headers={"x-amzn-RequestId": request_id},
-        media_type="application/x-amz-json-1.1",
+        headers={"x-amzn-RequestId": request_id, **protocol.headers},
+        media_type=protocol.content_type if content else None,
     )

@@ -41,6 +41,14 @@ Lookup = Callable[[str], Credential | None]
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sent a request, for which scope; `credential` is None for one that is only believed."""
+
+    scope: Scope
+    credential: Credential | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Received:
     """An HTTP request as it came in: path and query raw, header names in small letters."""
 
@@ -67,14 +75,14 @@ class _Authorization:
     signature: str
 
 
-def verify(received: Received, credential: Lookup, now: float) -> Scope:
-    """The scope that the request is signed for: the key's account, the signature's region.
+def verify(received: Received, credential: Lookup, now: float) -> Caller:
+    """Who signed the request. Its scope is the key's account and the signature's region.
 
     `now` is epoch seconds.
 
     Raises MissingAuthenticationTokenException (unsigned), IncompleteSignatureException (signed in
-    a way that can't be read), UnrecognizedClientException (unknown key, or a session token) and
-    InvalidSignatureException (all the rest: secret, scope, clock, headers, body).
+    a way that can't be read), UnrecognizedClientException (unknown or disabled key, or a session
+    token) and InvalidSignatureException (all the rest: secret, scope, clock, headers, body).
     """
     authorization = _authorization(received)
     _check_scope(authorization)
@@ -85,14 +93,15 @@ def verify(received: Received, credential: Lookup, now: float) -> Scope:
     known = _known(authorization, credential)
     expected = _signature(received, authorization, timestamp, digest, known or _NOBODY)
     matches = hmac.compare_digest(expected.encode(), authorization.signature.encode())
-    if known is None or received.header("x-amz-security-token") is not None:
+    # A disabled key is answered as an unknown one, so that nobody learns which keys there were.
+    if known is None or known.disabled or received.header("x-amz-security-token") is not None:
         raise UnrecognizedClientException
     if not matches:
         raise InvalidSignatureException(
             "The request signature we calculated does not match the signature you provided. "
             "Check your AWS Secret Access Key and signing method."
         )
-    return Scope(known.account, authorization.region)
+    return Caller(Scope(known.account, authorization.region), known)
 
 
 def claimed_scope(received: Received, credential: Lookup, default: Scope) -> Scope:

@@ -1,41 +1,56 @@
 """`hookline credentials`: the access keys of the API."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from hookline import config
+from hookline.commands.output import cell, console
 from hookline.errors import HooklineError
+from hookline.model import Credential
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from hookline.sealing import Seal
 
 app = typer.Typer(help="Access keys of the API.", no_args_is_help=True)
-console = Console(highlight=False)
+_MOST_DESCRIPTION = 200
+
+KeyId = Annotated[str, typer.Argument(help="The access key id.")]
+OfAccount = Annotated[str | None, typer.Option(help="Only if it is this account's.")]
 
 
 @app.command("create")
 def create_credential(
     account: Annotated[str | None, typer.Option(help="Account of 12 digits.")] = None,
+    read_only: Annotated[
+        bool,
+        typer.Option("--read-only", help="Only for calls that change nothing and show no secret."),
+    ] = False,
+    description: Annotated[str, typer.Option(help="Whose it is, or what for.")] = "",
 ) -> None:
     """Make an access key, and show it this once."""
-    from hookline.commands.opening import open_database  # noqa: PLC0415 - keeps --help fast
-    from hookline.installation import open_seal  # noqa: PLC0415 - the same
-    from hookline.store import credentials  # noqa: PLC0415 - the same
+    from hookline.store import credentials  # noqa: PLC0415 - keeps --help fast
 
-    settings = config.load()
     try:
-        owner = config.account_id(account or settings.account)
+        owner = config.account_id(account or config.load().account)
     except ValueError as error:
         raise HooklineError(f"--account {account} can't be used: {error}") from error
-    database, seal = open_database(settings), open_seal(settings)
-    with database.write() as connection:
-        made = credentials.create(connection, seal, owner)
-    print(  # noqa: T201 - to be copied, so neither wrapped nor styled
-        f"account               {made.account}\n"
-        f"aws_access_key_id     {made.access_key_id}\n"
-        f"aws_secret_access_key {made.secret_access_key}"
-    )
+    if len(description) > _MOST_DESCRIPTION or not description.isprintable():
+        raise HooklineError(
+            f"--description must be one line of at most {_MOST_DESCRIPTION} characters"
+        )
+    with _writing() as (connection, seal):
+        made = credentials.create(
+            connection, seal, owner, read_only=read_only, description=description
+        )
+    _show(made)
 
 
 @app.command("list")
@@ -49,32 +64,118 @@ def list_credentials(
 
     settings = config.load()
     database, seal = open_database(settings), open_seal(settings)
-    table = Table("access key id", "account", "created")
+    table = Table(
+        "access key id", "account", "status", "may", "created", "last used", "description"
+    )
     with database.read() as connection:
         for item in credentials.all_of(connection, seal):
             if account in {None, item.account}:
-                created = datetime.fromtimestamp(item.created_at, UTC)
-                table.add_row(item.access_key_id, item.account, f"{created:%Y-%m-%d %H:%M:%S}Z")
-    console.print(table)
+                table.add_row(*_row(item))
+    console().print(table)
+
+
+@app.command("disable")
+def disable_credential(access_key_id: KeyId, account: OfAccount = None) -> None:
+    """Refuse calls that use an access key from now on, until it is enabled again."""
+    _set_disabled(access_key_id, account, disabled=True)
+    console().print(f"Disabled {access_key_id}")
+
+
+@app.command("enable")
+def enable_credential(access_key_id: KeyId, account: OfAccount = None) -> None:
+    """Take calls that use a disabled access key again."""
+    _set_disabled(access_key_id, account, disabled=False)
+    console().print(f"Enabled {access_key_id}")
+
+
+@app.command("rotate")
+def rotate_credential(
+    access_key_id: KeyId,
+    account: OfAccount = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the old one enabled, to disable it later.")
+    ] = False,
+) -> None:
+    """Make an access key like another, show it this once, and disable the other.
+
+    If the old one is in the profile that the server wrote, the new one takes its place there.
+    """
+    from hookline.profile import replace_in_profile  # noqa: PLC0415 - keeps --help fast
+    from hookline.store import credentials  # noqa: PLC0415 - the same
+
+    with _writing() as (connection, seal):
+        old = _found(connection, seal, access_key_id, account)
+        made = credentials.create(
+            connection, seal, old.account, read_only=old.read_only, description=old.description
+        )
+        if not keep:
+            credentials.set_disabled(connection, old.access_key_id, disabled=True)
+    replace_in_profile(config.load(), old, made)
+    _show(made)
 
 
 @app.command("delete")
-def delete_credential(
-    access_key_id: Annotated[str, typer.Argument(help="The access key id.")],
-    account: Annotated[str | None, typer.Option(help="Only if it is this account's.")] = None,
-) -> None:
+def delete_credential(access_key_id: KeyId, account: OfAccount = None) -> None:
     """Delete an access key; calls that use it are refused from then on."""
+    from hookline.store import credentials  # noqa: PLC0415 - keeps --help fast
+
+    with _writing() as (connection, seal):
+        _found(connection, seal, access_key_id, account)
+        credentials.remove(connection, access_key_id)
+    console().print(f"Deleted {access_key_id}")
+
+
+@contextmanager
+def _writing() -> Iterator[tuple["Connection", "Seal"]]:
     from hookline.commands.opening import open_database  # noqa: PLC0415 - keeps --help fast
     from hookline.installation import open_seal  # noqa: PLC0415 - the same
-    from hookline.store import credentials  # noqa: PLC0415 - the same
 
     settings = config.load()
     database, seal = open_database(settings), open_seal(settings)
     with database.write() as connection:
-        found = credentials.find(connection, seal, access_key_id)
-        if found is None or account not in {None, found.account}:
-            raise HooklineError(
-                f"There is no access key {access_key_id}. See: hookline credentials list"
-            )
-        credentials.remove(connection, access_key_id)
-    console.print(f"Deleted {access_key_id}")
+        yield connection, seal
+
+
+def _found(
+    connection: "Connection", seal: "Seal", access_key_id: str, account: str | None
+) -> Credential:
+    from hookline.store import credentials  # noqa: PLC0415 - keeps --help fast
+
+    found = credentials.find(connection, seal, access_key_id)
+    if found is None or account not in {None, found.account}:
+        raise HooklineError(
+            f"There is no access key {access_key_id}. See: hookline credentials list"
+        )
+    return found
+
+
+def _set_disabled(access_key_id: str, account: str | None, *, disabled: bool) -> None:
+    from hookline.store import credentials  # noqa: PLC0415 - keeps --help fast
+
+    with _writing() as (connection, seal):
+        _found(connection, seal, access_key_id, account)
+        credentials.set_disabled(connection, access_key_id, disabled=disabled)
+
+
+def _show(made: Credential) -> None:
+    print(  # noqa: T201 - to be copied, so neither wrapped nor styled
+        f"account               {made.account}\n"
+        f"aws_access_key_id     {made.access_key_id}\n"
+        f"aws_secret_access_key {made.secret_access_key}"
+    )
+
+
+def _row(item: Credential) -> tuple[str | Text, ...]:
+    return (
+        item.access_key_id,
+        item.account,
+        "disabled" if item.disabled else "enabled",
+        "read" if item.read_only else "all",
+        _time(item.created_at),
+        "never" if item.last_used is None else _time(item.last_used),
+        cell(item.description),
+    )
+
+
+def _time(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}Z"

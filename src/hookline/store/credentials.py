@@ -4,7 +4,7 @@ import secrets
 import string
 import time
 
-from sqlalchemy import Connection, Row, delete, func, select
+from sqlalchemy import Connection, Row, delete, func, or_, select, update
 
 from hookline.model import Credential
 from hookline.sealing import Seal
@@ -14,13 +14,22 @@ _PURPOSE = "credential"
 _ALPHABET = string.ascii_uppercase + "234567"
 
 
-def create(connection: Connection, seal: Seal, account: str) -> Credential:
+def create(
+    connection: Connection,
+    seal: Seal,
+    account: str,
+    *,
+    read_only: bool = False,
+    description: str = "",
+) -> Credential:
     """Make and keep a new access key of `account`, shaped as AWS's keys are."""
     credential = Credential(
         access_key_id="AKIA" + "".join(secrets.choice(_ALPHABET) for _ in range(16)),
         secret_access_key=secrets.token_urlsafe(30),
         account=account,
         created_at=time.time(),
+        read_only=read_only,
+        description=description,
     )
     connection.execute(
         credentials.insert().values(
@@ -28,6 +37,9 @@ def create(connection: Connection, seal: Seal, account: str) -> Credential:
             account=account,
             secret_sealed=seal.seal(credential.secret_access_key, _PURPOSE),
             created_at=credential.created_at,
+            read_only=read_only,
+            disabled=False,
+            description=description,
         )
     )
     return credential
@@ -52,6 +64,26 @@ def count(connection: Connection) -> int:
     return connection.execute(select(func.count()).select_from(credentials)).scalar_one()
 
 
+def set_disabled(connection: Connection, access_key_id: str, *, disabled: bool) -> None:
+    """Disable an access key, or enable it again."""
+    connection.execute(
+        update(credentials)
+        .where(credentials.c.access_key_id == access_key_id)
+        .values(disabled=disabled)
+    )
+
+
+def touch(connection: Connection, access_key_id: str, used_at: float) -> None:
+    """Keep that a key was used at `used_at` (epoch seconds), unless a later use is known."""
+    last_used = credentials.c.last_used
+    connection.execute(
+        update(credentials)
+        .where(credentials.c.access_key_id == access_key_id)
+        .where(or_(last_used.is_(None), last_used < used_at))
+        .values(last_used=used_at)
+    )
+
+
 def remove(connection: Connection, access_key_id: str) -> bool:
     """Delete an access key; whether there was one."""
     return bool(
@@ -67,4 +99,8 @@ def _credential(row: Row[tuple[object, ...]], seal: Seal) -> Credential:
         secret_access_key=seal.open(row.secret_sealed, _PURPOSE),
         account=row.account,
         created_at=row.created_at,
+        read_only=row.read_only,
+        disabled=row.disabled,
+        description=row.description,
+        last_used=row.last_used,
     )

@@ -58,6 +58,10 @@ credentials = Table(
     Column("account", String(12), nullable=False),
     Column("secret_sealed", LargeBinary, nullable=False),
     Column("created_at", Float, nullable=False),
+    Column("read_only", Boolean, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+    Column("description", String(200), nullable=False),
+    Column("last_used", Float),
 )
 
 pipelines = Table(
@@ -101,6 +105,8 @@ webhooks = Table(
     Column("last_triggered", Float),
     Column("error_code", Text),
     Column("error_message", Text),
+    Column("github_hook_id", BigInteger),
+    Column("github_repository", String(201)),
     UniqueConstraint("account", "region", "name", name="uq_hookline_webhooks_scope"),
     sqlite_autoincrement=True,
 )
@@ -126,11 +132,18 @@ executions = Table(
     Column("trigger_detail", Text, nullable=False),
     Column("client_request_token", String(128)),
     Column("source_revisions", Json, nullable=False),
+    # Name to value; null where the pipeline declares none.
+    Column("variables", Json),
     Column("stage_name", String(100), nullable=False),
     Column("in_stage", Boolean, nullable=False),
     Column("started_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
     Column("status_summary", Text),
+    # Whether a stop abandons what runs; null while nobody has asked for a stop.
+    Column("abandon", Boolean),
+    Column("stop_reason", Text),
+    # The execution that a rollback repeats in one stage; null for all others.
+    Column("rollback_target", String(36)),
     Index("ix_hookline_executions_pipeline", "pipeline_id", "sequence"),
     Index("ix_hookline_executions_updated_at", "updated_at"),
     sqlite_autoincrement=True,
@@ -162,6 +175,8 @@ stage_executions = Table(
     Column("status", String(12), nullable=False),
     # The engine that runs it; none has taken it yet while this is null.
     Column("node", String(100)),
+    # The actions that a retry leaves as they ended before; null runs all.
+    Column("done_before", Json),
     Column("started_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
     Index("ix_hookline_stage_executions_execution", "execution_id"),
@@ -186,6 +201,8 @@ action_executions = Table(
     Column("action_name", String(100), nullable=False),
     Column("status", String(12), nullable=False),
     Column("inputs", Json, nullable=False),
+    # The configuration values that held references, as they were resolved.
+    Column("resolved", Json),
     Column("outputs", Json),
     Column("summary", Text),
     Column("external_id", Text),
@@ -197,6 +214,18 @@ action_executions = Table(
     Column("updated_at", Float, nullable=False),
     Index("ix_hookline_action_executions_execution", "execution_id", "started_at"),
     Index("ix_hookline_action_executions_pipeline", "pipeline_id", "started_at"),
+)
+
+# A transition into a stage that was never disabled has no row.
+transitions = Table(
+    "hookline_transitions",
+    metadata,
+    Column("pipeline_id", BigInteger, primary_key=True),
+    Column("stage_name", String(100), primary_key=True),
+    Column("enabled", Boolean, nullable=False),
+    Column("changed_at", Float, nullable=False),
+    Column("changed_by", Text, nullable=False),
+    Column("reason", Text),
 )
 
 deliveries = Table(

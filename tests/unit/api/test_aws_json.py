@@ -1,48 +1,23 @@
-"""botocore is the oracle: its serializer to our parser, our renderer to its parser."""
+"""AWS JSON 1.1: what is read, what is refused, and what is written."""
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.parsers import ResponseParserFactory
-from botocore.serialize import create_serializer
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from hookline.api import aws_json
-from hookline.api.aws_json import parse, render
-from hookline.api.constraints import check
-from hookline.api.service import input_shape, operation_model, service
+from hookline.api.aws_json import AWS_JSON
+from hookline.api.protocol import MAX_DEPTH
+from hookline.api.service import service
 from hookline.errors import SerializationException
 
-from .model_values import full, values
-
 if TYPE_CHECKING:
-    from botocore.model import Shape
+    pass
 
+parse, render = AWS_JSON.parse, AWS_JSON.render
 OPERATIONS = service().operation_names
 _CONFIGURATION = "pipeline.stages.1.member.actions.1.member.configuration"
-FEW = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
-
-
-def sent(operation: str, parameters: dict[str, Any]) -> bytes:
-    request = create_serializer("json", include_validation=False).serialize_to_request(
-        parameters, operation_model(operation)
-    )
-    body: bytes = request["body"]
-    return body
-
-
-def received(operation: str, body: bytes) -> Any:
-    factory = ResponseParserFactory()
-    factory.set_parser_defaults(timestamp_parser=float)
-    response = {"status_code": 200, "headers": {}, "body": body}
-    shape = cast("Shape", operation_model(operation).output_shape)  # the parser takes None as well
-    parsed = factory.create_parser("json").parse(response, shape)
-    del parsed["ResponseMetadata"]
-    return parsed
 
 
 def refused(operation: str, body: bytes) -> str:
@@ -53,38 +28,6 @@ def refused(operation: str, body: bytes) -> str:
 
 def test_w2_the_model_has_44_operations() -> None:
     assert len(OPERATIONS) == 44
-
-
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_w1_a_full_input_is_read_as_botocore_wrote_it(operation: str) -> None:
-    parameters = full(input_shape(operation))
-    assert parse(operation, sent(operation, parameters)) == parameters
-    check(operation, parameters)
-
-
-@pytest.mark.parametrize("operation", OPERATIONS)
-@FEW
-@given(data=st.data())
-def test_w1_any_input_is_read_as_botocore_wrote_it(operation: str, data: st.DataObject) -> None:
-    parameters = data.draw(values(input_shape(operation)))
-    assert parse(operation, sent(operation, parameters)) == parameters
-    check(operation, parameters)
-
-
-@pytest.mark.parametrize("operation", OPERATIONS)
-@FEW
-@given(data=st.data())
-def test_w1_any_output_is_read_by_botocore_as_given(operation: str, data: st.DataObject) -> None:
-    shape = operation_model(operation).output_shape
-    output = data.draw(values(shape)) if shape else {}
-    assert received(operation, render(operation, output)) == output
-
-
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_w1_a_full_output_is_read_by_botocore_as_given(operation: str) -> None:
-    shape = operation_model(operation).output_shape
-    output = full(shape) if shape else {}
-    assert received(operation, render(operation, output)) == output
 
 
 def test_w1_timestamps_are_numbers() -> None:
@@ -165,8 +108,8 @@ def test_w4_nesting_is_limited_where_the_model_looks_and_where_not() -> None:
     def nested(depth: int) -> bytes:
         return b'{"name": "a", "extra": ' + b"[" * (depth - 1) + b"]" * (depth - 1) + b"}"
 
-    assert parse("GetPipeline", nested(aws_json.MAX_DEPTH)) == {"name": "a"}
-    assert "nested deeper than 64" in refused("GetPipeline", nested(aws_json.MAX_DEPTH + 1))
+    assert parse("GetPipeline", nested(MAX_DEPTH)) == {"name": "a"}
+    assert "nested deeper than 64" in refused("GetPipeline", nested(MAX_DEPTH + 1))
 
 
 @pytest.mark.parametrize("body", [b"null", b"[]", b'"name"', b"5", b"true"])

@@ -1,30 +1,39 @@
 """The endpoint as a client meets it: its steps in order, and never an answer of another form."""
 
-import asyncio
+import dataclasses
 import itertools
 import json
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import cbor2
 import pytest
 import structlog
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 from botocore.parsers import create_parser
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from starlette.applications import Starlette
-from starlette.routing import Route
 
 from hookline import errors
-from hookline.api.endpoint import COMMON_ERRORS, Endpoint, Handler, allowed_errors
+from hookline.api.endpoint import COMMON_ERRORS, Endpoint, Handler, allowed_errors, only_reads
 from hookline.api.service import service, shape_named
 from hookline.model import Credential, Scope
 
-KEY = Credential("AKIDEXAMPLE", "the secret key", "111122223333", 0.0)
-DEFAULT = Scope("000000000000", "us-east-1")
+from .calling import (
+    CBOR_HEADERS,
+    DEFAULT,
+    KEY,
+    SERVICE,
+    Headers,
+    failed,
+    lookup,
+    send,
+    send_cbor,
+    sign,
+    signed,
+    target,
+)
+
 WEBHOOK: dict[str, Any] = {
     "name": "deploy",
     "targetPipeline": "release",
@@ -34,9 +43,6 @@ WEBHOOK: dict[str, Any] = {
     "authenticationConfiguration": {"SecretToken": "hush"},
 }
 PUT = json.dumps({"webhook": WEBHOOK}).encode()
-
-Headers = list[tuple[str, str]]
-Sent = tuple[int, dict[str, str], Any]
 
 
 def put_webhook(scope: Scope, parameters: dict[str, Any]) -> Mapping[str, Any]:
@@ -52,10 +58,6 @@ def raising(error: Exception) -> Handler:
     return handler
 
 
-def lookup(access_key_id: str) -> Credential | None:
-    return KEY if access_key_id == KEY.access_key_id else None
-
-
 def endpoint(*, verify: bool = False, max_body: int = 1_000_000, **handlers: Handler) -> Endpoint:
     return Endpoint(
         {"PutWebhook": put_webhook, **handlers},
@@ -64,67 +66,6 @@ def endpoint(*, verify: bool = False, max_body: int = 1_000_000, **handlers: Han
         default_scope=DEFAULT,
         max_body=max_body,
     )
-
-
-def target(operation: str) -> Headers:
-    return [("host", "localhost"), ("x-amz-target", f"CodePipeline_20150709.{operation}")]
-
-
-def signed(operation: str, body: bytes, secret: str = KEY.secret_access_key) -> Headers:
-    request = AWSRequest("POST", "http://localhost/", headers=dict(target(operation)), data=body)
-    key = Credentials(KEY.access_key_id, secret)
-    SigV4Auth(key, "codepipeline", "eu-west-3").add_auth(request)
-    return list(request.headers.items())
-
-
-def events(chunks: Iterable[bytes], last: str) -> Iterator[dict[str, Any]]:
-    for chunk in chunks:
-        yield {"type": "http.request", "body": chunk, "more_body": True}
-    yield {"type": last}
-
-
-def send(
-    tested: Endpoint, headers: Headers, body: bytes | Iterable[bytes], last: str = "http.request"
-) -> Sent:
-    """POST a body through a Starlette application: status, headers, JSON of the answer."""
-    incoming = events([body] if isinstance(body, bytes) else body, last)
-    scope = {
-        "type": "http",
-        "http_version": "1.1",
-        "method": "POST",
-        "scheme": "http",
-        "path": "/",
-        "raw_path": b"/",
-        "query_string": b"",
-        "root_path": "",
-        "server": ("localhost", 80),
-        "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in headers],
-    }
-    sent: list[dict[str, Any]] = []
-
-    async def receive() -> dict[str, Any]:
-        await asyncio.sleep(0)
-        return next(incoming)
-
-    async def record(event: Any) -> None:
-        await asyncio.sleep(0)
-        sent.append(event)
-
-    app = Starlette(routes=[Route("/", tested.__call__, methods=["POST"])])
-    asyncio.run(app(scope, receive, record))
-    answered = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-    return sent[0]["status"], answered, json.loads(sent[1]["body"])
-
-
-def failed(sent: Sent, code: str, status: int = 400) -> str:
-    """The message of an error, after a check of everything else that W1 and W4 say of it."""
-    got_status, headers, body = sent
-    assert headers["content-type"] == "application/x-amz-json-1.1"
-    assert uuid.UUID(headers["x-amzn-requestid"]).version == 4
-    assert (got_status, body["__type"]) == (status, code)
-    assert list(body) == ["__type", "message"]
-    message: str = body["message"]
-    return message
 
 
 def test_w1_a_signed_call_is_answered() -> None:
@@ -324,6 +265,127 @@ def test_w6_without_verification_the_scope_is_the_claimed_one_or_the_default() -
     assert arn(wrong) == Scope("111122223333", "eu-west-3").webhook_arn("deploy")
     bearer = [*target("PutWebhook"), ("authorization", "Bearer x")]
     assert arn(bearer) == DEFAULT.webhook_arn("deploy")
+
+
+CBOR_PUT = cbor2.dumps({"webhook": WEBHOOK})
+
+
+def test_w1_a_call_in_cbor_is_answered_in_cbor() -> None:
+    path = f"{SERVICE}PutWebhook"
+    sent = send(endpoint(verify=True), sign(path, CBOR_HEADERS, CBOR_PUT), CBOR_PUT, path=path)
+    status, headers, body = sent
+    assert (status, headers["content-type"]) == (200, "application/cbor")
+    assert headers["smithy-protocol"] == "rpc-v2-cbor"
+    assert uuid.UUID(headers["x-amzn-requestid"]).version == 4
+    assert body["webhook"]["arn"] == "arn:aws:codepipeline:eu-west-3:111122223333:webhook:deploy"
+
+
+def test_w1_in_cbor_nothing_is_no_body_of_no_type() -> None:
+    tested = endpoint(DeletePipeline=lambda _scope, _parameters: None)
+    status, headers, body = send_cbor(tested, "DeletePipeline", cbor2.dumps({"name": "a"}))
+    assert (status, body, headers["smithy-protocol"]) == (200, None, "rpc-v2-cbor")
+    assert "content-type" not in headers
+
+
+@pytest.mark.parametrize("operation", service().operation_names)
+def test_w2_every_operation_of_the_model_is_known_in_cbor(operation: str) -> None:
+    tested = Endpoint({}, lookup, verify=False, default_scope=DEFAULT)
+    failed(send_cbor(tested, operation, b"not CBOR"), "NotImplementedException", 501)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{SERVICE}Nothing",
+        f"{SERVICE}putwebhook",
+        "/service/CodeBuild_20161006/operation/PutWebhook",
+        "/service/x/operation/PutWebhook",
+    ],
+)
+def test_w2_a_path_of_nothing_is_an_unknown_operation_in_cbor(path: str) -> None:
+    sent = send(endpoint(), CBOR_HEADERS, CBOR_PUT, path=path)
+    assert "The path names no operation" in failed(sent, "UnknownOperationException")
+
+
+@pytest.mark.parametrize("said", [None, "rpc-v2-json", "rpc-v2-cbor,rpc-v2-cbor"])
+def test_w4_the_header_must_say_the_protocol_of_the_path(said: str | None) -> None:
+    headers = [pair for pair in CBOR_HEADERS if pair[0] != "smithy-protocol"]
+    headers += [] if said is None else [("smithy-protocol", said)]
+    sent = send(endpoint(), headers, CBOR_PUT, path=f"{SERVICE}PutWebhook")
+    assert "needs the header smithy-protocol" in failed(sent, "UnknownOperationException")
+
+
+def test_w4_a_call_names_its_operation_once() -> None:
+    both = [*CBOR_HEADERS, *target("PutWebhook")[1:]]
+    sent = send(endpoint(), both, CBOR_PUT, path=f"{SERVICE}PutWebhook")
+    assert "X-Amz-Target" in failed(sent, "UnknownOperationException")
+
+
+def test_w4_errors_in_cbor_come_in_the_order_of_the_steps() -> None:
+    def call(operation: str, body: bytes) -> Any:
+        path = f"{SERVICE}{operation}"
+        return send(tested, sign(path, CBOR_HEADERS, body), body, path=path)
+
+    tested = endpoint(verify=True, max_body=5_000)
+    failed(send_cbor(tested, "Nothing", b"{"), "MissingAuthenticationTokenException")
+    failed(call("Nothing", b"{"), "UnknownOperationException")
+    failed(call("ListPipelines", b"{"), "NotImplementedException", 501)
+    failed(call("PutWebhook", b"{"), "SerializationException")
+    failed(call("PutWebhook", b"\xa0"), "ValidationException")
+    failed(call("PutWebhook", b""), "ValidationException")
+    failed(call("PutWebhook", b"x" * 6_000), "RequestEntityTooLargeException", 413)
+
+
+def test_w4_an_unexpected_exception_is_logged_with_the_operation_of_the_path() -> None:
+    with structlog.testing.capture_logs() as logs:
+        sent = send_cbor(endpoint(PutWebhook=raising(RuntimeError("hush"))), "PutWebhook", CBOR_PUT)
+    assert "hush" not in failed(sent, "InternalFailure", 500)
+    assert [entry["operation"] for entry in logs] == ["PutWebhook"]
+
+
+@pytest.mark.parametrize("operation", service().operation_names)
+def test_w5_a_read_only_key_calls_what_only_reads(operation: str) -> None:
+    reader = dataclasses.replace(KEY, read_only=True)
+    tested = Endpoint({}, lambda _: reader, verify=True, default_scope=DEFAULT)
+    sent = send(tested, signed(operation, b"{}"), b"{}")
+    if only_reads(operation):
+        failed(sent, "NotImplementedException", 501)
+    else:
+        message = failed(sent, "AccessDeniedException")
+        assert message == (
+            "User: arn:aws:iam::111122223333:user/AKIDEXAMPLE is not authorized to perform: "
+            f"codepipeline:{operation} because its access key is read-only"
+        )
+
+
+def test_w5_what_only_reads_changes_nothing_and_shows_no_secret() -> None:
+    assert {name for name in service().operation_names if only_reads(name)} == {
+        "GetActionType",
+        "GetPipeline",
+        "GetPipelineExecution",
+        "GetPipelineState",
+        "ListActionExecutions",
+        "ListActionTypes",
+        "ListDeployActionExecutionTargets",
+        "ListPipelineExecutions",
+        "ListPipelines",
+        "ListRuleExecutions",
+        "ListRuleTypes",
+        "ListTagsForResource",
+        "ListWebhooks",
+    }
+
+
+def test_w5_the_key_of_a_good_signature_is_told_and_no_other() -> None:
+    used: list[str] = []
+    tested = Endpoint(
+        {"PutWebhook": put_webhook}, lookup, verify=True, default_scope=DEFAULT, used=used.append
+    )
+    send(tested, signed("PutWebhook", PUT, secret="guess"), PUT)
+    send(tested, target("PutWebhook"), PUT)
+    assert used == []
+    send(tested, signed("PutWebhook", PUT), PUT)
+    assert used == [KEY.access_key_id]
 
 
 WORDS = st.sampled_from([*WEBHOOK, "webhook", "tags", "key", "value", "jsonPath", "SecretToken"])

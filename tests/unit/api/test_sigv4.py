@@ -14,7 +14,8 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookline.api.sigv4 import Received, claimed_scope, verify
+from hookline.api import sigv4
+from hookline.api.sigv4 import Received, claimed_scope
 from hookline.errors import (
     ApiError,
     IncompleteSignatureException,
@@ -37,6 +38,10 @@ STAMP = "20260102T030405Z"
 
 def lookup(access_key_id: str) -> Credential | None:
     return KEY if access_key_id == KEY.access_key_id else None
+
+
+def verify(request: Received, credential: sigv4.Lookup, now: float) -> Scope:
+    return sigv4.verify(request, credential, now).scope
 
 
 def signed_by_botocore(
@@ -220,6 +225,18 @@ def test_w5_keys_of_no_known_form_are_never_looked_up() -> None:
     header = (request.header("authorization") or "").replace(KEY.access_key_id, "a\x00b")
     with pytest.raises(UnrecognizedClientException):
         verify(with_header(request, "authorization", header), never, NOW)
+
+
+def test_w5_the_caller_is_the_key_that_signed() -> None:
+    assert sigv4.verify(signed(), lookup, NOW).credential == KEY
+
+
+def test_w5_a_disabled_key_is_answered_as_an_unknown_one() -> None:
+    disabled = dataclasses.replace(KEY, disabled=True)
+    for request in (signed(), with_header(signed(), "x-amz-target", "other")):
+        with pytest.raises(UnrecognizedClientException) as caught:
+            verify(request, lambda _: disabled, NOW)
+        assert caught.value.message == "The security token included in the request is invalid."
 
 
 def test_w5_session_tokens_are_refused_since_none_are_issued() -> None:

@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("action_name", sa.String(length=100), nullable=False),
         sa.Column("status", sa.String(length=12), nullable=False),
         sa.Column("inputs", sa.Text(), nullable=False),
+        sa.Column("resolved", sa.Text(), nullable=True),
         sa.Column("outputs", sa.Text(), nullable=True),
         sa.Column("summary", sa.Text(), nullable=True),
         sa.Column("external_id", sa.Text(), nullable=True),
@@ -49,6 +50,10 @@ def upgrade() -> None:
         sa.Column("account", sa.String(length=12), nullable=False),
         sa.Column("secret_sealed", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False),
+        sa.Column("read_only", sa.Boolean(), nullable=False),
+        sa.Column("disabled", sa.Boolean(), nullable=False),
+        sa.Column("description", sa.String(length=200), nullable=False),
+        sa.Column("last_used", sa.Float(), nullable=True),
         sa.PrimaryKeyConstraint("access_key_id", name=("pk_hookline_credentials")),
     )
     op.create_table(
@@ -108,11 +113,15 @@ def upgrade() -> None:
         sa.Column("trigger_detail", sa.Text(), nullable=False),
         sa.Column("client_request_token", sa.String(length=128), nullable=True),
         sa.Column("source_revisions", sa.Text(), nullable=False),
+        sa.Column("variables", sa.Text(), nullable=True),
         sa.Column("stage_name", sa.String(length=100), nullable=False),
         sa.Column("in_stage", sa.Boolean(), nullable=False),
         sa.Column("started_at", sa.Float(), nullable=False),
         sa.Column("updated_at", sa.Float(), nullable=False),
         sa.Column("status_summary", sa.Text(), nullable=True),
+        sa.Column("abandon", sa.Boolean(), nullable=True),
+        sa.Column("stop_reason", sa.Text(), nullable=True),
+        sa.Column("rollback_target", sa.String(length=36), nullable=True),
         sa.PrimaryKeyConstraint("sequence", name=("pk_hookline_executions")),
         sa.UniqueConstraint("id", name=("uq_hookline_executions_id")),
         sqlite_autoincrement=True,
@@ -180,6 +189,7 @@ def upgrade() -> None:
         sa.Column("stage_name", sa.String(length=100), nullable=False),
         sa.Column("status", sa.String(length=12), nullable=False),
         sa.Column("node", sa.String(length=100), nullable=True),
+        sa.Column("done_before", sa.Text(), nullable=True),
         sa.Column("started_at", sa.Float(), nullable=False),
         sa.Column("updated_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=("pk_hookline_stage_executions")),
@@ -212,6 +222,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("arn", "key", name=("pk_hookline_tags")),
     )
     op.create_table(
+        "hookline_transitions",
+        sa.Column("pipeline_id", sa.BigInteger(), nullable=False),
+        sa.Column("stage_name", sa.String(length=100), nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("changed_at", sa.Float(), nullable=False),
+        sa.Column("changed_by", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("pipeline_id", "stage_name", name=("pk_hookline_transitions")),
+    )
+    op.create_table(
         "hookline_webhooks",
         sa.Column(
             "id",
@@ -237,6 +257,8 @@ def upgrade() -> None:
         sa.Column("last_triggered", sa.Float(), nullable=True),
         sa.Column("error_code", sa.Text(), nullable=True),
         sa.Column("error_message", sa.Text(), nullable=True),
+        sa.Column("github_hook_id", sa.BigInteger(), nullable=True),
+        sa.Column("github_repository", sa.String(length=201), nullable=True),
         sa.PrimaryKeyConstraint("id", name=("pk_hookline_webhooks")),
         sa.UniqueConstraint("account", "region", "name", name="uq_hookline_webhooks_scope"),
         sa.UniqueConstraint("token_hash", name=("uq_hookline_webhooks_token_hash")),
