@@ -78,6 +78,14 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _api_url(text: str) -> str:
+    parts = urlsplit(text)
+    usual = parts.scheme in {"http", "https"} and parts.hostname
+    if not usual or "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError("give an http:// or https:// address without user, query and fragment")
+    return text.rstrip("/")
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """What a setting means, and how its text becomes its value."""
@@ -153,6 +161,10 @@ class Settings:
     github_url: Annotated[
         str, Setting("where source actions fetch <Owner>/<Repo>; may be file://", _url)
     ] = "https://github.com"
+    github_api_url: Annotated[
+        str,
+        Setting("GitHub's API, where webhooks are registered; GitHub Enterprise, Gitea", _api_url),
+    ] = "https://api.github.com"
     artifact_store: Annotated[
         str, Setting("folder or s3://bucket/prefix of artifacts; empty: in the data folder")
     ] = ""

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from hookline import jsonpath
 from hookline.api import tags as api_tags
+from hookline.api.registration import RegistrationOperations, url_of
 from hookline.api.services import Services
 from hookline.errors import (
     InvalidWebhookAuthenticationParametersException,
@@ -36,9 +37,15 @@ class WebhookOperations:
         self._state = services.state
         self._settings = services.settings
         self._page_tokens = services.page_tokens
+        self._registration = RegistrationOperations(services)
 
     def put_webhook(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Create a webhook, or replace the definition of the one with its name."""
+        """Create a webhook, or replace the definition of the one with its name.
+
+        GitHub's hook of one that is registered follows in the same call (contract P11). When
+        GitHub refuses, the definition counts nevertheless, and `errorCode` and `errorMessage` say
+        that GitHub still signs with what it had.
+        """
         definition = parameters["webhook"]
         rules = tuple(
             Filter(rule["jsonPath"], rule.get("matchEquals")) for rule in definition["filters"]
@@ -57,6 +64,9 @@ class WebhookOperations:
             listed = self._item(connection, webhook)
         self._state.definitions_changed()
         _warn_of_literals(webhook)
+        if previous is not None and previous.github_hook_id is not None:
+            self._registration.carry(previous)
+            listed = self._listed_now(webhook) or listed
         return {"webhook": listed}
 
     def list_webhooks(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -75,11 +85,13 @@ class WebhookOperations:
         return answer
 
     def delete_webhook(self, scope: Scope, parameters: Mapping[str, Any]) -> None:
-        """Delete a webhook; its absence is success."""
+        """Delete a webhook, and its hook at GitHub if that can be done; its absence is success."""
         with self._database.write() as connection:
-            webhooks.remove(connection, scope, parameters["name"])
+            registration = webhooks.remove(connection, scope, parameters["name"])
             tags.replace(connection, scope.webhook_arn(parameters["name"]), {})
         self._state.definitions_changed()
+        if registration is not None:
+            self._registration.leave(scope, registration)
 
     def _webhook(
         self,
@@ -113,7 +125,14 @@ class WebhookOperations:
             last_triggered=None if previous is None else previous.last_triggered,
             error_code=None if previous is None else previous.error_code,
             error_message=None if previous is None else previous.error_message,
+            github_hook_id=None if previous is None else previous.github_hook_id,
+            github_repository=None if previous is None else previous.github_repository,
         )
+
+    def _listed_now(self, webhook: Webhook) -> dict[str, Any] | None:
+        with self._database.read() as connection:
+            current = webhooks.find(connection, self._seal, webhook.scope, webhook.name)
+            return None if current is None else self._item(connection, current)
 
     def _item(self, connection: Connection, webhook: Webhook) -> dict[str, Any]:
         return self._shape(webhook, tags.of(connection, [webhook.arn])[webhook.arn])
@@ -128,7 +147,7 @@ class WebhookOperations:
                 "authentication": webhook.authentication.value,
                 "authenticationConfiguration": self._configuration_shape(webhook),
             },
-            "url": f"{self._settings.trigger_url}/trigger?t={webhook.token}&v=1",
+            "url": url_of(self._settings, webhook),
             "arn": webhook.arn,
             "tags": api_tags.listed(tags_of),
             "lastTriggered": webhook.last_triggered,

@@ -117,9 +117,67 @@ def names_by_id(connection: Connection) -> dict[int, WebhookName]:
     }
 
 
-def remove(connection: Connection, scope: Scope, name: str) -> bool:
-    """Delete a webhook; whether there was one."""
-    return bool(connection.execute(delete(webhooks).where(_is(scope, name))).rowcount)
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What a webhook has at GitHub: the hook `hook_id` in `repository` (`owner/name`).
+
+    The target is the webhook's, whose configuration holds the token for it.
+    """
+
+    arn: str
+    hook_id: int
+    repository: str
+    target_pipeline: str
+    target_action: str
+
+
+def remove(connection: Connection, scope: Scope, name: str) -> Registration | None:
+    """Delete a webhook, which may be absent; what it leaves at GitHub."""
+    # In the statement that deletes, so that a registration just written is not overlooked.
+    row = connection.execute(
+        delete(webhooks)
+        .where(_is(scope, name))
+        .returning(
+            webhooks.c.github_hook_id,
+            webhooks.c.github_repository,
+            webhooks.c.target_pipeline,
+            webhooks.c.target_action,
+        )
+    ).first()
+    if row is None or row.github_hook_id is None:
+        return None
+    return Registration(scope.webhook_arn(name), *row)
+
+
+def registered(connection: Connection, webhook_id: int, hook_id: int, repository: str) -> None:
+    """Note that GitHub has the webhook as its hook `hook_id` now."""
+    _note(
+        connection,
+        webhook_id,
+        github_hook_id=hook_id,
+        github_repository=repository,
+        error_code=None,
+        error_message=None,
+    )
+
+
+def deregistered(connection: Connection, webhook_id: int, hook_id: int | None) -> None:
+    """Note that GitHub's hook `hook_id` is gone, and with it what was wrong there."""
+    connection.execute(
+        update(webhooks)
+        # Another one, made meanwhile, is still there.
+        .where(webhooks.c.id == webhook_id, webhooks.c.github_hook_id.is_not_distinct_from(hook_id))
+        .values(github_hook_id=None, github_repository=None, error_code=None, error_message=None)
+    )
+
+
+def failed(connection: Connection, webhook_id: int, code: str, message: str) -> None:
+    """Note why GitHub's hook is not as the webhook says."""
+    _note(connection, webhook_id, error_code=code, error_message=message)
+
+
+def _note(connection: Connection, webhook_id: int, **values: Any) -> None:
+    connection.execute(update(webhooks).where(webhooks.c.id == webhook_id).values(**values))
 
 
 def triggered(connection: Connection, webhook_ids: Iterable[int], now: float) -> None:
@@ -157,4 +215,6 @@ def _webhook(row: Row[Any], seal: Seal) -> Webhook:
         last_triggered=row.last_triggered,
         error_code=row.error_code,
         error_message=row.error_message,
+        github_hook_id=row.github_hook_id,
+        github_repository=row.github_repository,
     )
