@@ -10,7 +10,16 @@ from rich.console import Console
 from rich.table import Table
 
 from hookline import config
-from hookline.commands import action_logs, credentials, deliveries, send, try_filters
+from hookline.commands import (
+    action_logs,
+    apply,
+    credentials,
+    deliveries,
+    export,
+    import_aws,
+    send,
+    try_filters,
+)
 from hookline.errors import HooklineError
 
 app = typer.Typer(
@@ -77,6 +86,9 @@ app.add_typer(deliveries.app, name="deliveries")
 app.command("send")(send.send)
 app.command("try")(try_filters.try_filters)
 app.command("logs")(action_logs.show_logs)
+app.command("apply")(apply.apply)
+app.command("export")(export.export)
+app.command("import-aws")(import_aws.import_aws)
 
 
 def main() -> None:

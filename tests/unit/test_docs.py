@@ -75,8 +75,10 @@ API_REFERENCE = "https://docs.aws.amazon.com/codepipeline/latest/APIReference/"
 API_HEAD = """\
 # The API
 
-Hookline answers AWS CodePipeline's API of 2015-07-09 at `POST /`, in AWS JSON 1.1, signed with
-Signature Version 4. Requests are checked against AWS's own model, as botocore ships it. An
+Hookline answers AWS CodePipeline's API of 2015-07-09 in two protocols: AWS JSON 1.1 at `POST /`,
+and Smithy RPC v2 CBOR at `POST /service/CodePipeline_20150709/operation/<operation>`. Calls are
+signed with Signature Version 4; a read-only key that calls what changes something gets
+`AccessDeniedException`. Requests are checked against AWS's own model, as botocore ships it. An
 operation that is refused answers `NotImplementedException` with status 501 and the reason: never a
 made-up success. What each does is in AWS's reference, which the names lead to.
 """
@@ -257,7 +259,7 @@ def test_the_readme_names_every_action_type_that_runs_and_no_other() -> None:
 
 def declarations(key: str) -> list[Any]:
     """The JSON documents of all pages that have `key`."""
-    blocks = re.findall(r"<<'JSON'\n(.*?)^JSON$", texts(*PAGES), re.DOTALL | re.MULTILINE)
+    blocks = re.findall(r"<<'JSON'\n(.*?)^ *JSON$", texts(*PAGES), re.DOTALL | re.MULTILINE)
     return [found for block in blocks if key in (found := json.loads(block))]
 
 

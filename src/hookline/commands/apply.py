@@ -1,0 +1,230 @@
+"""`hookline apply`: pipelines and webhooks from files, after a look at what that changes."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hookline import config
+from hookline.commands.output import console
+from hookline.errors import HooklineError
+from hookline.logs import printable
+
+if TYPE_CHECKING:
+    from types_boto3_codepipeline import CodePipelineClient
+
+    from hookline.declarations.differences import Call, Change, Wishes
+    from hookline.declarations.resources import Declarations
+
+_STYLES = {"+": "green", "-": "red", "@": "cyan", "~": "yellow"}
+_HEADINGS = {"create": "green", "change": "yellow", "unchanged": "dim"}
+
+EndpointOption = Annotated[
+    str | None, typer.Option(help="The API's address, unless it is this machine's.")
+]
+RegionOption = Annotated[str | None, typer.Option(help="The region.")]
+ProfileOption = Annotated[
+    str | None,
+    typer.Option(
+        help="AWS's profile with an access key of this Hookline. Without it the key is the one "
+        "that AWS's variables name, else the data folder's."
+    ),
+]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, for scripts.")]
+
+
+def apply(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="JSON or YAML; - reads stdin.")
+    ],
+    *,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=VALUE of a template's parameter, or of what it takes from elsewhere in AWS. "
+            "May be repeated. Other users can see it while the command runs."
+        ),
+    ] = None,
+    parameter_file: Annotated[
+        Path | None, typer.Option(help="JSON or YAML with parameters, such as secrets.")
+    ] = None,
+    stack_name: Annotated[
+        str, typer.Option(help="A template's AWS::StackName; otherwise its file's name.")
+    ] = "",
+    account: Annotated[
+        str | None, typer.Option(help="A template's AWS::AccountId; otherwise the first key's.")
+    ] = None,
+    set_secrets: Annotated[
+        bool,
+        typer.Option(
+            "--set-secrets", help="Set the secrets in the files although nothing else differs."
+        ),
+    ] = False,
+    register: Annotated[
+        bool,
+        typer.Option("--register", help="Register again the webhooks that are to be registered."),
+    ] = False,
+    endpoint_url: EndpointOption = None,
+    region: RegionOption = None,
+    profile: ProfileOption = None,
+    yes: YesOption = False,
+) -> None:
+    """Create or change pipelines and webhooks as files say, after showing the difference.
+
+    Files hold what the API's clients print and take, what `hookline export` writes, or
+    CloudFormation templates. What they do not name is left alone. Exit status: 0 when all is as
+    the files say, 1 when something was refused, 2 on an error before anything was done.
+    """
+    from hookline.commands.aws_client import hookline_client  # noqa: PLC0415 - keeps --help fast
+    from hookline.declarations.differences import Wishes  # noqa: PLC0415 - the same
+    from hookline.declarations.reading import read  # noqa: PLC0415 - the same
+    from hookline.declarations.template import Surroundings  # noqa: PLC0415 - the same
+
+    settings = config.load()
+    given = _parameters(parameter or [], parameter_file)
+    sources = [(str(file), bounded_bytes(file)) for file in files]
+    client = hookline_client(
+        settings, endpoint_url=endpoint_url, region=region, profile_name=profile
+    )
+    surroundings = Surroundings(
+        account=account or settings.account,
+        region=client.meta.region_name,
+        stack_name=stack_name,
+        parameters=given,
+    )
+    declared = read(sources, surroundings)
+    carry_out(client, declared, Wishes(set_secrets=set_secrets, register=register), yes=yes)
+
+
+def carry_out(
+    client: "CodePipelineClient", declared: "Declarations", wishes: "Wishes", *, yes: bool
+) -> None:
+    """Show what has to change on the server, ask, and change it.
+
+    Raises HooklineError before anything was done, and typer.Exit(1) when something was refused.
+    """
+    from hookline.commands import aws_client  # noqa: PLC0415 - keeps --help fast
+    from hookline.declarations.differences import changes  # noqa: PLC0415 - the same
+
+    planned = changes(declared, aws_client.current(client, declared), wishes)
+    _show(planned, declared.notes)
+    if not any(change.calls for change in planned):
+        typer.echo("Nothing to do.")
+        _show_outputs(client, declared)
+        return
+    _ask(client, yes=yes)
+    failed = _run(client, planned, declared.secrets)
+    _show_outputs(client, declared)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _parameters(texts: Iterable[str], file: Path | None) -> dict[str, str]:
+    from hookline.declarations.reading import parameters_in  # noqa: PLC0415 - keeps --help fast
+
+    given = {} if file is None else parameters_in(str(file), bounded_bytes(file))
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise HooklineError("--parameter takes NAME=VALUE")
+        given[name] = value
+    return given
+
+
+def bounded_bytes(file: Path) -> bytes:
+    """A file's content, one byte more than is taken at most. Raises HooklineError."""
+    from hookline.declarations.documents import LARGEST  # noqa: PLC0415 - keeps --help fast
+
+    try:
+        if file == Path("-"):
+            return sys.stdin.buffer.read(LARGEST + 1)
+        with file.open("rb") as stream:
+            return stream.read(LARGEST + 1)
+    except OSError as error:
+        raise HooklineError(f"{file} can't be read: {error.strerror}") from error
+
+
+def _show(planned: Sequence["Change"], notes: Iterable[str]) -> None:
+    out = console()
+    for note in notes:
+        out.print(f"note: {printable(note)}", style="dim")
+    for change in planned:
+        if change.calls:
+            out.print(printable(f"{change.kind}: {change.title}  ({change.place})"), style="bold")
+            for line in change.lines:
+                out.print(f"  {printable(line)}", style=_STYLES.get(line[:1]))
+    counts = {kind: sum(change.kind == kind for change in planned) for kind in _HEADINGS}
+    out.print(
+        f"{counts['create']} to create, {counts['change']} to change, "
+        f"{counts['unchanged']} unchanged."
+    )
+
+
+def _ask(client: "CodePipelineClient", *, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise HooklineError("Nothing was done: there is no terminal to ask at. Give --yes.")
+    where = f"{client.meta.endpoint_url}, {client.meta.region_name}"
+    typer.confirm(f"Apply to {where}?", abort=True)
+
+
+def _run(
+    client: "CodePipelineClient", planned: Sequence["Change"], secrets: frozenset[str]
+) -> bool:
+    """Make the calls, and say what became of each; whether one was refused."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - keeps --help fast
+
+    from hookline.commands.aws_client import is_not_built, reason  # noqa: PLC0415 - the same
+    from hookline.declarations.secrets import without  # noqa: PLC0415 - the same
+
+    done: list[str] = []
+    failed = False
+    steps = [(change, call) for change in planned for call in change.calls]
+    for change, call in steps:
+        try:
+            _made(client, call)
+        except (BotoCoreError, ClientError) as error:
+            failed = True
+            text = f"{change.place}: could not {call.what}: {without(reason(error), secrets)}"
+            typer.echo(f"hookline: {printable(text)}", err=True)
+            if call.optional and is_not_built(error):
+                continue
+            _tell_where_it_stopped(done)
+            return True
+        done.append(call.what)
+    return failed
+
+
+def _made(client: "CodePipelineClient", call: "Call") -> None:
+    from botocore import xform_name  # noqa: PLC0415 - keeps --help fast
+
+    answer: Any = getattr(client, xform_name(call.operation))(**call.parameters)
+    typer.echo(printable(f"done: {call.what}"))
+    if call.operation == "PutWebhook" and call.what.startswith("create"):
+        typer.echo(printable(f"      {answer['webhook']['url']}"))
+
+
+def _tell_where_it_stopped(done: Sequence[str]) -> None:
+    applied = f"Applied before: {'; '.join(done)}." if done else "Nothing was applied."
+    typer.echo(f"hookline: {printable(applied)} The rest was not tried.", err=True)
+
+
+def _show_outputs(client: "CodePipelineClient", declared: "Declarations") -> None:
+    """A template's outputs, where they speak of CodePipeline's resources."""
+    from hookline.commands.aws_client import current  # noqa: PLC0415 - keeps --help fast
+    from hookline.declarations.resources import Known  # noqa: PLC0415 - the same
+    from hookline.declarations.secrets import without  # noqa: PLC0415 - the same
+
+    if not declared.outputs:
+        return
+    present = current(client, declared)
+    known = Known(
+        urls={name: item.url for name, item in present.webhooks.items()},
+        versions={name: item.version for name, item in present.pipelines.items()},
+    )
+    for outputs in declared.outputs:
+        for name, value in outputs(known).items():
+            typer.echo(printable(f"output {name} = {without(value, declared.secrets)}"))

@@ -1,0 +1,209 @@
+"""A client of the API, Hookline's or AWS's, and what commands read through it."""
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.configprovider import ConfiguredEndpointProvider
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
+
+from hookline import profile
+from hookline.config import Settings
+from hookline.declarations.differences import Current, Present
+from hookline.declarations.resources import Declarations
+from hookline.errors import HooklineError
+
+if TYPE_CHECKING:
+    from types_boto3_codepipeline import CodePipelineClient
+
+_EXPLICIT = ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SHARED_CREDENTIALS_FILE")
+_NOT_BUILT = frozenset({"NotImplementedException", "UnknownOperationException"})
+
+
+def hookline_client(
+    settings: Settings,
+    *,
+    endpoint_url: str | None = None,
+    region: str | None = None,
+    profile_name: str | None = None,
+    environment: bool = True,
+) -> "CodePipelineClient":
+    """A client of a running Hookline; never one of AWS itself.
+
+    The credentials are those of the profile, or with `environment` those that AWS's variables name,
+    else the data folder's; the address and the region are the given ones, else those of the
+    credentials' own configuration, else the settings'. Raises HooklineError.
+    """
+    own = profile_name is None and not (environment and any(map(os.environ.get, _EXPLICIT)))
+    core = botocore.session.Session()
+    if own:
+        if not profile.credentials_file(settings).exists():
+            raise HooklineError(
+                f"There is no {profile.credentials_file(settings)}. Start `hookline serve` once, "
+                "name its data folder with HOOKLINE_DATA_DIR, or give --profile."
+            )
+        for name, value in (
+            ("credentials_file", str(profile.credentials_file(settings))),
+            ("config_file", str(profile.config_file(settings))),
+            ("profile", "default"),
+        ):
+            core.set_config_variable(name, value)
+    elif profile_name is not None:
+        core.set_config_variable("profile", profile_name)
+    try:
+        # Always a definite address: a profile without one would lead to AWS.
+        address = endpoint_url or _configured_address(core) or settings.endpoint_url
+        chosen = region or core.get_config_variable("region") or settings.region
+        return _client(core, address, chosen)
+    except (BotoCoreError, ValueError) as error:
+        raise HooklineError(f"The API can't be called: {error}") from error
+
+
+def _configured_address(core: botocore.session.Session) -> str | None:
+    """The address in AWS's variables or in the profile."""
+    provider = ConfiguredEndpointProvider(
+        full_config=core.full_config,
+        scoped_config=core.get_scoped_config(),
+        client_name="codepipeline",
+    )
+    found: str | None = provider.provide()
+    return found
+
+
+def aws_client(
+    profile_name: str, region: str | None, endpoint_url: str | None
+) -> "CodePipelineClient":
+    """A client of an AWS account, by the profile's own settings. Raises HooklineError."""
+    core = botocore.session.Session()
+    core.set_config_variable("profile", profile_name)
+    try:
+        return _client(core, endpoint_url, region)
+    except (BotoCoreError, ValueError) as error:
+        raise HooklineError(f"The profile {profile_name} can't be used: {error}") from error
+
+
+def _client(
+    core: botocore.session.Session, endpoint_url: str | None, region: str | None
+) -> "CodePipelineClient":
+    session = boto3.Session(botocore_session=core, region_name=region)
+    return session.client(
+        "codepipeline",
+        endpoint_url=endpoint_url,
+        config=Config(connect_timeout=10, retries={"mode": "standard"}),
+    )
+
+
+def reason(error: BotoCoreError | ClientError) -> str:
+    """What went wrong, as the server said it; with what to do where the key is not known."""
+    if isinstance(error, EndpointConnectionError):
+        return f"{error} Does `hookline serve` run there? Else give --endpoint-url."
+    if isinstance(error, BotoCoreError):
+        return str(error)
+    code, message = code_of(error), error.response.get("Error", {}).get("Message", "")
+    if code in {"UnrecognizedClientException", "InvalidSignatureException"}:
+        return (
+            f"{code}: {message}. Are the credentials this server's? Unset "
+            f"{', '.join(_EXPLICIT)} to use the data folder's, or give --profile."
+        )
+    return f"{code}: {message}"
+
+
+def code_of(error: BotoCoreError | ClientError) -> str:
+    """AWS's name of the error; empty when the server did not answer."""
+    return error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
+
+
+def is_not_built(error: BotoCoreError | ClientError) -> bool:
+    """Whether the server lacks the operation altogether."""
+    return code_of(error) in _NOT_BUILT
+
+
+def current(client: "CodePipelineClient", declared: Declarations) -> Current:
+    """What the server has of what is declared. Raises HooklineError."""
+    try:
+        return Current(
+            pipelines=dict(
+                _pipelines(
+                    client,
+                    [item.name for item in declared.pipelines],
+                    {item.name for item in declared.pipelines if item.disabled},
+                )
+            ),
+            webhooks=webhooks(client) if declared.webhooks else {},
+            action_types=_action_types(client) if declared.action_types else frozenset(),
+        )
+    except (BotoCoreError, ClientError) as error:
+        raise HooklineError(reason(error)) from error
+
+
+def everything(client: "CodePipelineClient") -> Current:
+    """All pipelines and webhooks of the account and region. Raises HooklineError."""
+    try:
+        pages = client.get_paginator("list_pipelines").paginate()
+        names = [item["name"] for page in pages for item in page["pipelines"]]
+        return Current(pipelines=dict(_pipelines(client, names, ())), webhooks=webhooks(client))
+    except (BotoCoreError, ClientError) as error:
+        raise HooklineError(reason(error)) from error
+
+
+def _pipelines(
+    client: "CodePipelineClient", names: Iterable[str], with_transitions: Iterable[str]
+) -> Iterator[tuple[str, Present]]:
+    for name in names:
+        try:
+            answer = client.get_pipeline(name=name)
+        except client.exceptions.PipelineNotFoundException:
+            continue
+        arn = answer["metadata"]["pipelineArn"]
+        pages = client.get_paginator("list_tags_for_resource").paginate(resourceArn=arn)
+        declaration: dict[str, Any] = {**answer["pipeline"]}
+        version = declaration.pop("version", 0)
+        yield (
+            name,
+            Present(
+                declaration=declaration,
+                tags={tag["key"]: tag["value"] for page in pages for tag in page["tags"]},
+                arn=arn,
+                version=version,
+                disabled=_disabled(client, name) if name in with_transitions else frozenset(),
+            ),
+        )
+
+
+def _disabled(client: "CodePipelineClient", name: str) -> frozenset[str]:
+    stages = client.get_pipeline_state(name=name).get("stageStates", [])
+    return frozenset(
+        stage["stageName"]
+        for stage in stages
+        if not stage.get("inboundTransitionState", {}).get("enabled", True)
+    )
+
+
+def webhooks(client: "CodePipelineClient") -> dict[str, Present]:
+    """All webhooks of the account and region, by name. Raises what boto3 raises."""
+    pages = client.get_paginator("list_webhooks").paginate()
+    return {
+        item["definition"]["name"]: Present(
+            declaration={**item["definition"]},
+            tags={tag["key"]: tag["value"] for tag in item.get("tags", [])},
+            arn=item.get("arn", ""),
+            failed="errorCode" in item,
+            url=item["url"],
+        )
+        for page in pages
+        for item in page["webhooks"]
+    }
+
+
+def _action_types(client: "CodePipelineClient") -> frozenset[str]:
+    try:
+        pages = client.get_paginator("list_action_types").paginate(actionOwnerFilter="Custom")
+        ids = [item["id"] for page in pages for item in page["actionTypes"]]
+    except ClientError as error:
+        if is_not_built(error):
+            return frozenset()
+        raise
+    return frozenset(f"{item['category']} {item['provider']} {item['version']}" for item in ids)

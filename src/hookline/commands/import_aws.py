@@ -1,0 +1,225 @@
+"""`hookline import-aws`: the pipelines and webhooks of a real account."""
+
+import dataclasses
+import json
+import secrets
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hookline import config
+from hookline.commands.apply import YesOption, bounded_bytes, carry_out
+from hookline.commands.export import write_private
+from hookline.errors import HooklineError
+from hookline.logs import printable
+
+if TYPE_CHECKING:
+    from hookline.declarations.differences import Current, Present
+    from hookline.declarations.resources import (
+        Declarations,
+        DeclaredPipeline,
+        DeclaredWebhook,
+    )
+
+_SECRET_BYTES = 32
+
+
+def import_aws(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PIPELINE]...", help="Only these pipelines, with the webhooks that start them."
+        ),
+    ] = None,
+    *,
+    profile: Annotated[str, typer.Option(help="AWS's profile of the account to read.")],
+    region: Annotated[
+        str | None, typer.Option(help="The region to read; otherwise the profile's.")
+    ] = None,
+    endpoint_url: Annotated[
+        str | None, typer.Option(help="AWS's address, unless it is the region's own.")
+    ] = None,
+    to_endpoint_url: Annotated[
+        str | None, typer.Option(help="Hookline's address, unless it is this machine's.")
+    ] = None,
+    to_profile: Annotated[
+        str | None,
+        typer.Option(help="AWS's profile with an access key of Hookline; else the data folder's."),
+    ] = None,
+    generate_secrets: Annotated[
+        bool,
+        typer.Option(
+            "--generate-secrets",
+            help="Make the webhooks' secret tokens, which AWS doesn't tell, and show them once.",
+        ),
+    ] = False,
+    secrets_file: Annotated[
+        Path | None,
+        typer.Option(help="Write generated secrets to this new file instead of showing them."),
+    ] = None,
+    oauth_token_file: Annotated[
+        Path | None,
+        typer.Option(help="File with GitHub's token for source actions, which AWS doesn't tell."),
+    ] = None,
+    yes: YesOption = False,
+) -> None:
+    """Read pipelines and webhooks from an AWS account and apply them to Hookline.
+
+    Nothing is changed in AWS. Secrets can't be read from it: they are asked for, generated or read
+    from files; those that Hookline has already are kept. Webhook URLs differ, so senders need them
+    anew. Exit status as of `hookline apply`.
+    """
+    from hookline.commands import aws_client  # noqa: PLC0415 - keeps --help fast
+    from hookline.declarations.differences import Wishes  # noqa: PLC0415 - the same
+
+    source = aws_client.aws_client(profile, region, endpoint_url)
+    declared = _declared(aws_client.everything(source), names or [], f"profile {profile}")
+    _tell_found(declared)
+    target = aws_client.hookline_client(
+        config.load(),
+        endpoint_url=to_endpoint_url,
+        region=source.meta.region_name,
+        profile_name=to_profile,
+        environment=False,
+    )
+    wanted = _Secrets(generate=generate_secrets, oauth_token=_token(oauth_token_file))
+    complete = wanted.complete(declared, aws_client.current(target, declared))
+    if secrets_file is not None and wanted.generated:
+        write_private(secrets_file, json.dumps(wanted.generated, indent=2) + "\n", new=True)
+    try:
+        carry_out(target, complete, Wishes(), yes=yes)
+    finally:
+        _tell_generated(wanted.generated, secrets_file)
+
+
+def _declared(current: "Current", names: Sequence[str], place: str) -> "Declarations":
+    from hookline.declarations.resources import (  # noqa: PLC0415 - keeps --help fast
+        Declarations,
+        DeclaredPipeline,
+        DeclaredWebhook,
+    )
+
+    for name in names:
+        if name not in current.pipelines:
+            raise HooklineError(f"{place} has no pipeline '{name}'")
+    return Declarations(
+        pipelines=tuple(
+            DeclaredPipeline(
+                name=name, declaration=item.declaration, tags=_own_tags(item), place=place
+            )
+            for name, item in current.pipelines.items()
+            if not names or name in names
+        ),
+        webhooks=tuple(
+            DeclaredWebhook(
+                name=name, definition=item.declaration, tags=_own_tags(item), place=place
+            )
+            for name, item in current.webhooks.items()
+            if not names or item.declaration["targetPipeline"] in names
+        ),
+    )
+
+
+def _own_tags(item: "Present") -> dict[str, str]:
+    # Tags of AWS's own, such as those of CloudFormation, can't be set.
+    return {key: value for key, value in item.tags.items() if not key.startswith("aws:")}
+
+
+def _tell_found(declared: "Declarations") -> None:
+    typer.echo(f"Found {len(declared.pipelines)} pipelines and {len(declared.webhooks)} webhooks:")
+    for pipeline in declared.pipelines:
+        typer.echo(printable(f"  pipeline {pipeline.name}"))
+    for webhook in declared.webhooks:
+        target = webhook.definition["targetPipeline"]
+        typer.echo(
+            printable(
+                f"  webhook {webhook.name} ({webhook.definition['authentication']}) → {target}"
+            )
+        )
+
+
+def _token(file: Path | None) -> str | None:
+    if file is None:
+        return None
+    try:
+        token = bounded_bytes(file).decode().strip()
+    except UnicodeDecodeError as error:
+        raise HooklineError(f"{file} can't be read: it is not UTF-8") from error
+    if not token:
+        raise HooklineError(f"{file} is empty, so it holds no token")
+    return token
+
+
+class _Secrets:
+    """Finds the secrets that AWS doesn't tell and Hookline doesn't have."""
+
+    def __init__(self, *, generate: bool, oauth_token: str | None) -> None:
+        self._generate = generate
+        self._oauth_token = oauth_token
+        self.generated: dict[str, str] = {}
+
+    def complete(self, declared: "Declarations", current: "Current") -> "Declarations":
+        """What is declared, with the missing secrets."""
+        return dataclasses.replace(
+            declared,
+            pipelines=tuple(
+                self._pipeline(item, current.pipelines.get(item.name))
+                for item in declared.pipelines
+            ),
+            webhooks=tuple(
+                self._webhook(item, current.webhooks.get(item.name)) for item in declared.webhooks
+            ),
+        )
+
+    def _pipeline(self, item: "DeclaredPipeline", present: "Present | None") -> "DeclaredPipeline":
+        found = self._found(item.declaration, present, f"pipeline {item.name}")
+        return dataclasses.replace(item, declaration=found)
+
+    def _webhook(self, item: "DeclaredWebhook", present: "Present | None") -> "DeclaredWebhook":
+        found = self._found(item.definition, present, f"webhook {item.name}")
+        return dataclasses.replace(item, definition=found)
+
+    def _found(
+        self, wanted: Mapping[str, Any], present: "Present | None", title: str
+    ) -> Mapping[str, Any]:
+        from hookline.declarations.secrets import replaced, unfilled  # noqa: PLC0415 - keeps --help fast
+
+        missing = list(unfilled(wanted, present.declaration if present else None))
+        values = {path: self._secret(title, path) for path in missing}
+        return wanted if not values else replaced(wanted, values)
+
+    def _secret(self, title: str, path: str) -> str:
+        key = path.rpartition(".")[2]
+        if key == "OAuthToken" and self._oauth_token is not None:
+            return self._oauth_token
+        if key == "SecretToken" and self._generate:
+            name = title.partition(" ")[2]
+            self.generated[name] = secrets.token_urlsafe(_SECRET_BYTES)
+            return self.generated[name]
+        if not sys.stdin.isatty():
+            remedy = _REMEDIES.get(key, "run this at a terminal, which asks for it")
+            raise HooklineError(
+                f"AWS doesn't tell the {key} of {title}: {remedy}. Nothing was done."
+            )
+        answer: str = typer.prompt(f"{key} of {printable(title)}", hide_input=True)
+        return answer
+
+
+_REMEDIES = {
+    "SecretToken": "give --generate-secrets, or run this at a terminal, which asks for it",
+    "OAuthToken": "give --oauth-token-file, or run this at a terminal, which asks for it",
+}
+
+
+def _tell_generated(generated: Mapping[str, str], file: Path | None) -> None:
+    if not generated:
+        return
+    if file is not None:
+        typer.echo(f"The secrets made for {len(generated)} webhooks are in {file}.")
+        return
+    typer.echo("Secrets made for webhooks, shown this once; set them where the events come from:")
+    for name, secret in generated.items():
+        typer.echo(f"  {printable(name)}  {secret}")

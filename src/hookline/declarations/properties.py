@@ -1,0 +1,96 @@
+"""The properties of CloudFormation's CodePipeline resources, in the API's shapes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from hookline.declarations.functions import NO_VALUE
+from hookline.declarations.resources import (
+    DeclaredActionType,
+    DeclaredPipeline,
+    DeclaredWebhook,
+)
+from hookline.declarations.shapes import (
+    as_boolean,
+    converted,
+    operation_input,
+    shape_named,
+    tags_of,
+)
+from hookline.errors import HooklineError
+
+_LONGEST_NAME = 100
+_NOT_THE_PIPELINES = {"Tags", "RestartExecutionOnUpdate", "DisableInboundStageTransitions"}
+_NOT_THE_WEBHOOKS = {"Tags", "RegisterWithThirdParty", "TargetPipelineVersion"}
+
+
+def named(given: Any, stack_name: str, logical_id: str, path: str) -> str:
+    """A resource's name; without one it is made of the stack's and the logical id."""
+    if given is NO_VALUE:
+        return f"{stack_name}-{logical_id}"[:_LONGEST_NAME]
+    if isinstance(given, str | int):
+        return str(given)
+    raise HooklineError(f"{path} must be a text")
+
+
+def pipeline(properties: Mapping[str, Any], name: str, place: str) -> DeclaredPipeline:
+    """A pipeline from evaluated properties of `AWS::CodePipeline::Pipeline`."""
+    own = {key: value for key, value in properties.items() if key not in _NOT_THE_PIPELINES}
+    if "ArtifactStores" in own:
+        own["ArtifactStores"] = _artifact_stores(own["ArtifactStores"], f"{place}.ArtifactStores")
+    declaration = converted(
+        {**own, "Name": name}, shape_named("PipelineDeclaration"), place, cloudformation=True
+    )
+    return DeclaredPipeline(
+        name=name,
+        declaration=declaration,
+        tags=tags_of(properties.get("Tags"), f"{place}.Tags", cloudformation=True),
+        place=place,
+        disabled=_disabled(
+            properties.get("DisableInboundStageTransitions", []),
+            f"{place}.DisableInboundStageTransitions",
+        ),
+    )
+
+
+def _artifact_stores(value: Any, path: str) -> dict[str, Any]:
+    # A list of regions and stores, where the API has a map.
+    match value:
+        case [*items] if all(
+            isinstance(item, dict) and {"Region", "ArtifactStore"} == item.keys() for item in items
+        ):
+            return {str(item["Region"]): item["ArtifactStore"] for item in items}
+    raise HooklineError(f"{path} must be a list of objects with Region and ArtifactStore")
+
+
+def _disabled(value: Any, path: str) -> dict[str, str]:
+    match value:
+        case [*items] if all(
+            isinstance(item, dict) and {"Reason", "StageName"} == item.keys() for item in items
+        ):
+            return {str(item["StageName"]): str(item["Reason"]) for item in items}
+    raise HooklineError(f"{path} must be a list of objects with Reason and StageName")
+
+
+def webhook(properties: Mapping[str, Any], name: str, place: str) -> DeclaredWebhook:
+    """A webhook from evaluated properties of `AWS::CodePipeline::Webhook`."""
+    own = {key: value for key, value in properties.items() if key not in _NOT_THE_WEBHOOKS}
+    definition = converted(
+        {**own, "Name": name}, shape_named("WebhookDefinition"), place, cloudformation=True
+    )
+    return DeclaredWebhook(
+        name=name,
+        definition=definition,
+        tags=tags_of(properties.get("Tags"), f"{place}.Tags", cloudformation=True),
+        place=place,
+        registered=as_boolean(
+            properties.get("RegisterWithThirdParty", False), f"{place}.RegisterWithThirdParty"
+        ),
+    )
+
+
+def action_type(properties: Mapping[str, Any], place: str) -> DeclaredActionType:
+    """A custom action type from evaluated properties of `AWS::CodePipeline::CustomActionType`."""
+    shape = operation_input("CreateCustomActionType")
+    return DeclaredActionType(
+        parameters=converted(dict(properties), shape, place, cloudformation=True), place=place
+    )

@@ -1,0 +1,153 @@
+"""Brings declared values into the API's shapes, along botocore's model of the service."""
+
+import difflib
+import functools
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.loaders import Loader
+from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureShape
+
+from hookline.errors import HooklineError
+
+
+@functools.cache
+def _service() -> ServiceModel:
+    return ServiceModel(Loader().load_service_model("codepipeline", "service-2"), "codepipeline")
+
+
+def shape_named(name: str) -> Shape:
+    """The shape `name` of the model."""
+    return _service().shape_for(name)
+
+
+def operation_input(operation: str) -> Shape:
+    """The shape of what an operation takes."""
+    shape: Shape | None = _service().operation_model(operation).input_shape
+    assert shape is not None, operation  # noqa: S101 - every operation of this model takes something
+    return shape
+
+
+def converted(value: Any, shape: Shape, path: str, *, cloudformation: bool = False) -> Any:
+    """The value in the shape's types, its members in the model's order. Raises HooklineError.
+
+    Whole numbers and booleans become texts where the model wants texts. With `cloudformation`
+    the first letter of a member may be of either case, and in a map of texts (an action's
+    configuration) objects and lists become JSON. What else AWS asks of a value (patterns, lengths)
+    the server checks. `path` says where the value stands, for messages.
+    """
+    return _Conversion(cloudformation=cloudformation).value(value, shape, path)
+
+
+def tags_of(value: Any, path: str, *, cloudformation: bool = False) -> dict[str, str] | None:
+    """Tags as a mapping, from AWS's list of keys and values; None stays None."""
+    if value is None:
+        return None
+    listed = converted(value, shape_named("TagList"), path, cloudformation=cloudformation)
+    return {tag["key"]: tag["value"] for tag in listed}
+
+
+class _Conversion:
+    def __init__(self, *, cloudformation: bool) -> None:
+        self._cloudformation = cloudformation
+
+    def value(self, value: Any, shape: Shape, path: str) -> Any:
+        match shape:
+            case StructureShape():
+                return self._structure(value, shape, path)
+            case ListShape():
+                return self._list(value, shape, path)
+            case MapShape():
+                return self._map(value, shape, path)
+        return _SCALARS[shape.type_name](value, path)
+
+    def _structure(self, value: Any, shape: StructureShape, path: str) -> dict[str, Any]:
+        given = {self._member(name): (name, item) for name, item in _mapping(value, path).items()}
+        members = {self._member(name): name for name in shape.members}
+        for key, (name, _) in given.items():
+            if key not in members:
+                raise HooklineError(_unknown(name, list(shape.members), path))
+        for name in shape.required_members:
+            if self._member(name) not in given:
+                raise HooklineError(f"{path} has no '{name}', which is required")
+        return {
+            name: self.value(given[key][1], shape.members[name], f"{path}.{name}")
+            for key, name in members.items()
+            if key in given
+        }
+
+    def _member(self, name: str) -> str:
+        return name[:1].lower() + name[1:] if self._cloudformation else name
+
+    def _list(self, value: Any, shape: ListShape, path: str) -> list[Any]:
+        if not isinstance(value, list):
+            raise HooklineError(f"{path} must be a list, and is {_kind(value)}")
+        return [
+            self.value(item, shape.member, f"{path}[{number}]")
+            for number, item in enumerate(value, 1)
+        ]
+
+    def _map(self, value: Any, shape: MapShape, path: str) -> dict[str, Any]:
+        return {
+            key: self._entry(item, shape.value, f"{path}.{key}")
+            for key, item in sorted(_mapping(value, path).items())
+        }
+
+    def _entry(self, value: Any, shape: Shape, path: str) -> Any:
+        if self._cloudformation and shape.type_name == "string" and isinstance(value, dict | list):
+            return json.dumps(value, separators=(",", ":"))
+        return self.value(value, shape, path)
+
+
+def _mapping(value: Any, path: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise HooklineError(f"{path} must be an object, and is {_kind(value)}")
+    return value
+
+
+def _unknown(name: str, members: list[str], path: str) -> str:
+    near = difflib.get_close_matches(name, members, 1)
+    remedy = f"Did you mean '{near[0]}'?" if near else f"There are {', '.join(members)}."
+    return f"{path} has '{name}', which the API doesn't know. {remedy}"
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "empty"
+    names = {
+        dict: "an object",
+        list: "a list",
+        str: "a text",
+        bool: "true or false",
+        int: "a number",
+    }
+    return names[type(value)]
+
+
+def _as_text(value: Any, path: str) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str | int):
+        return str(value)
+    raise HooklineError(f"{path} must be a text, and is {_kind(value)}")
+
+
+def _as_integer(value: Any, path: str) -> int:
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value[:18])
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise HooklineError(f"{path} must be a whole number, and is {_kind(value)}")
+
+
+def as_boolean(value: Any, path: str) -> bool:
+    """A boolean, or CloudFormation's text of one. Raises HooklineError."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in {"true", "false"}:
+        return value.lower() == "true"
+    raise HooklineError(f"{path} must be true or false, and is {_kind(value)}")
+
+
+_SCALARS = {"string": _as_text, "integer": _as_integer, "boolean": as_boolean}

@@ -1,0 +1,252 @@
+"""CloudFormation templates: what they declare of CodePipeline, as `cdk synth` writes them."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hookline.declarations import placeholders
+from hookline.declarations.functions import NO_VALUE, Evaluator, section
+from hookline.declarations.parameters import Parameters
+from hookline.declarations.properties import action_type, named, pipeline, webhook
+from hookline.declarations.resources import (
+    MASK,
+    Declarations,
+    DeclaredPipeline,
+    DeclaredWebhook,
+    Known,
+)
+from hookline.errors import HooklineError
+
+_PIPELINE, _WEBHOOK, _ACTION_TYPE = (
+    f"AWS::CodePipeline::{kind}" for kind in ("Pipeline", "Webhook", "CustomActionType")
+)
+_LATE = {(_PIPELINE, "Version"), (_WEBHOOK, "Url")}
+_DOMAINS = {"aws": "amazonaws.com", "aws-cn": "amazonaws.com.cn"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a template is evaluated in; `parameters` are those given, by name."""
+
+    account: str
+    region: str
+    stack_name: str
+    parameters: Mapping[str, str]
+
+
+def is_template(content: Any) -> bool:
+    """Whether a document is a CloudFormation template."""
+    return isinstance(content, dict) and isinstance(content.get("Resources"), dict)
+
+
+def declared_by(
+    content: Mapping[str, Any], title: str, surroundings: Surroundings
+) -> tuple[Declarations, set[str]]:
+    """What a template declares, and which of the given parameters it used.
+
+    Resources of other services are left out, with a note. Raises HooklineError.
+    """
+    template = _Template(content, title, surroundings)
+    try:
+        return template.declarations(), template.parameters.used
+    except RecursionError as error:
+        raise HooklineError(f"{title}: its values are nested too deeply") from error
+
+
+class _Template:
+    def __init__(self, content: Mapping[str, Any], title: str, surroundings: Surroundings) -> None:
+        self._title = title
+        self._surroundings = surroundings
+        self._resources = section(content, "Resources")
+        self._outputs = section(content, "Outputs")
+        self.parameters = Parameters(section(content, "Parameters"), surroundings.parameters)
+        self._evaluator = Evaluator(content, self)
+        self._known: Known | None = None
+        self._placeholders: dict[str, str] = {}
+
+    def declarations(self) -> Declarations:
+        pipelines: list[DeclaredPipeline] = []
+        webhooks: list[DeclaredWebhook] = []
+        action_types = []
+        notes: list[str] = []
+        for logical_id, resource in self._present().items():
+            place = f"{self._title}: {logical_id}"
+            if resource["Type"] == _PIPELINE:
+                made = pipeline(self._properties(logical_id), self._name(logical_id), place)
+                pipelines.append(made)
+                if "RestartExecutionOnUpdate" in resource.get("Properties", {}):
+                    notes.append(f"{place}: RestartExecutionOnUpdate is not acted on")
+            elif resource["Type"] == _WEBHOOK:
+                webhooks.append(
+                    webhook(self._properties(logical_id), self._name(logical_id), place)
+                )
+            elif resource["Type"] == _ACTION_TYPE:
+                action_types.append(action_type(self._properties(logical_id), place))
+        return Declarations(
+            pipelines=tuple(pipelines),
+            webhooks=tuple(webhooks),
+            action_types=tuple(action_types),
+            notes=(*notes, *self._notes()),
+            secrets=frozenset(self.parameters.secrets),
+            outputs=(self._known_outputs,),
+        )
+
+    def _present(self) -> dict[str, Mapping[str, Any]]:
+        """The resources of CodePipeline whose condition holds."""
+        return {
+            logical_id: resource
+            for logical_id in self._resources
+            if (resource := self._resource(logical_id))["Type"]
+            in {_PIPELINE, _WEBHOOK, _ACTION_TYPE}
+            and self._is_present(logical_id, resource)
+        }
+
+    def _is_present(self, logical_id: str, resource: Mapping[str, Any]) -> bool:
+        condition = resource.get("Condition")
+        place = f"{self._title}: {logical_id}"
+        return condition is None or self._evaluator.conditions.holds(str(condition), place)
+
+    def _resource(self, logical_id: str) -> Mapping[str, Any]:
+        resource = self._resources[logical_id]
+        if not isinstance(resource, dict) or not isinstance(resource.get("Type"), str):
+            raise HooklineError(f"{self._title}: the resource {logical_id} has no Type")
+        return resource
+
+    def _properties(self, logical_id: str) -> dict[str, Any]:
+        place = f"{self._title}: {logical_id}"
+        found = self._evaluator.value(self._resource(logical_id).get("Properties", {}), place)
+        if not isinstance(found, dict):
+            raise HooklineError(f"{place}: Properties must be an object")
+        return found
+
+    def _name(self, logical_id: str) -> str:
+        properties = self._resource(logical_id).get("Properties", {})
+        given = properties.get("Name", NO_VALUE) if isinstance(properties, dict) else NO_VALUE
+        path = f"{self._title}: {logical_id}.Name"
+        value = given if given is NO_VALUE else self._evaluator.value(given, path)
+        return named(value, self._surroundings.stack_name, logical_id, path)
+
+    def _notes(self) -> list[str]:
+        skipped = sorted(
+            {
+                resource["Type"]
+                for logical_id in self._resources
+                if not (resource := self._resource(logical_id))["Type"].startswith(
+                    "AWS::CodePipeline::"
+                )
+            }
+        )
+        notes = [f"{self._title}: {text}" for text in self._placeholders.values()]
+        if skipped:
+            notes.append(f"{self._title}: left out, not CodePipeline's: {', '.join(skipped)}")
+        return notes
+
+    def reference(self, name: str, path: str) -> Any:
+        if name in self.parameters:
+            return self.parameters.value(name, path)
+        if name.startswith("AWS::"):
+            return self._pseudo_parameter(name, path)
+        resource = self._referred(name, path)
+        if resource["Type"] in {_PIPELINE, _WEBHOOK}:
+            return self._name(name)
+        made = placeholders.reference(name, resource, self._scope, self._evaluator.value)
+        return self._noted(f"Ref {name}", resource, made)
+
+    def attribute(self, logical_id: str, name: str, path: str) -> Any:
+        resource = self._referred(logical_id, path)
+        if (resource["Type"], name) in _LATE:
+            return self._late(logical_id, resource["Type"], path)
+        made = placeholders.attribute(
+            logical_id, name, resource, self._scope, self._evaluator.value
+        )
+        return self._noted(f"{logical_id}.{name}", resource, made)
+
+    def dynamic(self, reference: str, path: str) -> str:
+        for name in (f"{{{{resolve:{reference}}}}}", reference):
+            given = self.parameters.elsewhere(name)
+            if given is not None:
+                self.parameters.secrets |= {given} - {"", MASK}
+                return given
+        raise HooklineError(
+            f"{path}: {{{{resolve:{reference}}}}} is kept in AWS, where Hookline doesn't read it. "
+            f"Give its value: in a --parameter-file under '{reference}', or with "
+            f"--parameter '{reference}=VALUE'. {MASK} keeps a secret that is stored."
+        )
+
+    def exported(self, name: str, path: str) -> str:
+        given = self.parameters.elsewhere(name)
+        if given is None:
+            raise HooklineError(
+                f"{path}: '{name}' is another stack's output. Give its value: "
+                f"--parameter {name}=VALUE"
+            )
+        return given
+
+    @property
+    def _scope(self) -> tuple[str, str]:
+        return self._surroundings.account, self._surroundings.region
+
+    def _referred(self, logical_id: str, path: str) -> Mapping[str, Any]:
+        if logical_id not in self._resources:
+            raise HooklineError(
+                f"{path}: the template has no parameter and no resource '{logical_id}'"
+            )
+        return self._resource(logical_id)
+
+    def _pseudo_parameter(self, name: str, path: str) -> Any:
+        around = self._surroundings
+        partition = "aws-cn" if around.region.startswith("cn-") else "aws"
+        values: Mapping[str, Callable[[], Any]] = {
+            "AWS::AccountId": lambda: around.account,
+            "AWS::Region": lambda: around.region,
+            "AWS::Partition": lambda: partition,
+            "AWS::URLSuffix": lambda: _DOMAINS[partition],
+            "AWS::StackName": lambda: around.stack_name,
+            "AWS::StackId": lambda: (
+                f"arn:{partition}:cloudformation:{around.region}:{around.account}:stack/"
+                f"{around.stack_name}/hookline"
+            ),
+            "AWS::NotificationARNs": list,
+        }
+        if name not in values:
+            raise HooklineError(f"{path}: there is no pseudo parameter {name}")
+        return values[name]()
+
+    def _noted(self, what: str, resource: Mapping[str, Any], made: str) -> str:
+        self._placeholders[what] = f"{what} ({resource['Type']}) is taken as {made}"
+        return made
+
+    def _late(self, logical_id: str, kind: str, path: str) -> str:
+        if self._known is None:
+            raise HooklineError(
+                f"{path}: this is known only after it was applied, so only Outputs can have it"
+            )
+        name = self._name(logical_id)
+        found = (self._known.urls if kind == _WEBHOOK else self._known.versions).get(name)
+        if found is None:
+            raise HooklineError(f"{path}: there is no '{name}'")
+        return str(found)
+
+    def _known_outputs(self, known: Known) -> Mapping[str, str]:
+        """The outputs that speak of CodePipeline's resources alone; others would be invented."""
+        self._known = known
+        outputs = {}
+        for name, output in self._outputs.items():
+            self._placeholders.clear()
+            try:
+                text = self._evaluator.text(output["Value"], f"{self._title}: Outputs.{name}")
+            except (HooklineError, KeyError, TypeError, RecursionError):
+                continue
+            if not self._placeholders:
+                outputs[name] = text
+        return outputs
+
+
+_STACK_CHARACTERS = re.compile(r"[^A-Za-z0-9]+")
+
+
+def stack_name_of(file: str) -> str:
+    """The name of the stack that a file stands for: its own, without what cdk adds to it."""
+    stem = file.rpartition("/")[2].partition(".")[0]
+    return _STACK_CHARACTERS.sub("-", stem).strip("-") or "stack"

@@ -1,0 +1,170 @@
+import copy
+from typing import Any
+
+import pytest
+
+from hookline.api.pipeline_structure import with_defaults
+from hookline.declarations.differences import (
+    Change,
+    Current,
+    Kind,
+    Present,
+    Wishes,
+    changes,
+)
+from hookline.declarations.resources import Declarations, DeclaredPipeline, DeclaredWebhook
+from hookline.errors import HooklineError
+from support.tenant import commands, declaration, source
+
+PIPELINE = declaration("app", source(), ("Build", commands("Make", "true")))
+WEBHOOK: dict[str, Any] = {
+    "name": "hook",
+    "targetPipeline": "app",
+    "targetAction": "App",
+    "filters": [{"jsonPath": "$.a"}, {"jsonPath": "$.b", "matchEquals": "x"}],
+    "authentication": "GITHUB_HMAC",
+    "authenticationConfiguration": {"SecretToken": "s3cret"},
+}
+NOTHING = Current(pipelines={}, webhooks={})
+
+
+def masked(content: Any) -> Any:
+    """A declaration as the server answers it."""
+    shown = copy.deepcopy(content)
+    if "stages" in shown:
+        shown = with_defaults(shown)
+        shown["stages"][0]["actions"][0]["configuration"]["OAuthToken"] = "****"
+    else:
+        shown["authenticationConfiguration"]["SecretToken"] = "****"
+    return shown
+
+
+def current(tags: dict[str, str] | None = None, **more: Any) -> Current:
+    pipeline = Present(declaration=masked(PIPELINE), tags=tags or {}, arn="arn:app")
+    webhook = Present(declaration=masked(WEBHOOK), tags=tags or {}, arn="arn:hook", **more)
+    return Current(pipelines={"app": pipeline}, webhooks={"hook": webhook})
+
+
+def pipeline(content: Any, present: Current, tags: Any = None, **wishes: bool) -> Change:
+    declared = DeclaredPipeline(name="app", declaration=content, tags=tags, place="file")
+    [change] = changes(Declarations(pipelines=(declared,)), present, Wishes(**wishes))
+    return change
+
+
+def webhook(content: Any, present: Current, tags: Any = None, **wishes: bool) -> Change:
+    declared = DeclaredWebhook(
+        name="hook",
+        definition=content,
+        tags=tags,
+        place="file",
+        registered=wishes.pop("registered", False),
+    )
+    [change] = changes(Declarations(webhooks=(declared,)), present, Wishes(**wishes))
+    return change
+
+
+def operations(change: Change) -> list[str]:
+    return [call.operation for call in change.calls]
+
+
+def test_what_is_absent_is_created() -> None:
+    made = pipeline(PIPELINE, NOTHING, {"team": "a"})
+    assert (made.kind, operations(made)) == (Kind.CREATE, ["CreatePipeline"])
+    assert made.calls[0].parameters["tags"] == [{"key": "team", "value": "a"}]
+    assert "+ secret: will be set" in made.lines
+    assert "gh-token" not in "\n".join(made.lines) + repr(made)
+
+
+def test_what_is_the_same_but_for_defaults_order_and_secrets_is_left_alone() -> None:
+    turned = {**WEBHOOK, "filters": WEBHOOK["filters"][::-1]}
+    for change in (pipeline(PIPELINE, current()), webhook(turned, current())):
+        assert (change.kind, change.lines, change.calls) == (Kind.KEEP, (), ())
+
+
+def test_a_difference_is_shown_and_mended() -> None:
+    changed = copy.deepcopy(PIPELINE)
+    changed["stages"][0]["actions"][0]["configuration"] |= {"Branch": "next", "OAuthToken": "****"}
+    made = pipeline(changed, current())
+    assert (made.kind, operations(made)) == (Kind.CHANGE, ["UpdatePipeline"])
+    assert [line for line in made.lines if line[0] in "+-"] == [
+        "-      Branch: main",
+        "+      Branch: next",
+    ]
+
+
+def test_set_secrets_sets_them_although_nothing_else_differs() -> None:
+    made = webhook(WEBHOOK, current(), set_secrets=True)
+    assert (operations(made), made.lines) == (["PutWebhook"], ("+ secret: will be set",))
+    assert webhook(masked(WEBHOOK), current(), set_secrets=True).kind is Kind.KEEP
+
+
+def test_a_secret_that_a_server_reveals_is_compared_and_not_shown() -> None:
+    revealed = Present(declaration=WEBHOOK, tags={}, arn="")
+    present = Current(pipelines={}, webhooks={"hook": revealed})
+    assert webhook(WEBHOOK, present).kind is Kind.KEEP
+    assert webhook(masked(WEBHOOK), present).kind is Kind.KEEP
+    other = {**WEBHOOK, "authenticationConfiguration": {"SecretToken": "oth3r"}}
+    made = webhook(other, present)
+    assert (operations(made), made.lines) == (["PutWebhook"], ("+ secret: will be set",))
+
+
+def test_a_mask_of_what_the_server_shows_is_filled_in() -> None:
+    shown = masked(PIPELINE)
+    shown["stages"][1]["actions"][0]["configuration"] = {"ClientSecret": "abc"}
+    present = Current(pipelines={"app": Present(declaration=shown, tags={}, arn="")}, webhooks={})
+    wanted = copy.deepcopy(shown)
+    wanted["roleArn"] = "arn:aws:iam::000000000000:role/other"
+    wanted["stages"][1]["actions"][0]["configuration"] = {"ClientSecret": "****"}
+    [call] = pipeline(wanted, present).calls
+    actions = call.parameters["pipeline"]["stages"][1]["actions"]
+    assert actions[0]["configuration"] == {"ClientSecret": "abc"}
+
+
+@pytest.mark.parametrize("present", [NOTHING, Current(pipelines={}, webhooks={})])
+def test_a_mask_without_a_secret_behind_it_is_an_error_before_anything_is_done(
+    present: Current,
+) -> None:
+    with pytest.raises(HooklineError, match=r"authenticationConfiguration\.SecretToken.*none is"):
+        webhook(masked(WEBHOOK), present)
+    with pytest.raises(HooklineError, match=r"stages\[Source\]\.actions\[App\]\.conf.*OAuthToken"):
+        pipeline(masked(PIPELINE), present)
+
+
+def test_tags_are_added_and_removed_and_unsaid_ones_stay() -> None:
+    present = current({"a": "1", "b": "2"})
+    assert pipeline(PIPELINE, present).kind is Kind.KEEP
+    made = pipeline(PIPELINE, present, {"a": "3"})
+    assert [dict(call.parameters) for call in made.calls] == [
+        {"resourceArn": "arn:app", "tagKeys": ["b"]},
+        {"resourceArn": "arn:app", "tags": [{"key": "a", "value": "3"}]},
+    ]
+    assert operations(webhook(WEBHOOK, present, {})) == ["PutWebhook"]
+    assert webhook(WEBHOOK, present, {"b": "2", "a": "1"}).kind is Kind.KEEP
+
+
+def test_registration_goes_with_a_change_and_again_after_a_failure() -> None:
+    register = "RegisterWebhookWithThirdParty"
+    assert operations(webhook(WEBHOOK, NOTHING, registered=True)) == ["PutWebhook", register]
+    assert operations(webhook(WEBHOOK, current(), registered=True)) == []
+    assert operations(webhook(WEBHOOK, current(failed=True), registered=True)) == [register]
+    assert operations(webhook(WEBHOOK, current(), registered=True, register=True)) == [register]
+
+
+def test_a_transition_is_disabled_once() -> None:
+    declared = DeclaredPipeline(
+        name="app", declaration=PIPELINE, tags=None, place="file", disabled={"Build": "why"}
+    )
+    [made] = changes(Declarations(pipelines=(declared,)), current(), Wishes())
+    assert operations(made) == ["DisableStageTransition"]
+    there = Present(declaration=masked(PIPELINE), tags={}, arn="", disabled=frozenset({"Build"}))
+    present = Current(pipelines={"app": there}, webhooks={})
+    [kept] = changes(Declarations(pipelines=(declared,)), present, Wishes())
+    assert kept.kind is Kind.KEEP
+
+
+def test_a_secret_parameter_is_masked_wherever_it_stands() -> None:
+    content = {**PIPELINE, "roleArn": "arn:aws:iam::000000000000:role/n0echo"}
+    declared = DeclaredPipeline(name="app", declaration=content, tags=None, place="file")
+    whole = Declarations(pipelines=(declared,), secrets=frozenset({"n0echo"}))
+    [made] = changes(whole, NOTHING, Wishes())
+    assert "+roleArn: arn:aws:iam::000000000000:role/****" in made.lines

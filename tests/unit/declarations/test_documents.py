@@ -1,0 +1,94 @@
+import pytest
+
+from hookline.declarations.documents import LARGEST, documents
+from hookline.errors import HooklineError
+
+
+def contents(text: str, file: str = "file.yaml") -> list[object]:
+    return [document.content for document in documents(file, text.encode())]
+
+
+def test_json_and_yaml_are_read_alike() -> None:
+    expected = [{"a": [1, "1.10", True, "x"]}]
+    assert contents('{"a": [1, 1.10, true, "x"]}', "a.json") == expected
+    assert contents('{"a": [1, 1.10, true, "x"]}', "-") == expected
+    assert contents("a: [1, 1.10, yes, x]") == expected
+    assert contents("{a: [1, 1.10, true, x]}") == expected
+
+
+@pytest.mark.parametrize("text", ["2012-10-17", "000000000000", "0o17", "0x1f", "1e3", "1_000"])
+def test_yaml_keeps_what_would_lose_its_spelling(text: str) -> None:
+    assert contents(f"a: {text}") == [{"a": text}]
+
+
+def test_yaml_takes_several_documents_and_names_each() -> None:
+    found = documents("a.yaml", b"---\na: 1\n---\n---\nb: 2\n")
+    assert [(item.title, item.content) for item in found] == [
+        ("a.yaml, document 1", {"a": 1}),
+        ("a.yaml, document 3", {"b": 2}),
+    ]
+
+
+def test_short_tags_become_functions() -> None:
+    assert contents("""
+a: !Ref X
+b: !GetAtt X.Y.Z
+c: !Sub ["${A}", {A: !Join ["", [a, b]]}]
+d: !If [C, !Ref A, !Ref "AWS::NoValue"]
+e: !Equals [a, b]
+f: !Condition C
+""") == [
+        {
+            "a": {"Ref": "X"},
+            "b": {"Fn::GetAtt": ["X", "Y.Z"]},
+            "c": {"Fn::Sub": ["${A}", {"A": {"Fn::Join": ["", ["a", "b"]]}}]},
+            "d": {"Fn::If": ["C", {"Ref": "A"}, {"Ref": "AWS::NoValue"}]},
+            "e": {"Fn::Equals": ["a", "b"]},
+            "f": {"Condition": "C"},
+        }
+    ]
+
+
+BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\nb:\n  c: s3cret\n  c: 2\n", "line 4: the key 'c' is repeated"),
+        ('{"a": 1,\n "a": "s3cret"}', "line 2: the key 'a' is repeated"),
+        (BOMB, "holds more than 200000 values"),
+        ("a: &a [*a]", "nested more than 100 levels deep"),
+        ("[" * 5_000, "nested too deeply"),
+        ("- " * 5_000, "nested too deeply"),
+        ('{"a":' * 5_000, "nested too deeply"),
+        ("a: 'unfinished s3cret", "line 1, column"),
+        ("a: \x00", "characters that YAML doesn't allow"),
+        ("a: !!python/object/apply:os.system [s3cret]", "is not one of CloudFormation's"),
+        ("a: !Rfe X", "!Rfe is not one of CloudFormation's"),
+        ("? [a]\n: b", "a key must be a text"),
+        ("a: &x {b: 1}\nc:\n  <<: *x\n", "merge key"),
+        ("a: " + "x" * LARGEST, "larger than 5 MB"),
+    ],
+)
+def test_what_can_t_be_read_is_told_with_its_line(text: str, message: str) -> None:
+    with pytest.raises(HooklineError) as raised:
+        documents("file.yaml", text.encode())
+    assert message in raised.value.message
+    assert raised.value.message.startswith("file.yaml can't be read: ")
+    assert "s3cret" not in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"{", "line 1, column 2"),
+        (b'{"a": NaN}', "NaN is not JSON"),
+        (b"\xff", "not UTF-8"),
+        (b"[" + b"9" * 5_000 + b"]", "number in it is too long"),
+    ],
+)
+def test_json_that_can_t_be_read(data: bytes, message: str) -> None:
+    with pytest.raises(HooklineError) as raised:
+        documents("a.json", data)
+    assert message in raised.value.message

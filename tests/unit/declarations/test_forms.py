@@ -1,0 +1,95 @@
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from hookline.declarations.reading import read
+from hookline.declarations.resources import Declarations
+from hookline.declarations.template import Surroundings
+from hookline.errors import HooklineError
+from support.tenant import commands, declaration, source
+
+SURROUNDINGS = Surroundings(
+    account="111122223333", region="eu-west-1", stack_name="", parameters={}
+)
+PIPELINE = declaration("app", source(), ("Build", commands("Make", "true")))
+WEBHOOK = {
+    "name": "hook",
+    "targetPipeline": "app",
+    "targetAction": "App",
+    "filters": [],
+    "authentication": "UNAUTHENTICATED",
+    "authenticationConfiguration": {},
+}
+TAGS = [{"key": "team", "value": "a"}]
+
+
+def declared(*contents: Any) -> Declarations:
+    files = [(f"{n}.json", json.dumps(content).encode()) for n, content in enumerate(contents, 1)]
+    return read(files, SURROUNDINGS)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"pipeline": {**PIPELINE, "version": 3}, "metadata": {"created": 1}, "tags": TAGS},
+        {"pipelines": [{"pipeline": PIPELINE, "tags": TAGS}]},
+        [{"pipeline": PIPELINE, "tags": TAGS}],
+    ],
+)
+def test_pipelines_are_taken_as_clients_print_them(content: Any) -> None:
+    [found] = declared(content).pipelines
+    assert (found.name, found.declaration, found.tags) == ("app", PIPELINE, {"team": "a"})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"webhooks": [{"definition": WEBHOOK, "url": "u", "arn": "a", "tags": TAGS}]},
+        {"webhook": {"definition": WEBHOOK, "url": "u", "arn": "a", "tags": TAGS}},
+        {"webhook": WEBHOOK, "tags": TAGS},
+        {"webhooks": [{"webhook": WEBHOOK, "tags": TAGS, "registered": False}]},
+    ],
+)
+def test_webhooks_are_taken_as_clients_print_and_take_them(content: Any) -> None:
+    [found] = declared(content).webhooks
+    assert (found.name, found.definition, found.tags) == ("hook", WEBHOOK, {"team": "a"})
+    assert not found.registered
+
+
+def test_bare_ones_say_nothing_of_tags() -> None:
+    found = declared(PIPELINE, WEBHOOK)
+    assert found.pipelines[0].tags is None
+    assert found.webhooks[0].tags is None
+    assert found.webhooks[0].place == "2.json"
+
+
+def test_yaml_numbers_become_the_texts_that_the_model_wants() -> None:
+    text = yaml.safe_dump(PIPELINE).replace("'1'", "1")
+    [found] = read([("a.yaml", text.encode())], SURROUNDINGS).pipelines
+    assert found.declaration == PIPELINE
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"name": "a", "created": 1, "updated": 2}, "is a summary, as list-pipelines prints it"),
+        ({"other": 1}, "1.json has 'other', and is none of the forms"),
+        ("text", "declares nothing"),
+        ({"webhooks": [], "NextToken": "x"}, "one page of several"),
+        ({"webhooks": {}}, "webhooks must be a list"),
+        ({"webhook": WEBHOOK, "tag": TAGS}, "has 'tag', which doesn't belong there"),
+        ({"pipeline": {**PIPELINE, "stage": []}}, "Did you mean 'stages'?"),
+        ({"pipeline": {"stages": []}}, "1.json: pipeline has no 'name', which is required"),
+        ({**WEBHOOK, "filters": {}}, "webhook.filters must be a list, and is an object"),
+        ({**WEBHOOK, "filters": [3]}, "webhook.filters[1] must be an object, and is a number"),
+        ({**WEBHOOK, "name": None}, "webhook.name must be a text, and is empty"),
+        ([{**WEBHOOK, "x": 1}], "1.json: [1]: webhook has 'x'"),
+        ([WEBHOOK, WEBHOOK], "'hook' is declared twice: in 1.json: [1] and in 1.json: [2]"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_place(content: Any, message: str) -> None:
+    with pytest.raises(HooklineError) as raised:
+        declared(content)
+    assert message in raised.value.message

@@ -1,0 +1,255 @@
+"""Templates; `Depot.template.json` has the structure that `cdk synth` gave with aws-cdk-lib 2."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hookline.declarations.reading import parameters_in, read
+from hookline.declarations.resources import Declarations, Known
+from hookline.declarations.template import Surroundings, stack_name_of
+from hookline.errors import HooklineError
+
+FILE = Path(__file__).with_name("Depot.template.json")
+HOOK = "secretsmanager:depot:SecretString:hook::"
+GIVEN = {"GitHubToken": "gh-s3cret", HOOK: "hook-s3cret"}
+
+
+def declared(
+    content: Any, given: dict[str, str] | None = None, region: str = "eu-west-1"
+) -> Declarations:
+    surroundings = Surroundings(
+        account="111122223333", region=region, stack_name="", parameters=given or {}
+    )
+    text = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return read([("stacks/Depot.template.json", text)], surroundings)
+
+
+def webhook(**properties: Any) -> dict[str, Any]:
+    whole = {
+        "Name": "hook",
+        "TargetPipeline": "p",
+        "TargetAction": "App",
+        "Filters": [],
+        "Authentication": "UNAUTHENTICATED",
+        "AuthenticationConfiguration": {},
+        **properties,
+    }
+    return {"Type": "AWS::CodePipeline::Webhook", "Properties": whole}
+
+
+def evaluated(value: Any, given: dict[str, str] | None = None, **sections: Any) -> Any:
+    """What a value of a template becomes."""
+    resources = {"Hook": webhook(TargetAction=value), **sections.pop("Resources", {})}
+    [found] = declared({"Resources": resources, **sections}, given).webhooks
+    return found.definition["targetAction"]
+
+
+def test_what_cdk_synth_writes_becomes_pipelines_and_webhooks() -> None:
+    found = declared(FILE.read_bytes(), GIVEN)
+    [pipeline], [hook] = found.pipelines, found.webhooks
+    assert pipeline.name == "Depot-ReleaseC3D4E5F6"
+    assert pipeline.tags == {"team": "depot"}
+    assert pipeline.disabled == {"Build": "frozen"}
+    assert pipeline.declaration["artifactStore"] == {
+        "type": "S3",
+        "location": "releaseartifacts5e6f7a8b",
+        "encryptionKey": {
+            "id": "arn:aws:kms:eu-west-1:111122223333:key/ReleaseArtifactsKey1A2B3C4D",
+            "type": "KMS",
+        },
+    }
+    assert pipeline.declaration["roleArn"] == "arn:aws:iam::111122223333:role/ReleaseRole9C0D1E2F"
+    app, make, test = [a for stage in pipeline.declaration["stages"] for a in stage["actions"]]
+    assert app["configuration"] == {
+        "Branch": "main",
+        "OAuthToken": "gh-s3cret",
+        "Owner": "octo-org",
+        "PollForSourceChanges": "false",
+        "Repo": "depot",
+    }
+    assert make["configuration"] == {
+        "EnvironmentVariables": '[{"name":"STAGE","value":"live"}]',
+        "ProjectName": "depot-build",
+    }
+    assert (make["runOrder"], test["commands"]) == (1, ["make test"])
+    assert hook.registered
+    assert hook.definition == {
+        "name": "Depot-ReleaseSourceAppWebhook4D5E6F70",
+        "targetPipeline": "Depot-ReleaseC3D4E5F6",
+        "targetAction": "App",
+        "filters": [{"jsonPath": "$.ref", "matchEquals": "refs/heads/{Branch}"}],
+        "authentication": "GITHUB_HMAC",
+        "authenticationConfiguration": {"SecretToken": "hook-s3cret"},
+    }
+    assert found.secrets == {"gh-s3cret", "hook-s3cret"}
+    assert "s3cret" not in repr(found)
+
+
+def test_placeholders_and_what_is_left_out_are_noted() -> None:
+    notes = "\n".join(declared(FILE.read_bytes(), GIVEN).notes)
+    assert "Ref ReleaseArtifacts5E6F7A8B (AWS::S3::Bucket) is taken as releaseartifacts5" in notes
+    assert "left out, not CodePipeline's: AWS::CDK::Metadata, AWS::CodeBuild::Project" in notes
+    assert "RestartExecutionOnUpdate is not acted on" in notes
+    assert "s3cret" not in notes
+
+
+def test_outputs_tell_what_is_known_afterwards_and_invent_nothing() -> None:
+    [outputs] = declared(FILE.read_bytes(), GIVEN).outputs
+    known = Known(
+        urls={"Depot-ReleaseSourceAppWebhook4D5E6F70": "http://x"},
+        versions={"Depot-ReleaseC3D4E5F6": 4},
+    )
+    assert outputs(known) == {
+        "Url": "http://x",
+        "Version": "Depot-ReleaseC3D4E5F6 4",
+        "Token": "gh-s3cret",
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"Ref": "AWS::Region"}, "eu-west-1"),
+        ({"Ref": "AWS::StackName"}, "Depot"),
+        ({"Ref": "AWS::URLSuffix"}, "amazonaws.com"),
+        ({"Ref": "P"}, "pv"),
+        ({"Ref": "N"}, "7"),
+        ({"Fn::Sub": "${AWS::AccountId}-${!P}-${P}"}, "111122223333-${P}-pv"),
+        ({"Fn::Sub": ["${A}${P}", {"A": {"Ref": "P"}}]}, "pvpv"),
+        ({"Fn::Sub": "${Role.Arn}"}, "arn:aws:iam::111122223333:role/Role"),
+        ({"Fn::Join": ["-", ["a", {"Ref": "P"}]]}, "a-pv"),
+        ({"Fn::Join": ["-", {"Ref": "L"}]}, "a-b"),
+        ({"Fn::Select": ["1", {"Fn::Split": [",", "x,y"]}]}, "y"),
+        ({"Fn::If": ["Yes", "a", "b"]}, "a"),
+        ({"Fn::If": ["No", "a", "b"]}, "b"),
+        ({"Fn::FindInMap": ["M", {"Ref": "AWS::Region"}, "k"]}, "v"),
+        ({"Fn::Base64": "a"}, "YQ=="),
+        ({"Fn::ToJsonString": {"a": [1]}}, '{"a":[1]}'),
+        ({"Fn::GetAtt": "Bucket.Arn"}, "arn:aws:s3:::named"),
+        ({"Ref": "Topic"}, "arn:aws:sns:eu-west-1:111122223333:Topic"),
+        ({"Ref": "Role"}, "Role"),
+    ],
+)
+def test_functions(value: Any, expected: str) -> None:
+    assert (
+        evaluated(
+            value,
+            Parameters={
+                "P": {"Type": "String", "Default": "pv"},
+                "N": {"Type": "Number", "Default": 7},
+                "L": {"Type": "CommaDelimitedList", "Default": "a, b"},
+            },
+            Mappings={"M": {"eu-west-1": {"k": "v"}}},
+            Conditions={
+                "Yes": {"Fn::Not": [{"Condition": "No"}]},
+                "No": {"Fn::And": [{"Fn::Equals": [1, "1"]}, {"Fn::Equals": ["a", "b"]}]},
+            },
+            Resources={
+                "Role": {"Type": "AWS::IAM::Role"},
+                "Topic": {"Type": "AWS::SNS::Topic"},
+                "Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "named"}},
+            },
+        )
+        == expected
+    )
+
+
+def test_no_value_leaves_a_property_out() -> None:
+    content = webhook(Filters=[{"JsonPath": "$.a", "MatchEquals": {"Ref": "AWS::NoValue"}}])
+    [found] = declared({"Resources": {"Hook": content}}).webhooks
+    assert found.definition["filters"] == [{"jsonPath": "$.a"}]
+
+
+def test_artifact_stores_become_a_map() -> None:
+    store = {"Region": "eu-west-1", "ArtifactStore": {"Type": "S3", "Location": "abc"}}
+    properties = {"RoleArn": "r", "Stages": [], "ArtifactStores": [store]}
+    content = {"P": {"Type": "AWS::CodePipeline::Pipeline", "Properties": properties}}
+    [found] = declared({"Resources": content}).pipelines
+    assert found.declaration["artifactStores"] == {"eu-west-1": {"type": "S3", "location": "abc"}}
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"Ref": "P"}, "the parameter 'P' has no value. Give --parameter P=VALUE"),
+        ({"Ref": "S"}, "the parameter 'S' is kept in AWS's parameter store"),
+        ({"Ref": "A"}, "The parameter 'A' takes one of x, y"),
+        ({"Ref": "Nobody"}, "has no parameter and no resource 'Nobody'"),
+        ({"Ref": "AWS::Nothing"}, "there is no pseudo parameter AWS::Nothing"),
+        ("{{resolve:ssm:/a}}", "Hook.TargetAction: {{resolve:ssm:/a}} is kept in AWS"),
+        ({"Fn::GetAtt": ["Hook", "Url"]}, "known only after it was applied"),
+        ({"Fn::ImportValue": "X"}, "'X' is another stack's output"),
+        ({"Fn::Cidr": []}, "Fn::Cidr can't be evaluated here"),
+        ({"Fn::Select": [2, ["a"]]}, "a list that has it"),
+        ({"Fn::If": ["Nope", 1, 2]}, "names the condition 'Nope', which the template lacks"),
+        ({"Fn::If": ["Loop", 1, 2]}, "The condition 'Loop' refers to itself"),
+        ({"Ref": "Me"}, "itself"),
+        ({"Fn::Join": "x"}, "takes a separator and a list"),
+    ],
+)
+def test_what_can_t_be_evaluated_is_told_with_its_place(value: Any, message: str) -> None:
+    with pytest.raises(HooklineError) as raised:
+        evaluated(
+            value,
+            Parameters={
+                "P": {"Type": "String", "NoEcho": True},
+                "S": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/x"},
+                "A": {"Type": "String", "Default": "z", "AllowedValues": ["x", "y"]},
+            },
+            Conditions={"Loop": {"Condition": "Loop"}},
+            Resources={"Me": webhook(Name={"Ref": "Me"})},
+        )
+    assert message in raised.value.message
+
+
+def test_values_that_multiply_end() -> None:
+    names = {f"B{n}": bucket(n) for n in range(30)}
+    with pytest.raises(HooklineError, match="multiply without end"):
+        evaluated({"Ref": "B0"}, Resources=names)
+
+
+def bucket(number: int) -> dict[str, Any]:
+    following = {"Ref": f"B{number + 1}"} if number < 29 else "x"
+    return {
+        "Type": "AWS::S3::Bucket",
+        "Properties": {"BucketName": {"Fn::Join": ["", [following, following]]}},
+    }
+
+
+def test_values_from_elsewhere_may_be_given() -> None:
+    given = {"X": "exported", "{{resolve:ssm:/a}}": "kept", "P": "****"}
+    value = {"Fn::Join": [" ", [{"Fn::ImportValue": "X"}, "{{resolve:ssm:/a}}", {"Ref": "P"}]]}
+    parameters = {"P": {"Type": "String", "NoEcho": "true"}}
+    assert evaluated(value, given, Parameters=parameters) == "exported kept ****"
+
+
+def test_a_parameter_that_nothing_asks_for_is_an_error() -> None:
+    with pytest.raises(HooklineError, match="--parameter Tpyo is not asked for"):
+        declared(FILE.read_bytes(), {**GIVEN, "Tpyo": "x"})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"A": "x", "B": true}',
+        "[{ParameterKey: A, ParameterValue: x}, {ParameterKey: B, ParameterValue: true}]",
+        '{"Parameters": {"A": "x", "B": "true"}}',
+        "A: x\nB: true\n",
+    ],
+)
+def test_parameters_come_from_a_file(text: str) -> None:
+    assert parameters_in("p.yaml", text.encode()) == {"A": "x", "B": "true"}
+
+
+def test_a_file_without_parameters_is_an_error() -> None:
+    for text in ("", "[1]", '{"a": []}'):
+        with pytest.raises(HooklineError, match="holds no parameters"):
+            parameters_in("p.yaml", text.encode())
+
+
+def test_a_stack_is_named_after_its_file() -> None:
+    assert stack_name_of("out/Shop.template.json") == "Shop"
+    assert stack_name_of("a/my_app v2.yaml") == "my-app-v2"
+    assert stack_name_of("-") == "stack"

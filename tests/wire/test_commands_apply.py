@@ -1,0 +1,273 @@
+"""`hookline apply` and `hookline export`, against a real server."""
+
+import json
+import os
+import pty
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from support.server import PROGRAM, Server, run_hookline
+from support.tenant import SECRET, Tenant, commands, declaration, source
+
+TEMPLATE = Path(__file__).parents[1] / "unit" / "declarations" / "Depot.template.json"
+HOOK = "secretsmanager:depot:SecretString:hook::"
+TAGS = [{"key": "team", "value": "a"}]
+
+
+class Tool:
+    """`hookline` for one tenant, in a folder of its own."""
+
+    def __init__(self, tenant: Tenant, folder: Path) -> None:
+        self.tenant, self.folder = tenant, folder
+
+    def write(self, content: Any, name: str = "file.json") -> str:
+        text = content if isinstance(content, str) else json.dumps(content)
+        (self.folder / name).write_text(text)
+        return name
+
+    def run(self, command: str, *arguments: str, status: int = 0) -> str:
+        """Its output, and its errors after it."""
+        done = run_hookline(
+            command,
+            *arguments,
+            "--region",
+            self.tenant.region,
+            environment=self.tenant.server.environment,
+            folder=self.folder,
+        )
+        output = done.stdout + done.stderr
+        assert done.returncode == status, output
+        assert "Traceback" not in output
+        return output
+
+    def apply(self, content: Any, *arguments: str, status: int = 0) -> str:
+        return self.run("apply", self.write(content), "--yes", *arguments, status=status)
+
+
+@pytest.fixture
+def tool(tenant: Tenant, tmp_path: Path) -> Tool:
+    return Tool(tenant, tmp_path)
+
+
+def content(name: str, **more: Any) -> dict[str, Any]:
+    """A pipeline and its webhook, as `hookline export` writes them."""
+    webhook = {
+        "name": f"{name}-hook",
+        "targetPipeline": name,
+        "targetAction": "App",
+        "filters": [{"jsonPath": "$.ref", "matchEquals": "refs/heads/{Branch}"}],
+        "authentication": "GITHUB_HMAC",
+        "authenticationConfiguration": {"SecretToken": SECRET},
+    }
+    pipeline = declaration(name, source(), ("Build", commands("Make", "true")), **more)
+    return {
+        "pipelines": [{"pipeline": pipeline, "tags": TAGS}],
+        "webhooks": [{"webhook": webhook, "tags": TAGS}],
+    }
+
+
+def test_apply_creates_and_a_second_time_has_nothing_to_do(tool: Tool) -> None:
+    output = tool.apply(content("app"))
+    assert "2 to create, 0 to change, 0 unchanged." in output
+    [listed] = tool.tenant.client.list_webhooks()["webhooks"]
+    assert f"done: create webhook app-hook\n      {listed['url']}" in output
+    assert listed["tags"] == TAGS
+    assert SECRET not in output
+    assert "gh-token" not in output
+    assert "Nothing to do." in tool.apply(content("app"))
+    assert tool.tenant.push(listed, {"ref": "refs/heads/main"}).content["outcome"] == "started"
+
+
+def test_apply_changes_what_differs_and_keeps_the_secret(tool: Tool) -> None:
+    tool.apply(content("app"))
+    [before] = tool.tenant.client.list_webhooks()["webhooks"]
+    changed = content("app", roleArn="arn:aws:iam::000000000000:role/other")
+    changed["pipelines"][0]["tags"] = [{"key": "other", "value": "b"}]
+    webhook = changed["webhooks"][0]["webhook"]
+    webhook["authenticationConfiguration"] = {"SecretToken": "****"}
+    webhook["filters"] = []
+    output = tool.apply(changed)
+    assert "-roleArn: arn:aws:iam::000000000000:role/hookline" in output
+    assert "+roleArn: arn:aws:iam::000000000000:role/other" in output
+    assert "0 to create, 2 to change, 0 unchanged." in output
+    [after] = tool.tenant.client.list_webhooks()["webhooks"]
+    assert (after["url"], after["definition"]["filters"]) == (before["url"], [])
+    assert tool.tenant.push(after).status == 200
+    arn = tool.tenant.client.get_pipeline(name="app")["metadata"]["pipelineArn"]
+    listed = tool.tenant.client.list_tags_for_resource(resourceArn=arn)["tags"]
+    assert listed == changed["pipelines"][0]["tags"]
+    assert "Nothing to do." in tool.apply(changed)
+
+
+def test_a_secret_that_changed_is_set_when_it_is_asked_for(tool: Tool) -> None:
+    tool.apply(content("app"))
+    changed = content("app")
+    changed["webhooks"][0]["webhook"]["authenticationConfiguration"]["SecretToken"] = "other"
+    assert "Nothing to do." in tool.apply(changed)
+    output = tool.apply(changed, "--set-secrets")
+    assert "+ secret: will be set" in output
+    [listed] = tool.tenant.client.list_webhooks()["webhooks"]
+    assert tool.tenant.push(listed).status == 401
+
+
+def test_without_a_terminal_it_needs_yes(tool: Tool) -> None:
+    output = tool.run("apply", tool.write(content("app")), status=2)
+    assert "2 to create" in output
+    assert "Give --yes" in output
+    assert tool.tenant.client.list_pipelines()["pipelines"] == []
+
+
+@pytest.mark.parametrize(("answer", "status", "count"), [("y", 0, 1), ("n", 1, 0)])
+def test_at_a_terminal_it_asks(tool: Tool, answer: str, status: int, count: int) -> None:
+    arguments = ["apply", tool.write(content("app")), "--region", tool.tenant.region]
+    output, code = at_terminal(tool, arguments, answer)
+    assert "Apply to http://127.0.0.1:" in output
+    assert (code, len(tool.tenant.client.list_pipelines()["pipelines"])) == (status, count)
+
+
+def at_terminal(tool: Tool, arguments: list[str], *answers: str) -> tuple[str, int]:
+    """What `hookline` shows at a terminal where a person answers, and its exit status."""
+    process, terminal = pty.fork()
+    if process == 0:  # the child
+        os.chdir(tool.folder)
+        environment = tool.tenant.server.environment
+        os.execve(PROGRAM, [PROGRAM, *arguments], environment)  # noqa: S606 - our own program
+    os.write(terminal, "".join(f"{answer}\n" for answer in answers).encode())
+    shown = b""
+    try:
+        while part := os.read(terminal, 65_536):
+            shown += part
+    except OSError:  # Linux's way to say that the other side is closed
+        pass
+    os.close(terminal)
+    return shown.decode(), os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
+def test_what_the_server_refuses_is_told_with_its_place_and_what_was_done(tool: Tool) -> None:
+    wrong = content("app")
+    wrong["webhooks"][0]["webhook"]["targetAction"] = "Nobody"
+    output = tool.apply(wrong, status=1)
+    assert (
+        "hookline: file.json: webhooks[1]: could not create webhook app-hook: ValidationException: "
+        "Action with name Nobody was not found in the first stage of the pipeline"
+    ) in output
+    assert "Applied before: create pipeline app. The rest was not tried." in output
+    first = content("app2")
+    del first["pipelines"][0]["pipeline"]["stages"][1]
+    output = tool.apply(first, status=1)
+    assert "InvalidStructureException" in output
+    assert "Nothing was applied. The rest was not tried." in output
+
+
+def test_a_file_that_is_wrong_changes_nothing(tool: Tool) -> None:
+    wrong = content("app")
+    del wrong["webhooks"][0]["webhook"]["targetAction"]
+    output = tool.apply(wrong, status=2)
+    assert "file.json: webhooks[1]: webhook has no 'targetAction'" in output
+    assert "can't be read: No such file" in tool.run("apply", "absent.yaml", status=2)
+    assert tool.tenant.client.list_pipelines()["pipelines"] == []
+
+
+def test_what_clients_print_can_be_applied_elsewhere(tool: Tool) -> None:
+    name = tool.tenant.idle_pipeline()
+    printed = tool.tenant.client.get_pipeline(name=name)
+    printed = json.loads(json.dumps(printed, default=str))
+    assert "Nothing to do." in tool.apply(printed)
+    printed["pipeline"]["name"] = "copy"
+    output = tool.apply(printed, status=2)
+    assert "pipeline copy has **** as stages[Source].actions[App].configuration.OAuth" in output
+
+
+@pytest.mark.parametrize("form", ["yaml", "json"])
+def test_what_export_writes_is_what_is_there(tool: Tool, form: str) -> None:
+    tool.apply(content("app"))
+    tool.apply(content("other"))
+    file = tool.folder / f"all.{form}"
+    tool.run("export", "--format", form, "--output", str(file))
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    written = yaml.safe_load(file.read_text())
+    assert [item["pipeline"]["name"] for item in written["pipelines"]] == ["app", "other"]
+    assert written["webhooks"][0]["webhook"]["authenticationConfiguration"]["SecretToken"] == "****"
+    assert written["webhooks"][0]["tags"] == TAGS
+    assert SECRET not in file.read_text()
+    assert "Nothing to do." in tool.run("apply", str(file))
+
+
+def test_export_takes_names(tool: Tool) -> None:
+    tool.apply(content("app"))
+    tool.apply(content("other"))
+    written = yaml.safe_load(tool.run("export", "other"))
+    assert [item["pipeline"]["name"] for item in written["pipelines"]] == ["other"]
+    assert [item["webhook"]["name"] for item in written["webhooks"]] == ["other-hook"]
+    written = yaml.safe_load(tool.run("export", "app-hook"))
+    assert (written["pipelines"], len(written["webhooks"])) == ([], 1)
+    assert "no pipeline and no webhook 'nobody'" in tool.run("export", "nobody", status=2)
+
+
+def test_a_template_as_cdk_synth_writes_it(tool: Tool) -> None:
+    parameters = tool.write({"GitHubToken": "gh-s3cret", HOOK: SECRET}, "parameters.json")
+    template = json.loads(TEMPLATE.read_text())
+    # Registration would call GitHub.
+    template["Resources"]["ReleaseSourceAppWebhook4D5E6F70"]["Properties"].pop(
+        "RegisterWithThirdParty"
+    )
+    file = tool.write(yaml.safe_dump(template), "Depot.yaml")
+    arguments = (file, "--yes", "--parameter-file", parameters)
+    done = run_hookline(
+        *("apply", *arguments, "--region", tool.tenant.region),
+        environment=tool.tenant.server.environment,
+        folder=tool.folder,
+    )
+    # A server that hasn't built transitions says so, and that stops nothing else.
+    assert done.returncode == (1 if "could not" in done.stderr else 0), done.stderr
+    assert "s3cret" not in done.stdout + done.stderr
+    [listed] = tool.tenant.client.list_webhooks()["webhooks"]
+    assert listed["definition"]["targetPipeline"] == "Depot-ReleaseC3D4E5F6"
+    assert f"output Url = {listed['url']}" in done.stdout
+    assert "output Token = ****" in done.stdout
+    assert "Ref ReleaseArtifacts5E6F7A8B (AWS::S3::Bucket) is taken as" in done.stdout
+    assert tool.tenant.push(listed, {"ref": "refs/heads/main"}).content["outcome"] == "started"
+    again = tool.run("apply", *arguments, status=done.returncode)
+    assert "0 to create" in again
+    assert "webhook Depot" not in again
+
+
+def test_a_template_without_its_parameters_changes_nothing(tool: Tool) -> None:
+    output = tool.apply(TEMPLATE.read_text(), status=2)
+    assert "ReleaseC3D4E5F6.Stages[1].Actions[1].Configuration.OAuthToken" in output
+    assert "--parameter GitHubToken=VALUE" in output
+
+
+def test_it_says_how_to_reach_a_server(server: Server, tmp_path: Path) -> None:
+    file = tmp_path / "file.json"
+    file.write_text(json.dumps(content("app")))
+
+    def attempt(**more: str) -> str:
+        environment = {**server.environment, **more}
+        done = run_hookline("apply", str(file), environment=environment, folder=tmp_path)
+        assert done.returncode == 2
+        return done.stderr
+
+    assert "Start `hookline serve` once" in attempt(HOOKLINE_DATA_DIR=str(tmp_path / "absent"))
+    assert "--endpoint-url" in attempt(AWS_ENDPOINT_URL="http://127.0.0.1:9")
+    foreign = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "x"}
+    # Another's key reaches Hookline's address and never AWS's.
+    assert "Unset AWS_PROFILE" in attempt(**foreign, AWS_ENDPOINT_URL=server.url)
+    assert "(nope) could not be found" in attempt(AWS_PROFILE="nope")
+
+
+def test_a_server_that_reveals_secrets_exports_none(
+    make_server: Callable[..., Server], github: Path, tmp_path: Path
+) -> None:
+    server = make_server(reveal_secrets="true").start()
+    tool = Tool(Tenant(server, github), tmp_path)
+    tool.apply(content("app"))
+    assert "Nothing to do." in tool.apply(content("app"))
+    exported = tool.run("export")
+    assert SECRET not in exported
+    assert "Nothing to do." in tool.run("apply", tool.write(exported, "exported.yaml"))

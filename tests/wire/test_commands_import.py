@@ -1,0 +1,178 @@
+"""`hookline import-aws`; a second Hookline plays AWS, since its API is AWS's."""
+
+import json
+import os
+import pty
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.sending import push, push_event
+from support.server import PROGRAM, Server, run_hookline
+from support.tenant import SECRET, Tenant
+
+FILTERS = [{"jsonPath": "$.ref", "matchEquals": "refs/heads/{Branch}"}]
+TOKEN = "gh-imported-token"
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory: pytest.TempPathFactory, github: Path) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("aws"), github_url=github.as_uri())
+    with server:
+        yield server
+
+
+class Import:
+    """An AWS account with things in it, and an empty region of a Hookline to import to."""
+
+    def __init__(self, account: Tenant, hookline: Tenant, folder: Path) -> None:
+        self.account, self.hookline, self.folder = account, hookline, folder
+        (folder / "token").write_text(f"{TOKEN}\n")
+        key, secret = account.server.key()
+        (folder / "credentials").write_text(
+            f"[real]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n"
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        own = {"AWS_SHARED_CREDENTIALS_FILE": str(self.folder / "credentials")}
+        return {**self.hookline.server.environment, **own, "AWS_CONFIG_FILE": os.devnull}
+
+    @property
+    def arguments(self) -> list[str]:
+        address = ["--endpoint-url", self.account.server.url, "--region", self.account.region]
+        return ["import-aws", "--profile", "real", *address]
+
+    def run(self, *arguments: str, status: int = 0) -> str:
+        done = run_hookline(
+            *self.arguments, *arguments, environment=self.environment, folder=self.folder
+        )
+        output = done.stdout + done.stderr
+        assert done.returncode == status, output
+        assert SECRET not in output
+        assert TOKEN not in output
+        return output
+
+
+@pytest.fixture
+def between(aws: Server, server: Server, github: Path, tmp_path: Path) -> Import:
+    account = Tenant(aws, github)
+    return Import(account, Tenant(server, github, account.region), tmp_path)
+
+
+def names(tenant: Tenant) -> tuple[set[str], set[str]]:
+    pipelines = tenant.client.list_pipelines()["pipelines"]
+    webhooks = tenant.client.list_webhooks()["webhooks"]
+    return {p["name"] for p in pipelines}, {w["definition"]["name"] for w in webhooks}
+
+
+def test_pipelines_and_webhooks_come_over_with_generated_secrets(between: Import) -> None:
+    pipeline = between.account.idle_pipeline()
+    tags = [{"key": "team", "value": "a"}]
+    webhook = between.account.webhook(pipeline, tags, filters=FILTERS)
+    between.account.webhook(
+        pipeline, authentication="UNAUTHENTICATED", authenticationConfiguration={}
+    )
+    output = between.run("--generate-secrets", "--oauth-token-file", "token", "--yes")
+    assert "Found 1 pipelines and 2 webhooks" in output
+    assert names(between.hookline) == names(between.account)
+    name = webhook["definition"]["name"]
+    secret = output.partition("shown this once")[2].split(name)[1].split()[0]
+    listed = between.hookline.client.list_webhooks()["webhooks"]
+    [imported] = [item for item in listed if item["definition"]["name"] == name]
+    assert (imported["arn"], imported["tags"]) == (webhook["arn"], tags)
+    assert imported["definition"] == webhook["definition"]
+    assert push(imported["url"], secret, push_event(branch="main")).status == 200
+    again = between.run("--generate-secrets", "--yes")
+    assert "Nothing to do." in again
+    assert "shown this once" not in again
+
+
+def test_generated_secrets_go_to_a_new_file_that_only_its_owner_reads(between: Import) -> None:
+    webhook = between.account.webhook(between.account.idle_pipeline())
+    file = between.folder / "secrets.json"
+    arguments = ("--generate-secrets", "--secrets-file", str(file), "--oauth-token-file", "token")
+    output = between.run(*arguments, "--yes")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    [(name, secret)] = json.loads(file.read_text()).items()
+    assert name == webhook["definition"]["name"]
+    assert secret not in output
+    [imported] = between.hookline.client.list_webhooks()["webhooks"]
+    assert push(imported["url"], secret, push_event()).status == 200
+    between.hookline.client.delete_webhook(name=name)
+    assert "File exists" in between.run(*arguments, "--yes", status=2)
+
+
+def test_without_a_terminal_missing_secrets_are_told_with_a_remedy(between: Import) -> None:
+    between.account.webhook(between.account.idle_pipeline())
+    assert "give --oauth-token-file" in between.run("--yes", status=2)
+    output = between.run("--oauth-token-file", "token", "--yes", status=2)
+    assert "give --generate-secrets" in output
+    assert names(between.hookline) == (set(), set())
+
+
+def test_at_a_terminal_secrets_are_asked_for_and_not_shown(between: Import) -> None:
+    between.account.webhook(between.account.idle_pipeline())
+    process, terminal = pty.fork()
+    if process == 0:  # the child
+        os.chdir(between.folder)
+        words = [PROGRAM, *between.arguments, "--yes"]
+        os.execve(PROGRAM, words, between.environment)  # noqa: S606 - our own program
+    shown = answered(terminal, {"OAuthToken of": TOKEN, "SecretToken of": SECRET})
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0, shown
+    assert SECRET not in shown
+    assert TOKEN not in shown
+    [imported] = between.hookline.client.list_webhooks()["webhooks"]
+    assert push(imported["url"], SECRET, push_event()).status == 200
+
+
+def answered(terminal: int, answers: dict[str, str]) -> str:
+    """What is shown at a terminal where each question is answered when it stands there."""
+    waiting = dict(answers)
+    shown = ""
+    try:
+        while part := os.read(terminal, 65_536):
+            shown += part.decode()
+            for question in [item for item in waiting if item in shown]:
+                if shown.rstrip(" ").endswith(":"):
+                    os.write(terminal, f"{waiting.pop(question)}\n".encode())
+    except OSError:  # Linux's way to say that the other side is closed
+        pass
+    os.close(terminal)
+    return shown
+
+
+def test_only_the_pipelines_that_are_named_come_over(between: Import) -> None:
+    first, second = between.account.idle_pipeline(), between.account.idle_pipeline()
+    for pipeline in (first, second):
+        between.account.webhook(
+            pipeline, authentication="UNAUTHENTICATED", authenticationConfiguration={}
+        )
+    between.run(second, "--oauth-token-file", "token", "--yes")
+    pipelines, webhooks = names(between.hookline)
+    assert (pipelines, len(webhooks)) == ({second}, 1)
+    assert "has no pipeline 'nobody'" in between.run("nobody", "--yes", status=2)
+
+
+def test_more_than_a_page_of_webhooks_comes_over(between: Import) -> None:
+    pipeline = between.account.idle_pipeline()
+    for _ in range(103):
+        between.account.webhook(
+            pipeline, authentication="UNAUTHENTICATED", authenticationConfiguration={}
+        )
+    between.run("--oauth-token-file", "token", "--yes")
+    pages: Any = between.hookline.client.get_paginator("list_webhooks").paginate()
+    assert sum(len(page["webhooks"]) for page in pages) == 103
+
+
+def test_a_profile_that_is_not_there_is_told(between: Import) -> None:
+    done = run_hookline(
+        *("import-aws", "--profile", "nope", "--region", "us-east-1"),
+        environment=between.environment,
+        folder=between.folder,
+    )
+    assert done.returncode == 2
+    assert "The profile nope can't be used" in done.stderr
