@@ -37,6 +37,20 @@ def test_tags_are_added_changed_listed_by_page_and_removed(tenant: Tenant) -> No
         assert tags_of(tenant, arn) == {f"key-{number}": str(number) for number in (2, 3, 4)}
 
 
+def test_l2_a_page_token_is_good_for_its_resource_only(tenant: Tenant) -> None:
+    tags = [{"key": key, "value": ""} for key in "abc"]
+    pipeline, webhook = arns(tenant)
+    for arn in (pipeline, webhook):
+        tenant.client.tag_resource(resourceArn=arn, tags=tags)
+    listing = tenant.client.list_tags_for_resource
+    token = listing(resourceArn=pipeline, maxResults=1)["nextToken"]
+    assert listing(resourceArn=pipeline, nextToken=token)["tags"] == tags[1:]
+    for arn, text in ((webhook, token), (pipeline, "nonsense")):
+        with pytest.raises(ClientError) as error:
+            listing(resourceArn=arn, nextToken=text)
+        assert code_of(error) == "InvalidNextTokenException"
+
+
 def test_p2_tags_of_a_webhook_are_seen_in_the_list_and_end_with_it(tenant: Tenant) -> None:
     _, arn = arns(tenant)
     tenant.client.tag_resource(resourceArn=arn, tags=[{"key": "team", "value": "red"}])

@@ -1,5 +1,6 @@
 """The action type Compute · AWS · Commands · 1: shell commands on the input artifacts."""
 
+import re
 import shlex
 import shutil
 import signal
@@ -25,6 +26,10 @@ builtin printf '$ %s\\n' {command}
 builtin eval {command}; __status=$?; [[ $__status == 0 ]] || builtin exit $__status
 """
 _END = "builtin echo {number} >| {progress}\n"
+_EXPORT = "builtin printf '%s\\0' \"${{{name}-}}\" >> {exported}\n"
+_SHELL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Of all variables of an action together, as AWS has it.
+_MOST_EXPORTED = 122_880
 
 
 class Commands:
@@ -39,10 +44,11 @@ class Commands:
             with ActionLog(context.log, mask, context.settings.max_log) as log:
                 source = workspace.fill(context)
                 summary = _run(context, workspace, source, log, mask)
+                variables = _exported(context.action.output_variables, workspace, mask)
                 artifacts = store_outputs(context, source, log)
         finally:
             remove(workspace.folder)
-        return ActionResult(summary, artifacts=artifacts)
+        return ActionResult(summary, artifacts=artifacts, variables=variables)
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,11 @@ class Workspace:
         """Holds the index of the command that bash has come to."""
         return self.folder / "progress"
 
+    @property
+    def exported(self) -> Path:
+        """Holds the values of the output variables, each ended by a NUL."""
+        return self.folder / "exported"
+
     def fill(self, context: ActionContext) -> Path:
         """Make the folders, unpack the inputs, and return the folder to start in."""
         for folder in (self.sources, self.home, self.temporary):
@@ -93,7 +104,10 @@ def _run(
 ) -> str:
     """Run the commands and return how it went in words."""
     commands = context.action.commands
-    workspace.script.write_text(_script(commands, workspace.progress))
+    workspace.script.write_text(
+        _script(commands, workspace.progress)
+        + _exports(context.action.output_variables, workspace.exported)
+    )
     child = Child(
         (*_SHELL, str(workspace.script)),
         source,
@@ -127,6 +141,28 @@ def _script(commands: tuple[str, ...], progress: Path) -> str:
         for number, command in enumerate(commands)
     )
     return "".join(steps) + _END.format(number=len(commands), progress=file)
+
+
+def _exports(names: tuple[str, ...], exported: Path) -> str:
+    """Bash that keeps the values that the commands have left in variables."""
+    for name in names:
+        if not _SHELL_NAME.fullmatch(name):
+            raise ActionError(
+                f'The output variable "{name}" is not the name of a shell variable',
+                "ConfigurationError",
+            )
+    file = shlex.quote(str(exported))
+    return "".join(_EXPORT.format(name=name, exported=file) for name in names)
+
+
+def _exported(names: tuple[str, ...], workspace: Workspace, mask: Mask) -> dict[str, str]:
+    """The output variables by name; none if the shell ended before its last command."""
+    if not workspace.exported.exists():
+        return {}
+    if workspace.exported.stat().st_size > _MOST_EXPORTED:
+        raise ActionError(f"The output variables have more than {_MOST_EXPORTED} bytes")
+    values = workspace.exported.read_text(errors="replace").split("\0")
+    return {name: mask.text(value) for name, value in zip(names, values, strict=False)}
 
 
 def _reached(progress: Path) -> int:

@@ -5,24 +5,17 @@ from collections.abc import Mapping
 _WORKERS = "Hookline has no custom action types and no job workers yet"
 _PARTNERS = "only AWS's own partners poll for these jobs"
 _RULES = "Hookline evaluates no stage conditions yet, so there are no rules"
-_EXECUTIONS = "an execution runs to its end: it can't be stopped, retried or rolled back yet"
-_TRANSITIONS = "transitions between stages are always enabled yet"
 
 NOT_BUILT: Mapping[str, str] = {
     "AcknowledgeJob": _WORKERS,
     "AcknowledgeThirdPartyJob": _PARTNERS,
     "CreateCustomActionType": _WORKERS,
     "DeleteCustomActionType": _WORKERS,
-    "DeregisterWebhookWithThirdParty": "add the webhook at the sender by hand, and remove it there",
-    "DisableStageTransition": _TRANSITIONS,
-    "EnableStageTransition": _TRANSITIONS,
     "GetActionType": _WORKERS,
     "GetJobDetails": _WORKERS,
     "GetThirdPartyJobDetails": _PARTNERS,
     "ListActionTypes": _WORKERS,
     "ListDeployActionExecutionTargets": "no deploy action runs yet",
-    "ListRuleExecutions": _RULES,
-    "ListRuleTypes": _RULES,
     "OverrideStageCondition": _RULES,
     "PollForJobs": _WORKERS,
     "PollForThirdPartyJobs": _PARTNERS,
@@ -32,10 +25,6 @@ NOT_BUILT: Mapping[str, str] = {
     "PutJobSuccessResult": _WORKERS,
     "PutThirdPartyJobFailureResult": _PARTNERS,
     "PutThirdPartyJobSuccessResult": _PARTNERS,
-    "RegisterWebhookWithThirdParty": "add the webhook at the sender by hand, with its URL",
-    "RetryStageExecution": _EXECUTIONS,
-    "RollbackStage": _EXECUTIONS,
-    "StopPipelineExecution": _EXECUTIONS,
     "UpdateActionType": _WORKERS,
 }
 """The operations that `operations` does not answer, each with the reason."""

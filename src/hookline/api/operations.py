@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from hookline.api.endpoint import Handler
 from hookline.api.executions import ExecutionOperations
 from hookline.api.pipelines import PipelineOperations
+from hookline.api.registration import RegistrationOperations
+from hookline.api.rules import RuleOperations
 from hookline.api.services import Services
+from hookline.api.stages import StageOperations
 from hookline.api.tagging import TagOperations
 from hookline.api.webhooks import WebhookOperations
 
@@ -13,13 +16,18 @@ from hookline.api.webhooks import WebhookOperations
 def operations(services: Services) -> Mapping[str, Handler]:
     """The handlers of the operations that are built."""
     webhooks = WebhookOperations(services)
+    registration = RegistrationOperations(services)
     pipelines = PipelineOperations(services)
     executions = ExecutionOperations(services)
+    stages = StageOperations(services)
+    rules = RuleOperations(services)
     tagging = TagOperations(services)
     return {
         "PutWebhook": webhooks.put_webhook,
         "ListWebhooks": webhooks.list_webhooks,
         "DeleteWebhook": webhooks.delete_webhook,
+        "RegisterWebhookWithThirdParty": registration.register_webhook_with_third_party,
+        "DeregisterWebhookWithThirdParty": registration.deregister_webhook_with_third_party,
         "CreatePipeline": pipelines.create_pipeline,
         "GetPipeline": pipelines.get_pipeline,
         "UpdatePipeline": pipelines.update_pipeline,
@@ -28,8 +36,15 @@ def operations(services: Services) -> Mapping[str, Handler]:
         "StartPipelineExecution": executions.start_pipeline_execution,
         "GetPipelineExecution": executions.get_pipeline_execution,
         "ListPipelineExecutions": executions.list_pipeline_executions,
-        "GetPipelineState": executions.get_pipeline_state,
         "ListActionExecutions": executions.list_action_executions,
+        "StopPipelineExecution": executions.stop_pipeline_execution,
+        "GetPipelineState": stages.get_pipeline_state,
+        "DisableStageTransition": stages.disable_stage_transition,
+        "EnableStageTransition": stages.enable_stage_transition,
+        "RetryStageExecution": stages.retry_stage_execution,
+        "RollbackStage": stages.rollback_stage,
+        "ListRuleExecutions": rules.list_rule_executions,
+        "ListRuleTypes": rules.list_rule_types,
         "TagResource": tagging.tag_resource,
         "UntagResource": tagging.untag_resource,
         "ListTagsForResource": tagging.list_tags_for_resource,

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
-
 from hookline.api import tags as api_tags
 from hookline.api.pipeline_structure import check_structure, with_defaults
 from hookline.api.services import Services
@@ -37,19 +35,18 @@ class PipelineOperations:
         name = parameters["pipeline"]["name"]
         given_tags = api_tags.checked(parameters.get("tags", ()))
         declaration = self._checked(parameters["pipeline"], None)
-        try:
-            with self._database.write() as connection:
-                if pipelines.count(connection, scope) >= _LIMIT:
-                    raise LimitExceededException(
-                        f"Account '{scope.account}' already has {_LIMIT} pipelines in "
-                        f"{scope.region}, which is the limit"
-                    )
-                pipeline = pipelines.create(connection, scope, declaration)
-                if pipeline is None:
-                    raise _name_in_use(name)
-                tags.replace(connection, pipeline.arn, given_tags)
-        except IntegrityError as error:
-            raise _name_in_use(name) from error
+        with self._database.write() as connection:
+            # Two that are created at once must see each other: by their name, and in the count.
+            pipelines.lock_scope(connection, scope)
+            pipeline = pipelines.create(connection, scope, declaration)
+            if pipeline is None:
+                raise PipelineNameInUseException(f"A pipeline with name '{name}' already exists")
+            if pipelines.count(connection, scope) > _LIMIT:
+                raise LimitExceededException(
+                    f"Account '{scope.account}' already has {_LIMIT} pipelines in "
+                    f"{scope.region}, which is the limit. Delete one that is no longer used."
+                )
+            tags.replace(connection, pipeline.arn, given_tags)
         self._state.definitions_changed()
         return {
             "pipeline": pipeline_secrets.masked(pipeline.declaration),
@@ -82,6 +79,8 @@ class PipelineOperations:
         """Replace a pipeline's definition by a new version."""
         name = parameters["pipeline"]["name"]
         with self._database.write() as connection:
+            # A secret given as `****` is the newest one, also when two update at once.
+            pipelines.lock(connection, [(scope, name)])
             previous = pipelines.find(connection, scope, name)
             if previous is None:
                 # UpdatePipeline's model lists no PipelineNotFoundException.
@@ -138,10 +137,6 @@ def pipeline_not_found(scope: Scope, name: str) -> PipelineNotFoundException:
 
 def _not_found_text(scope: Scope, name: str) -> str:
     return f"Account '{scope.account}' does not have a pipeline with name '{name}'"
-
-
-def _name_in_use(name: str) -> PipelineNameInUseException:
-    return PipelineNameInUseException(f"A pipeline with name '{name}' already exists")
 
 
 def _summary(pipeline: Pipeline) -> dict[str, Any]:

@@ -26,6 +26,7 @@ class TagOperations:
         arn = parameters["resourceArn"]
         added = api_tags.checked(parameters["tags"])
         with self._database.write() as connection:
+            _lock(connection, scope, arn)
             _check_resource(connection, scope, arn)
             together = tags.of(connection, [arn])[arn] | added
             tags.replace(connection, arn, api_tags.checked(api_tags.listed(together)))
@@ -35,6 +36,7 @@ class TagOperations:
         """Remove tags; one that is not there is no error."""
         arn = parameters["resourceArn"]
         with self._database.write() as connection:
+            _lock(connection, scope, arn)
             _check_resource(connection, scope, arn)
             kept = tags.of(connection, [arn])[arn]
             for key in parameters["tagKeys"]:
@@ -46,19 +48,28 @@ class TagOperations:
         self, scope: Scope, parameters: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """A page of a resource's tags by key."""
-        operation = "ListTagsForResource"
         arn, token = parameters["resourceArn"], parameters.get("nextToken")
+        listing = f"ListTagsForResource {arn}"
         limit = parameters.get("maxResults", _PAGE)
         with self._database.read() as connection:
             _check_resource(connection, scope, arn)
-            after = token and self._page_tokens.decode(scope, operation, token)
+            after = token and self._page_tokens.decode(scope, listing, token)
             found = tags.of(connection, [arn])[arn]
         following = {key: value for key, value in found.items() if not after or key > after}
         shown = dict(list(following.items())[:limit])
         answer: dict[str, Any] = {"tags": api_tags.listed(shown)}
         if len(following) > limit:
-            answer["nextToken"] = self._page_tokens.encode(scope, operation, [*shown][-1])
+            answer["nextToken"] = self._page_tokens.encode(scope, listing, [*shown][-1])
         return answer
+
+
+def _lock(connection: Connection, scope: Scope, arn: str) -> None:
+    """Let nobody else tag or delete the resource until the transaction ends."""
+    match arn.split(":"):
+        case [_, _, _, _, _, name]:
+            pipelines.lock(connection, [(scope, name)])
+        case [_, _, _, _, _, "webhook", _]:
+            webhooks.lock_scope(connection, scope)
 
 
 def _check_resource(connection: Connection, scope: Scope, arn: str) -> None:

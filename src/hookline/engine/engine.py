@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from sqlalchemy import Engine as SQLAlchemyEngine
 
 from hookline.actions import provider_for
 from hookline.actions.artifacts import ArtifactStore
+from hookline.actions.processes import end
 from hookline.actions.provider import ActionContext, ActionResult, ActionSettings, Interrupted
 from hookline.engine.durable import DurableRuns
 from hookline.engine.journal import ActionTask, Journal
@@ -23,6 +25,28 @@ _CONCURRENT_STAGES = 32
 _IDLE_WAIT = 1.0
 _TIDY_EVERY_S = 10.0
 _FORGET_EVERY_S = 86_400.0
+
+
+class _Stop(threading.Event):
+    """Set when it is set itself, or when the engine's own stop is.
+
+    A signal handler sets the engine's: it may not set many, as it could interrupt one being set.
+    """
+
+    def __init__(self, of_engine: threading.Event) -> None:
+        super().__init__()
+        self._of_engine = of_engine
+
+    def is_set(self) -> bool:
+        return super().is_set() or self._of_engine.is_set()
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """An action that runs now, and what ends it early."""
+
+    execution_id: str
+    stop: threading.Event
 
 
 class Engine:
@@ -50,7 +74,7 @@ class Engine:
         self._kept = timedelta(days=kept_days)
         self._forgot = -_FORGET_EVERY_S
         self._journal = PatientJournal(journal, self._stop)
-        self._actions_running: set[str] = set()
+        self._actions_running: dict[str, _Running] = {}
         self._stages_running: set[str] = set()
         self._changed = threading.Condition()
         self._runs = DurableRuns(
@@ -71,6 +95,7 @@ class Engine:
         while not self._stop.is_set():
             beat()
             self._take()
+            self._abandon()
             if time.monotonic() - tidied > _TIDY_EVERY_S:
                 self._tidy()
                 tidied = time.monotonic()
@@ -113,6 +138,16 @@ class Engine:
         for stage_execution_id in self._journal.take(free) if free > 0 else ():
             self._start(stage_execution_id)
 
+    def _abandon(self) -> None:
+        """Stop the running actions of executions that are to be stopped without waiting."""
+        running = list(self._actions_running.values())
+        if not running:
+            return
+        abandoned = self._journal.abandoned({item.execution_id for item in running})
+        for item in running:
+            if item.execution_id in abandoned:
+                item.stop.set()
+
     def _start(self, stage_execution_id: str) -> None:
         self._stages_running.add(stage_execution_id)
         self._runs.start(stage_execution_id)
@@ -132,6 +167,10 @@ class Engine:
         log = _log.bind(execution=task.execution_id, stage=task.stage_name, action=action_name)
         try:
             result = self._perform(task)
+        except Interrupted:
+            log.info("action abandoned")
+            self._journal.abandon(task.action_execution_id)
+            return False
         except ActionError as error:
             log.info("action failed", reason=error.message)
             self._journal.fail(task.action_execution_id, error)
@@ -141,9 +180,9 @@ class Engine:
         return True
 
     def _perform(self, task: ActionTask) -> ActionResult:
-        with self._running(task.action_execution_id):
+        with self._running(task) as stop:
             try:
-                return provider_for(task.action.type).run(self._context(task))
+                return self._run_provider(task, stop)
             except (ActionError, Interrupted):
                 if not self._stop.is_set():
                     raise
@@ -157,17 +196,24 @@ class Engine:
         threading.Event().wait()
         raise AssertionError("unreachable")
 
+    def _run_provider(self, task: ActionTask, stop: threading.Event) -> ActionResult:
+        if task.abandoned:
+            end(task.action_execution_id)
+            raise Interrupted
+        return provider_for(task.action.type).run(self._context(task, stop))
+
     @contextmanager
-    def _running(self, action_execution_id: str) -> Iterator[None]:
-        self._actions_running.add(action_execution_id)
+    def _running(self, task: ActionTask) -> Iterator[threading.Event]:
+        running = _Running(task.execution_id, _Stop(self._stop))
+        self._actions_running[task.action_execution_id] = running
         try:
-            yield
+            yield running.stop
         finally:
             with self._changed:
-                self._actions_running.discard(action_execution_id)
+                del self._actions_running[task.action_execution_id]
                 self._changed.notify_all()
 
-    def _context(self, task: ActionTask) -> ActionContext:
+    def _context(self, task: ActionTask, stop: threading.Event) -> ActionContext:
         return ActionContext(
             action_execution_id=task.action_execution_id,
             execution_id=task.execution_id,
@@ -182,7 +228,7 @@ class Engine:
             folder=self._work / "workspaces" / task.action_execution_id,
             log=log_file(self._work, task.action_execution_id),
             settings=self._settings,
-            stop=self._stop,
+            stop=stop,
             secrets=task.secrets,
         )
 

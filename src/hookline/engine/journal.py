@@ -1,5 +1,6 @@
 """What the engine asks of whoever keeps the state of executions; the engine itself keeps none."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,7 +13,8 @@ from hookline.model import Action, SourceRevision
 class ActionTask:
     """One action execution to be done, with all it needs from the store.
 
-    The action's configuration is in clear; `secrets` are its values that nobody may read.
+    The action's configuration is in clear; `secrets` are its values that nobody may read. One
+    that is `abandoned` was begun earlier and is not to be run again, only to be cleaned up.
     """
 
     action_execution_id: str
@@ -25,6 +27,7 @@ class ActionTask:
     source_revision: SourceRevision | None
     inputs: tuple[Artifact, ...]
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    abandoned: bool = False
 
 
 class Journal(Protocol):
@@ -40,10 +43,16 @@ class Journal(Protocol):
         """Return when a stage may be waiting, at the latest after `seconds`."""
 
     def open(self, stage_execution_id: str) -> list[list[str]]:
-        """The names of the stage's actions, those of one run order together, in run order."""
+        """The names of the actions to run, those of one run order together, in run order."""
 
     def begin(self, stage_execution_id: str, action_name: str) -> ActionTask | bool:
-        """Note that an action runs; where it has ended already, whether it succeeded."""
+        """Note that an action runs; if it does not have to, whether it succeeded."""
+
+    def abandoned(self, execution_ids: Collection[str]) -> list[str]:
+        """Those of the executions whose running actions are to be abandoned."""
+
+    def abandon(self, action_execution_id: str) -> None:
+        """Note that an action was abandoned; nothing of it runs any longer."""
 
     def succeed(self, action_execution_id: str, result: ActionResult) -> None:
         """Note that an action succeeded, with what it produced."""

@@ -5,7 +5,7 @@ over, and its stage would stay occupied.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NoReturn, TypeVar
 
 import structlog
@@ -50,6 +50,14 @@ class PatientJournal:
     def begin(self, stage_execution_id: str, action_name: str) -> ActionTask | bool:
         """See Journal."""
         return self._asked(lambda: self._journal.begin(stage_execution_id, action_name), _never)
+
+    def abandoned(self, execution_ids: Collection[str]) -> list[str]:
+        """See Journal."""
+        return self._asked(lambda: self._journal.abandoned(execution_ids), list)
+
+    def abandon(self, action_execution_id: str) -> None:
+        """See Journal."""
+        self._asked(lambda: self._journal.abandon(action_execution_id), _never)
 
     def succeed(self, action_execution_id: str, result: ActionResult) -> None:
         """See Journal."""

@@ -1,6 +1,6 @@
 """Which execution enters which stage: a pure decision over where the executions stand."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from hookline.model import ExecutionMode
@@ -26,16 +26,23 @@ class Supersede:
 Command = Enter | Supersede
 
 
-def advance(mode: ExecutionMode, standings: Sequence[Standing]) -> list[Command]:
+def advance(
+    mode: ExecutionMode, standings: Sequence[Standing], disabled: Collection[str] = ()
+) -> list[Command]:
     """What happens next to the active executions of one pipeline, given the oldest first.
 
-    A stage takes one execution at a time, except in PARALLEL mode. Of those that wait for it,
-    SUPERSEDED lets the newest in and ends the others; QUEUED lets the oldest in. (AWS: "How
-    executions are processed", CodePipeline User Guide, concepts.)
+    A stage takes one execution at a time, except in PARALLEL mode, and none while it is in
+    `disabled`. Of those that wait for it, SUPERSEDED lets the newest in and ends the others, also
+    while it is closed to all; QUEUED lets the oldest in. (AWS: "How executions are processed",
+    CodePipeline User Guide, concepts.)
     """
     waiting = [standing for standing in standings if not standing.in_stage]
     if mode is ExecutionMode.PARALLEL:
-        return [Enter(standing.execution_id, standing.stage_name) for standing in waiting]
+        return [
+            Enter(standing.execution_id, standing.stage_name)
+            for standing in waiting
+            if standing.stage_name not in disabled
+        ]
     occupied = {standing.stage_name for standing in standings if standing.in_stage}
     commands: list[Command] = []
     for stage_name in dict.fromkeys(standing.stage_name for standing in waiting):
@@ -45,6 +52,6 @@ def advance(mode: ExecutionMode, standings: Sequence[Standing]) -> list[Command]
             commands += [
                 Supersede(standing.execution_id, chosen.execution_id) for standing in queue[:-1]
             ]
-        if stage_name not in occupied:
+        if stage_name not in occupied and stage_name not in disabled:
             commands.append(Enter(chosen.execution_id, stage_name))
     return commands

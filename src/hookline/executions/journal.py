@@ -2,7 +2,8 @@
 
 import time
 import uuid
-from dataclasses import replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from sqlalchemy import Connection
@@ -10,15 +11,15 @@ from sqlalchemy import Connection
 from hookline.actions.provider import ActionResult, Artifact
 from hookline.engine.journal import ActionTask
 from hookline.errors import ActionError
-from hookline.executions.advance import Enter, advance
-from hookline.executions.start import supersede
+from hookline.executions import passage as passages
+from hookline.executions import variables
+from hookline.executions.moves import move_on
+from hookline.executions.passage import Passage
 from hookline.model import (
     Action,
     ActionStatus,
     Execution,
     ExecutionStatus,
-    Pipeline,
-    Stage,
     StageStatus,
 )
 from hookline.sealing import Seal
@@ -31,7 +32,6 @@ from hookline.store import (
 )
 from hookline.store.action_executions import ActionExecution
 from hookline.store.database import Database
-from hookline.store.stage_executions import StageExecution
 
 _MESSAGE_LIMIT = 4_000
 
@@ -63,32 +63,35 @@ class StoreJournal:
         self._listen(seconds)
 
     def open(self, stage_execution_id: str) -> list[list[str]]:
-        """The names of the stage's actions, those of one run order together, in run order."""
+        """The names of the actions to run, those of one run order together, in run order."""
         with self._database.read() as connection:
-            found = _find(connection, stage_execution_id)
+            found = passages.find(connection, stage_execution_id)
         if found is None:
             return []
-        actions = sorted(found.stage.actions, key=_run_order)
+        done = found.stage_execution.done_before
+        actions = sorted(
+            (action for action in found.stage.actions if action.name not in done), key=_run_order
+        )
         return [[action.name for action in group] for _, group in groupby(actions, _run_order)]
 
     def begin(self, stage_execution_id: str, action_name: str) -> ActionTask | bool:
-        """Note that an action runs; where it has ended already, whether it succeeded."""
+        """Note that an action runs; if it does not have to, whether it succeeded."""
         identifier = str(uuid.uuid5(uuid.UUID(stage_execution_id), action_name))
         with self._database.write() as connection:
-            found = _find(connection, stage_execution_id)
+            found = passages.find(connection, stage_execution_id)
             if found is None:
                 return False
             earlier = action_executions.find(connection, identifier)
             if earlier is not None and earlier.status is not ActionStatus.IN_PROGRESS:
                 return earlier.status is ActionStatus.SUCCEEDED
-            action = next(item for item in found.stage.actions if item.name == action_name)
-            produced = action_executions.artifacts(connection, found.execution.id)
-            inputs = {name: produced[name] for name in action.input_artifacts if name in produced}
-            action_executions.start(connection, _started(identifier, found, action, inputs))
-            missing = [name for name in action.input_artifacts if name not in produced]
-            if missing:
-                _fail(connection, identifier, _missing_artifacts(action, missing))
+            if earlier is None and found.execution.status is ExecutionStatus.STOPPING:
                 return False
+            action = next(item for item in found.stage.actions if item.name == action_name)
+            prepared = _prepare(connection, identifier, found, action)
+        return False if prepared is None else self._task(identifier, found, prepared)
+
+    def _task(self, identifier: str, found: Passage, prepared: "_Prepared") -> ActionTask:
+        action, stopped = prepared.action, found.execution.stop
         configuration, secrets = pipeline_secrets.opened(action.configuration, self._seal)
         return ActionTask(
             action_execution_id=identifier,
@@ -103,12 +106,28 @@ class StoreJournal:
                 (
                     revision
                     for revision in found.execution.source_revisions
-                    if revision.action_name == action_name
+                    if revision.action_name == action.name
                 ),
                 None,
             ),
-            inputs=tuple(Artifact(name, key) for name, key in inputs.items()),
+            inputs=tuple(Artifact(name, key) for name, key in prepared.inputs.items()),
+            abandoned=stopped is not None and stopped.abandon,
         )
+
+    def abandoned(self, execution_ids: Collection[str]) -> list[str]:
+        """Those of the executions whose running actions are to be abandoned."""
+        with self._database.read() as connection:
+            return executions.abandoned(connection, execution_ids)
+
+    def abandon(self, action_execution_id: str) -> None:
+        """Note that an action was abandoned; nothing of it runs any longer."""
+        with self._database.write() as connection:
+            action_executions.finish(
+                connection,
+                action_execution_id,
+                status=ActionStatus.ABANDONED.value,
+                summary="Abandoned, since the execution was stopped",
+            )
 
     def succeed(self, action_execution_id: str, result: ActionResult) -> None:
         """Note that an action succeeded, with what it produced."""
@@ -143,10 +162,11 @@ class StoreJournal:
                 return
             # Before anything is read: the decision must see what others have decided.
             exists = pipelines.lock_by_id(connection, stage_execution.pipeline_id)
-            status = _outcome(connection, stage_execution) if exists else StageStatus.STOPPED
+            found = passages.find(connection, stage_execution_id) if exists else None
+            status = StageStatus.STOPPED if found is None else passages.outcome(connection, found)
             if not stage_executions.finish(connection, stage_execution_id, status):
                 return
-            if not exists:
+            if found is None:
                 executions.finish(
                     connection,
                     stage_execution.execution_id,
@@ -154,49 +174,31 @@ class StoreJournal:
                     "The pipeline was deleted",
                 )
                 return
-            _leave_stage(connection, stage_execution, status)
-            _advance(connection, stage_execution.pipeline_id)
+            passages.leave(connection, found, status)
+            move_on(connection, stage_execution.pipeline_id)
 
 
-class _Found:
-    """A stage execution with its execution, and the stage as that execution's version has it."""
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """An action with its references resolved, and its input artifacts, name → key."""
 
-    def __init__(
-        self,
-        stage_execution: StageExecution,
-        execution: Execution,
-        pipeline: Pipeline,
-        stage: Stage,
-    ) -> None:
-        self.stage_execution = stage_execution
-        self.execution = execution
-        self.pipeline = pipeline
-        self.stage = stage
-
-
-def _find(connection: Connection, stage_execution_id: str) -> _Found | None:
-    stage_execution = stage_executions.find(connection, stage_execution_id)
-    if stage_execution is None:
-        return None
-    execution = executions.find(connection, stage_execution.execution_id)
-    if execution is None:
-        return None
-    pipeline = pipelines.get(connection, execution.pipeline_id, execution.pipeline_version)
-    if pipeline is None:
-        return None
-    stage = next(item for item in pipeline.stages if item.name == stage_execution.stage_name)
-    return _Found(stage_execution, execution, pipeline, stage)
+    action: Action
+    inputs: dict[str, str]
 
 
 def _run_order(action: Action) -> int:
     return action.run_order
 
 
-def _started(
-    identifier: str, found: _Found, action: Action, inputs: dict[str, str]
-) -> ActionExecution:
+def _prepare(
+    connection: Connection, identifier: str, found: Passage, action: Action
+) -> _Prepared | None:
+    """Note that an action runs, with what it is given; or that it failed, since some is missing."""
+    produced = _produced(connection, found.execution)
+    artifacts = {name: key for item in produced for name, key in item.outputs.items()}
+    inputs = {name: artifacts[name] for name in action.input_artifacts if name in artifacts}
     now = time.time()
-    return ActionExecution(
+    executed = ActionExecution(
         id=identifier,
         stage_execution_id=found.stage_execution.id,
         execution_id=found.execution.id,
@@ -209,14 +211,34 @@ def _started(
         updated_at=now,
         inputs=inputs,
     )
+    try:
+        _check_artifacts(action, inputs)
+        values = variables.values_in(found.execution, found.pipeline, produced)
+        resolved_action, resolved = variables.resolve(action, values)
+    except ActionError as error:
+        action_executions.start(connection, executed)
+        _fail(connection, identifier, error)
+        return None
+    action_executions.start(connection, replace(executed, resolved=resolved))
+    return _Prepared(resolved_action, inputs)
 
 
-def _missing_artifacts(action: Action, missing: list[str]) -> ActionError:
-    return ActionError(
-        f"Action {action.name} needs the artifact {', '.join(missing)}, which no earlier action "
-        "of this execution has produced",
-        "ConfigurationError",
-    )
+def _produced(connection: Connection, execution: Execution) -> Sequence[ActionExecution]:
+    """What an execution can work with; a rollback, with what its target had as well."""
+    ids = [execution.id]
+    if execution.rollback_target is not None:
+        ids.insert(0, execution.rollback_target)
+    return action_executions.produced(connection, ids)
+
+
+def _check_artifacts(action: Action, inputs: dict[str, str]) -> None:
+    missing = [name for name in action.input_artifacts if name not in inputs]
+    if missing:
+        raise ActionError(
+            f"Action {action.name} needs the artifact {', '.join(missing)}, which no earlier "
+            "action of this execution has produced",
+            "ConfigurationError",
+        )
 
 
 def _fail(connection: Connection, action_execution_id: str, error: ActionError) -> None:
@@ -227,50 +249,3 @@ def _fail(connection: Connection, action_execution_id: str, error: ActionError) 
         error_code=error.code,
         error_message=error.message[:_MESSAGE_LIMIT],
     )
-
-
-def _outcome(connection: Connection, stage_execution: StageExecution) -> StageStatus:
-    done = {
-        execution.action_name
-        for execution in action_executions.of_execution(connection, stage_execution.execution_id)
-        if execution.stage_execution_id == stage_execution.id
-        and execution.status is ActionStatus.SUCCEEDED
-    }
-    found = _find(connection, stage_execution.id)
-    declared = {action.name for action in found.stage.actions} if found else {""}
-    return StageStatus.SUCCEEDED if declared <= done else StageStatus.FAILED
-
-
-def _leave_stage(
-    connection: Connection, stage_execution: StageExecution, status: StageStatus
-) -> None:
-    execution_id = stage_execution.execution_id
-    if status is not StageStatus.SUCCEEDED:
-        executions.finish(connection, execution_id, ExecutionStatus.FAILED)
-        return
-    following = _following_stage(connection, stage_execution)
-    if following is None:
-        executions.finish(connection, execution_id, ExecutionStatus.SUCCEEDED)
-    else:
-        executions.move(connection, execution_id, following, in_stage=False)
-
-
-def _following_stage(connection: Connection, stage_execution: StageExecution) -> str | None:
-    found = _find(connection, stage_execution.id)
-    names = [stage.name for stage in found.pipeline.stages] if found else []
-    following = names[names.index(stage_execution.stage_name) + 1 :]
-    return following[0] if following else None
-
-
-def _advance(connection: Connection, pipeline_id: int) -> None:
-    pipeline = pipelines.current(connection, pipeline_id)
-    if pipeline is None:
-        return
-    entered = []
-    for command in advance(pipeline.execution_mode, executions.active(connection, pipeline_id)):
-        if isinstance(command, Enter):
-            executions.move(connection, command.execution_id, command.stage_name, in_stage=True)
-            entered.append((command.execution_id, command.stage_name))
-        else:
-            supersede(connection, command.execution_id, command.by)
-    stage_executions.insert(connection, pipeline_id, entered)

@@ -1,25 +1,31 @@
 """The only door through which an execution comes into being."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
 from hookline.executions.advance import Enter, Supersede, advance
+from hookline.executions.moves import supersede, superseded_by
+from hookline.executions.variables import defaults
 from hookline.model import ExecutionStatus, Pipeline, SourceRevision, Trigger
-from hookline.store import executions, stage_executions
+from hookline.store import executions, stage_executions, states
 from hookline.store.executions import Standing
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A wish for an execution; `execution_id` is chosen by whoever asks."""
+    """A wish for an execution; `execution_id` is chosen by whoever asks.
+
+    `variables` are those whose value is not the pipeline's default.
+    """
 
     execution_id: str
     trigger: Trigger
     source_revisions: tuple[SourceRevision, ...] = ()
     client_request_token: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 def start(connection: Connection, pipeline: Pipeline, starts: Sequence[Start]) -> None:
@@ -33,17 +39,19 @@ def start(connection: Connection, pipeline: Pipeline, starts: Sequence[Start]) -
     born = {item.execution_id for item in starts}
     superseded: dict[str, str] = {}
     entered: dict[str, str] = {}
+    state = states.read(connection, pipeline.id)
     standings = [
-        *executions.active(connection, pipeline.id),
+        *state.standings,
         *(Standing(item.execution_id, first_stage, in_stage=False) for item in starts),
     ]
-    for command in advance(pipeline.execution_mode, standings):
+    for command in advance(pipeline.execution_mode, standings, state.disabled):
         match command:
             case Supersede(execution_id, by):
                 superseded[execution_id] = by
             case Enter(execution_id, stage_name):
                 entered[execution_id] = stage_name
     _apply_to_earlier(connection, born, superseded, entered)
+    unchosen = defaults(pipeline)
     executions.insert(
         connection,
         [
@@ -60,16 +68,12 @@ def start(connection: Connection, pipeline: Pipeline, starts: Sequence[Start]) -
                 in_stage=item.execution_id in entered,
                 started_at=now,
                 status_summary=_summary(item.execution_id, superseded),
+                variables={**unchosen, **item.variables},
             )
             for item in starts
         ],
     )
     stage_executions.insert(connection, pipeline.id, list(entered.items()))
-
-
-def supersede(connection: Connection, execution_id: str, by: str) -> None:
-    """End a waiting execution in favour of the newer one `by`."""
-    executions.finish(connection, execution_id, ExecutionStatus.SUPERSEDED, _superseded_by(by))
 
 
 def _apply_to_earlier(
@@ -91,8 +95,4 @@ def _status(execution_id: str, superseded: dict[str, str]) -> ExecutionStatus:
 
 def _summary(execution_id: str, superseded: dict[str, str]) -> str | None:
     by = superseded.get(execution_id)
-    return None if by is None else _superseded_by(by)
-
-
-def _superseded_by(execution_id: str) -> str:
-    return f"Superseded by execution {execution_id}, which waits for the same stage"
+    return None if by is None else superseded_by(by)

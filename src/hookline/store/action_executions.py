@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, or_, select, update
+from sqlalchemy import Connection, Row, exists, func, or_, select, update
 
 from hookline.model import ActionStatus
 from hookline.store import dialect
@@ -14,7 +14,10 @@ from hookline.store.tables import action_executions
 
 @dataclass(frozen=True, slots=True)
 class ActionExecution:
-    """One run of an action. Times are epoch seconds; artifacts are name → key in the store."""
+    """One run of an action. Times are epoch seconds; artifacts are name → key in the store.
+
+    `resolved` holds the configuration values that had references to variables, with their values.
+    """
 
     id: str
     stage_execution_id: str
@@ -34,6 +37,7 @@ class ActionExecution:
     error_code: str | None = None
     error_message: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
+    resolved: Mapping[str, str] = field(default_factory=dict)
 
 
 def start(connection: Connection, execution: ActionExecution) -> None:
@@ -52,6 +56,7 @@ def start(connection: Connection, execution: ActionExecution) -> None:
             "action_name": execution.action_name,
             "status": execution.status.value,
             "inputs": dict(execution.inputs),
+            "resolved": dict(execution.resolved),
             "started_at": execution.started_at,
             "updated_at": execution.updated_at,
         },
@@ -74,17 +79,18 @@ def find(connection: Connection, action_execution_id: str) -> ActionExecution | 
     return None if row is None else _action_execution(row)
 
 
-def artifacts(connection: Connection, execution_id: str) -> dict[str, str]:
-    """The artifacts an execution has produced so far: name → key."""
-    query = select(action_executions.c.outputs).where(
-        action_executions.c.execution_id == execution_id,
-        action_executions.c.status == ActionStatus.SUCCEEDED.value,
+def produced(connection: Connection, execution_ids: Sequence[str]) -> list[ActionExecution]:
+    """What has succeeded in the executions: in their order, and in each the oldest first."""
+    query = (
+        select(action_executions)
+        .where(
+            action_executions.c.execution_id.in_(execution_ids),
+            action_executions.c.status == ActionStatus.SUCCEEDED.value,
+        )
+        .order_by(action_executions.c.started_at)
     )
-    return {
-        name: key
-        for outputs in connection.execute(query).scalars()
-        for name, key in (outputs or {}).items()
-    }
+    found = [_action_execution(row) for row in connection.execute(query)]
+    return sorted(found, key=lambda execution: execution_ids.index(execution.execution_id))
 
 
 def latest(connection: Connection, pipeline_id: int) -> dict[tuple[str, str], ActionExecution]:
@@ -106,20 +112,38 @@ def latest(connection: Connection, pipeline_id: int) -> dict[tuple[str, str], Ac
     return {(row.stage_name, row.action_name): _action_execution(row) for row in rows}
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which action executions of a pipeline: of one execution, of each action the newest."""
+
+    execution_id: str | None = None
+    only_latest: bool = False
+
+
 def page(
     connection: Connection,
     pipeline_id: int,
-    execution_id: str | None,
+    wanted: Wanted,
     before: tuple[float, str] | None,
     limit: int,
 ) -> list[ActionExecution]:
     """Up to `limit` action executions, the newest first.
 
-    `execution_id` picks one execution's; `before` is (started_at, id) of the last one seen.
+    `before` is (started_at, id) of the last one seen.
     """
     query = select(action_executions).where(action_executions.c.pipeline_id == pipeline_id)
-    if execution_id is not None:
-        query = query.where(action_executions.c.execution_id == execution_id)
+    if wanted.execution_id is not None:
+        query = query.where(action_executions.c.execution_id == wanted.execution_id)
+    if wanted.only_latest:
+        later = action_executions.alias()
+        query = query.where(
+            ~exists().where(
+                later.c.execution_id == action_executions.c.execution_id,
+                later.c.stage_name == action_executions.c.stage_name,
+                later.c.action_name == action_executions.c.action_name,
+                later.c.started_at > action_executions.c.started_at,
+            )
+        )
     if before is not None:
         started_at, identifier = before
         query = query.where(
@@ -163,4 +187,5 @@ def _action_execution(row: Row[Any]) -> ActionExecution:
         error_code=row.error_code,
         error_message=row.error_message,
         variables=row.variables or {},
+        resolved=row.resolved or {},
     )

@@ -1,7 +1,7 @@
 """Pipeline executions and where each stands."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from hookline.model import (
     ExecutionStatus,
     SourceRevision,
     StageStatus,
+    StopRequest,
     Trigger,
 )
 from hookline.store import dialect
@@ -62,6 +63,8 @@ class NewExecution(msgspec.Struct, frozen=True):
     in_stage: bool
     started_at: float
     status_summary: str | None
+    variables: Mapping[str, str] = {}
+    rollback_target: str | None = None
 
 
 _COLUMNS = (
@@ -79,6 +82,8 @@ _COLUMNS = (
     "started_at",
     "updated_at",
     "status_summary",
+    "variables",
+    "rollback_target",
 )
 
 
@@ -100,6 +105,8 @@ def insert(connection: Connection, new: Sequence[NewExecution]) -> None:
             execution.started_at,
             execution.started_at,
             execution.status_summary,
+            orjson.dumps(execution.variables).decode() if execution.variables else None,
+            execution.rollback_target,
         )
         for execution in new
     ]
@@ -116,6 +123,46 @@ def finish(
 ) -> None:
     """Give an execution its last status."""
     _update(connection, execution_id, status=status.value, in_stage=False, status_summary=summary)
+
+
+def request_stop(connection: Connection, execution_id: str, wish: StopRequest) -> None:
+    """Keep the wish to stop an execution, and tell the engines of it."""
+    _update(
+        connection,
+        execution_id,
+        status=ExecutionStatus.STOPPING.value,
+        status_summary=wish.reason or _STOP_REQUESTED,
+        abandon=wish.abandon,
+        stop_reason=wish.reason,
+    )
+    dialect.notify_stage_waiting(connection)
+
+
+_STOP_REQUESTED = "StopPipelineExecution was called"
+
+
+def abandoned(connection: Connection, execution_ids: Collection[str]) -> list[str]:
+    """Those of the executions whose running actions are to be abandoned."""
+    query = select(executions.c.id).where(
+        executions.c.id.in_(execution_ids),
+        executions.c.status == ExecutionStatus.STOPPING.value,
+        executions.c.abandon,
+    )
+    return list(connection.execute(query).scalars())
+
+
+def resume(connection: Connection, execution_id: str, stage_name: str) -> None:
+    """Put an execution that has ended back into a stage."""
+    _update(
+        connection,
+        execution_id,
+        status=ExecutionStatus.IN_PROGRESS.value,
+        stage_name=stage_name,
+        in_stage=True,
+        status_summary=None,
+        abandon=None,
+        stop_reason=None,
+    )
 
 
 def cancel_waiting(connection: Connection, pipeline_id: int, summary: str) -> None:
@@ -159,6 +206,12 @@ def find(connection: Connection, execution_id: str) -> Execution | None:
     return None if row is None else _execution(row)
 
 
+def find_all(connection: Connection, execution_ids: Collection[str]) -> dict[str, Execution]:
+    """Those of the executions that are there, by id."""
+    query = select(executions).where(executions.c.id.in_(execution_ids))
+    return {row.id: _execution(row) for row in connection.execute(query)}
+
+
 def find_by_request_token(connection: Connection, pipeline_id: int, token: str) -> Execution | None:
     """The execution that a call with this clientRequestToken has started already."""
     query = select(executions).where(
@@ -173,20 +226,21 @@ def page(
     pipeline_id: int,
     before: int | None,
     limit: int,
-    succeeded_in_stage: str | None = None,
+    succeeded_in: tuple[str, int] | None = None,
 ) -> list[tuple[int, Execution]]:
     """Up to `limit` executions, the newest first, with their sequence; those before `before`.
 
-    `succeeded_in_stage` picks those that have passed the stage of that name.
+    `succeeded_in` picks those that have passed a stage in a version: (stage name, version).
     """
     query = select(executions).where(executions.c.pipeline_id == pipeline_id)
-    if succeeded_in_stage is not None:
+    if succeeded_in is not None:
+        stage_name, version = succeeded_in
         passed = select(stage_executions.c.execution_id).where(
             stage_executions.c.pipeline_id == pipeline_id,
-            stage_executions.c.stage_name == succeeded_in_stage,
+            stage_executions.c.stage_name == stage_name,
             stage_executions.c.status == StageStatus.SUCCEEDED.value,
         )
-        query = query.where(executions.c.id.in_(passed))
+        query = query.where(executions.c.pipeline_version == version, executions.c.id.in_(passed))
     if before is not None:
         query = query.where(executions.c.sequence < before)
     rows = connection.execute(query.order_by(executions.c.sequence.desc()).limit(limit))
@@ -229,4 +283,7 @@ def _execution(row: Row[Any]) -> Execution:
         started_at=row.started_at,
         updated_at=row.updated_at,
         status_summary=row.status_summary,
+        variables=row.variables or {},
+        stop=None if row.abandon is None else StopRequest(row.abandon, row.stop_reason),
+        rollback_target=row.rollback_target,
     )

@@ -12,6 +12,11 @@ from hookline.store import dialect
 from hookline.store.tables import pipeline_versions, pipelines
 
 
+def lock_scope(connection: Connection, scope: Scope) -> None:
+    """Let nobody else create pipelines of this scope until the transaction ends."""
+    dialect.serialize(connection, f"pipelines:{scope.account}:{scope.region}")
+
+
 def create(connection: Connection, scope: Scope, declaration: Mapping[str, Any]) -> Pipeline | None:
     """Keep a new pipeline as version 1; None when its name is in use."""
     if find(connection, scope, declaration["name"]) is not None:

@@ -1,7 +1,7 @@
 """Stage executions: each row with no node is a stage that waits for an engine to run it."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,10 @@ from hookline.store.tables import stage_executions
 
 @dataclass(frozen=True, slots=True)
 class StageExecution:
-    """One passage of an execution through a stage. Times are epoch seconds."""
+    """One passage of an execution through a stage. Times are epoch seconds.
+
+    `done_before` are the actions that a retry leaves as they ended before.
+    """
 
     id: str
     execution_id: str
@@ -23,6 +26,7 @@ class StageExecution:
     status: StageStatus
     started_at: float
     updated_at: float
+    done_before: frozenset[str] = frozenset()
 
 
 _COLUMNS = (
@@ -46,6 +50,26 @@ def insert(connection: Connection, pipeline_id: int, entered: Sequence[tuple[str
     if rows:
         dialect.insert_rows(connection, stage_executions, _COLUMNS, rows)
         dialect.notify_stage_waiting(connection)
+
+
+def insert_retry(
+    connection: Connection, earlier: StageExecution, done_before: Collection[str]
+) -> None:
+    """Add a stage that its execution runs again, without the actions `done_before`."""
+    now = time.time()
+    connection.execute(
+        stage_executions.insert().values(
+            id=new_id(),
+            execution_id=earlier.execution_id,
+            pipeline_id=earlier.pipeline_id,
+            stage_name=earlier.stage_name,
+            status=StageStatus.IN_PROGRESS.value,
+            done_before=sorted(done_before),
+            started_at=now,
+            updated_at=now,
+        )
+    )
+    dialect.notify_stage_waiting(connection)
 
 
 def any_waiting(connection: Connection) -> bool:
@@ -121,6 +145,21 @@ def latest(connection: Connection, pipeline_id: int) -> dict[str, StageExecution
     return {row.stage_name: _stage_execution(row) for row in rows}
 
 
+def attempts(
+    connection: Connection, execution_ids: Collection[str]
+) -> dict[tuple[str, str], list[StageExecution]]:
+    """All passages of the executions, the newest first, by execution id and stage name."""
+    query = (
+        select(stage_executions)
+        .where(stage_executions.c.execution_id.in_(execution_ids))
+        .order_by(stage_executions.c.started_at.desc(), stage_executions.c.id.desc())
+    )
+    found: dict[tuple[str, str], list[StageExecution]] = {}
+    for row in connection.execute(query):
+        found.setdefault((row.execution_id, row.stage_name), []).append(_stage_execution(row))
+    return found
+
+
 def _stage_execution(row: Row[Any]) -> StageExecution:
     return StageExecution(
         id=row.id,
@@ -130,4 +169,5 @@ def _stage_execution(row: Row[Any]) -> StageExecution:
         status=StageStatus(row.status),
         started_at=row.started_at,
         updated_at=row.updated_at,
+        done_before=frozenset(row.done_before or ()),
     )

@@ -1,8 +1,11 @@
 """`advance` decides right whatever happens in between: the invariants of the three modes."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import product
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -158,3 +161,78 @@ def test_the_oldest_of_a_queue_goes_first() -> None:
 def test_a_busy_stage_holds_up_no_other() -> None:
     standings = [inside("e1", "Build"), waits("e2", "Build"), waits("e3")]
     assert advance(ExecutionMode.SUPERSEDED, standings) == [Enter("e3", "Source")]
+
+
+def small_states(mode: ExecutionMode) -> Iterator[tuple[list[Standing], frozenset[str]]]:
+    """Every state of up to four executions in two stages, with every choice of closed stages.
+
+    Two executions are in one stage in PARALLEL mode only.
+    """
+    stages = STAGES[:2]
+    places = [(stage, in_stage) for stage in stages for in_stage in (False, True)]
+    for count in range(5):
+        for chosen in product(places, repeat=count):
+            standings = [
+                Standing(f"e{number}", stage, in_stage=in_stage)
+                for number, (stage, in_stage) in enumerate(chosen)
+            ]
+            inside = Counter(item.stage_name for item in standings if item.in_stage)
+            if mode is ExecutionMode.PARALLEL or max(inside.values(), default=0) <= 1:
+                for closed in product((False, True), repeat=len(stages)):
+                    pairs = zip(stages, closed, strict=True)
+                    yield standings, frozenset(stage for stage, shut in pairs if shut)
+
+
+def applied(
+    mode: ExecutionMode, standings: list[Standing], disabled: frozenset[str]
+) -> list[Standing]:
+    after = {item.execution_id: item for item in standings}
+    for command in advance(mode, standings, disabled):
+        assert not after[command.execution_id].in_stage, "only who waits is moved"
+        if isinstance(command, Enter):
+            assert command.stage_name == after[command.execution_id].stage_name
+            after[command.execution_id] = replace(after[command.execution_id], in_stage=True)
+        else:
+            del after[command.execution_id]
+    return list(after.values())
+
+
+@pytest.mark.parametrize("mode", ExecutionMode)
+def test_nobody_enters_a_disabled_stage_and_the_free_others_are_filled(mode: ExecutionMode) -> None:
+    for standings, disabled in small_states(mode):
+        after = applied(mode, standings, disabled)
+        for stage in STAGES[:2]:
+            before_it = [item for item in standings if item.stage_name == stage]
+            then = [item for item in after if item.stage_name == stage]
+            inside_before = [item for item in before_it if item.in_stage]
+            inside_then = [item for item in then if item.in_stage]
+            waited = len(before_it) > len(inside_before)
+            if stage in disabled:
+                assert inside_then == inside_before
+            elif mode is ExecutionMode.PARALLEL:
+                assert len(inside_then) == len(before_it)
+            else:
+                assert len(inside_then) == (1 if inside_before or waited else 0)
+        assert applied(mode, after, disabled) == after, "nothing is left to do"
+
+
+def test_who_waits_before_a_disabled_stage_is_superseded_by_the_newest() -> None:
+    for standings, disabled in small_states(ExecutionMode.SUPERSEDED):
+        after = applied(ExecutionMode.SUPERSEDED, standings, disabled)
+        for stage in disabled:
+            waiting = [item for item in standings if item == waits(item.execution_id, stage)]
+            kept = [item for item in after if item == waits(item.execution_id, stage)]
+            assert kept == waiting[-1:]
+
+
+@pytest.mark.parametrize("mode", [ExecutionMode.QUEUED, ExecutionMode.PARALLEL])
+def test_in_the_other_modes_all_wait_before_a_disabled_stage(mode: ExecutionMode) -> None:
+    for standings, disabled in small_states(mode):
+        assert len(applied(mode, standings, disabled)) == len(standings)
+
+
+@pytest.mark.parametrize("mode", ExecutionMode)
+def test_enabling_lets_in_who_would_have_entered(mode: ExecutionMode) -> None:
+    for standings, disabled in small_states(mode):
+        held_up = applied(mode, standings, disabled)
+        assert applied(mode, held_up, frozenset()) == applied(mode, standings, frozenset())

@@ -8,10 +8,12 @@ from hookline.actions.provider import ActionResult, Artifact
 from hookline.engine.journal import ActionTask
 from hookline.errors import ActionError
 from hookline.executions.journal import StoreJournal
+from hookline.executions.retry import retry
 from hookline.executions.start import Start, start
-from hookline.model import ExecutionStatus, Scope, Trigger, new_id
+from hookline.executions.stop import stop
+from hookline.model import ActionStatus, ExecutionStatus, Scope, StopRequest, Trigger, new_id
 from hookline.sealing import Seal
-from hookline.store import executions, pipelines
+from hookline.store import action_executions, executions, pipelines, states, transitions
 from hookline.store.database import Database
 
 SCOPE = Scope("000000000000", "us-east-1")
@@ -131,3 +133,104 @@ def test_a_stage_whose_action_failed_or_never_ran_fails_its_execution(
     assert run(journal, source, "App").execution_id == waiting
     journal.close(source)
     assert status(database, waiting) is ExecutionStatus.FAILED
+
+
+def request_stop(database: Database, execution_id: str, *, abandon: bool) -> None:
+    with database.write() as connection:
+        pipelines.lock(connection, [(SCOPE, "p")])
+        pipeline = pipelines.find(connection, SCOPE, "p")
+        assert pipeline is not None
+        stop(connection, pipeline, execution_id, StopRequest(abandon))
+
+
+def in_build(journal: StoreJournal) -> str:
+    """Bring an execution into the stage Build."""
+    [source] = journal.take(1)
+    journal.succeed(run(journal, source, "App").action_execution_id, ActionResult("done"))
+    journal.close(source)
+    [build] = journal.take(1)
+    return build
+
+
+def test_a_stopping_execution_begins_no_action_but_goes_on_with_those_begun(
+    journal: StoreJournal, database: Database, begin: Callable[[], str]
+) -> None:
+    execution_id = begin()
+    build = in_build(journal)
+    task = run(journal, build, "A")
+    request_stop(database, execution_id, abandon=False)
+    assert journal.abandoned([execution_id]) == []
+    assert run(journal, build, "A") == task, "as after a crash"
+    journal.succeed(task.action_execution_id, ActionResult("done"))
+    assert journal.begin(build, "B") is False
+    assert status(database, execution_id) is ExecutionStatus.STOPPING
+    for _ in range(2):
+        journal.close(build)
+    assert status(database, execution_id) is ExecutionStatus.STOPPED
+
+
+def test_an_abandoned_action_is_only_cleaned_up(
+    journal: StoreJournal, database: Database, begin: Callable[[], str]
+) -> None:
+    execution_id, other = begin(), begin()
+    build = in_build(journal)
+    assert not run(journal, build, "A").abandoned
+    request_stop(database, execution_id, abandon=True)
+    assert journal.abandoned([execution_id, other]) == [execution_id]
+    task = run(journal, build, "A")
+    assert task.abandoned
+    for _ in range(2):
+        journal.abandon(task.action_execution_id)
+        assert journal.begin(build, "A") is False
+    with database.read() as connection:
+        executed = action_executions.find(connection, task.action_execution_id)
+    assert executed is not None
+    assert executed.status is ActionStatus.ABANDONED
+    journal.close(build)
+    assert status(database, execution_id) is ExecutionStatus.STOPPED
+    assert status(database, other) is ExecutionStatus.IN_PROGRESS
+
+
+def test_a_retry_opens_what_did_not_succeed_and_keeps_what_did(
+    journal: StoreJournal, database: Database, begin: Callable[[], str]
+) -> None:
+    execution_id = begin()
+    build = in_build(journal)
+    journal.succeed(run(journal, build, "A").action_execution_id, ActionResult("done"))
+    for _ in range(2):
+        journal.fail(run(journal, build, "B").action_execution_id, ActionError("no"))
+        journal.close(build)
+        assert status(database, execution_id) is ExecutionStatus.FAILED
+        with database.write() as connection:
+            pipeline = pipelines.find(connection, SCOPE, "p")
+            assert pipeline is not None
+            retry(connection, pipeline, execution_id, "Build", only_failed=True)
+        [build] = journal.take(10)
+        assert journal.open(build) == [["B"]]
+    journal.succeed(run(journal, build, "B").action_execution_id, ActionResult("done"))
+    journal.close(build)
+    assert status(database, execution_id) is ExecutionStatus.SUCCEEDED
+
+
+def test_a_disabled_transition_holds_up_starts_and_closed_stages(
+    journal: StoreJournal, database: Database, begin: Callable[[], str]
+) -> None:
+    execution_id = begin()
+    with database.write() as connection:
+        pipeline = pipelines.find(connection, SCOPE, "p")
+        assert pipeline is not None
+        for name in ("Source", "Build"):
+            transitions.put(connection, pipeline.id, name, enabled=False, changed_by="me")
+    [source] = journal.take(1)
+    journal.succeed(run(journal, source, "App").action_execution_id, ActionResult("done"))
+    journal.close(source)
+    newer = begin()
+    assert journal.take(10) == []
+    with database.write() as connection:
+        transitions.put(connection, pipeline.id, "Source", enabled=True, changed_by="me")
+        state = states.read(connection, pipeline.id)
+    assert state.disabled == {"Build"}
+    assert [(item.execution_id, item.stage_name, item.in_stage) for item in state.standings] == [
+        (execution_id, "Build", False),
+        (newer, "Source", False),
+    ]

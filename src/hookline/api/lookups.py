@@ -1,0 +1,62 @@
+"""What operations on executions look up and check before they do anything."""
+
+from sqlalchemy import Connection
+
+from hookline.api.pipelines import pipeline_not_found
+from hookline.errors import (
+    ConcurrentPipelineExecutionsLimitExceededException,
+    PipelineExecutionNotFoundException,
+    StageNotFoundException,
+)
+from hookline.model import Execution, ExecutionMode, Pipeline, Scope
+from hookline.store import executions, pipelines
+
+_CONCURRENT_LIMIT = 50
+
+
+def find_pipeline(connection: Connection, scope: Scope, name: str) -> Pipeline:
+    """A pipeline of the scope in its current version. Raises PipelineNotFoundException."""
+    pipeline = pipelines.find(connection, scope, name)
+    if pipeline is None:
+        raise pipeline_not_found(scope, name)
+    return pipeline
+
+
+def lock_pipeline(connection: Connection, scope: Scope, name: str) -> Pipeline:
+    """The same, locked until the transaction ends: before a decision about its executions."""
+    pipelines.lock(connection, [(scope, name)])
+    return find_pipeline(connection, scope, name)
+
+
+def find_execution(connection: Connection, pipeline: Pipeline, execution_id: str) -> Execution:
+    """An execution of a pipeline. Raises PipelineExecutionNotFoundException."""
+    execution = executions.find(connection, execution_id)
+    if execution is None or execution.pipeline_id != pipeline.id:
+        raise PipelineExecutionNotFoundException(
+            f"Pipeline '{pipeline.name}' does not have an execution with id '{execution_id}'"
+        )
+    return execution
+
+
+def check_stage(pipeline: Pipeline, stage_name: str) -> None:
+    """Raise StageNotFoundException unless the pipeline has a stage of this name."""
+    if all(stage.name != stage_name for stage in pipeline.stages):
+        raise StageNotFoundException(
+            f"Pipeline '{pipeline.name}' does not have a stage with name '{stage_name}'"
+        )
+
+
+def check_concurrency(connection: Connection, pipeline: Pipeline) -> None:
+    """Raise ConcurrentPipelineExecutionsLimitExceededException if one more would be too many."""
+    if pipeline.execution_mode is ExecutionMode.SUPERSEDED:
+        return
+    if len(executions.active(connection, pipeline.id)) >= _CONCURRENT_LIMIT:
+        raise ConcurrentPipelineExecutionsLimitExceededException(
+            f"Pipeline '{pipeline.name}' has {_CONCURRENT_LIMIT} executions in progress, which is "
+            f"the limit in {pipeline.execution_mode.value} mode"
+        )
+
+
+def caller(scope: Scope) -> str:
+    """The ARN that stands for whoever calls."""
+    return f"arn:aws:iam::{scope.account}:root"

@@ -1,0 +1,208 @@
+"""What the API tells of a pipeline's stages, and does to them: transitions, retry, rollback."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hookline.api.execution_views import cut, error_details, execution_type
+from hookline.api.lookups import (
+    caller,
+    check_concurrency,
+    check_stage,
+    find_pipeline,
+    lock_pipeline,
+)
+from hookline.api.services import Services
+from hookline.errors import ValidationException
+from hookline.executions.moves import move_on
+from hookline.executions.retry import retry
+from hookline.executions.rollback import roll_back
+from hookline.model import (
+    Action,
+    Execution,
+    ExecutionStatus,
+    Pipeline,
+    Scope,
+    StageStatus,
+    Trigger,
+)
+from hookline.store import action_executions, executions, stage_executions, transitions
+from hookline.store.action_executions import ActionExecution
+from hookline.store.executions import Standing
+from hookline.store.stage_executions import StageExecution
+from hookline.store.transitions import Transition
+
+
+class StageOperations:
+    """The operations on stages."""
+
+    def __init__(self, services: Services) -> None:
+        self._database = services.database
+
+    def get_pipeline_state(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Where each stage and action of a pipeline stands."""
+        with self._database.read() as connection:
+            pipeline = find_pipeline(connection, scope, parameters["name"])
+            standings = executions.active(connection, pipeline.id)
+            changed = transitions.of_pipeline(connection, pipeline.id)
+            passages = stage_executions.latest(connection, pipeline.id)
+            ids = {passage.execution_id for passage in passages.values()}
+            attempts = stage_executions.attempts(connection, ids)
+            found = executions.find_all(connection, ids)
+            actions = action_executions.latest(connection, pipeline.id)
+        return {
+            "pipelineName": pipeline.name,
+            "pipelineVersion": pipeline.version,
+            "stageStates": [
+                {
+                    "stageName": stage.name,
+                    **_inbound(stage.name, standings),
+                    "inboundTransitionState": _transition(changed.get(stage.name)),
+                    "actionStates": [
+                        _action_state(action, actions.get((stage.name, action.name)))
+                        for action in stage.actions
+                    ],
+                    **_passage(passages.get(stage.name), found, attempts),
+                }
+                for stage in pipeline.stages
+            ],
+            "created": pipeline.created_at,
+            "updated": pipeline.updated_at,
+        }
+
+    def disable_stage_transition(self, scope: Scope, parameters: Mapping[str, Any]) -> None:
+        """Let no execution pass into a stage until the transition is enabled."""
+        with self._database.write() as connection:
+            pipeline = lock_pipeline(connection, scope, parameters["pipelineName"])
+            transitions.put(
+                connection,
+                pipeline.id,
+                _entered_stage(pipeline, parameters),
+                enabled=False,
+                changed_by=caller(scope),
+                reason=parameters["reason"],
+            )
+
+    def enable_stage_transition(self, scope: Scope, parameters: Mapping[str, Any]) -> None:
+        """Let executions pass into a stage; who waits for it may enter at once."""
+        with self._database.write() as connection:
+            pipeline = lock_pipeline(connection, scope, parameters["pipelineName"])
+            stage_name = _entered_stage(pipeline, parameters)
+            transitions.put(
+                connection, pipeline.id, stage_name, enabled=True, changed_by=caller(scope)
+            )
+            move_on(connection, pipeline.id)
+
+    def retry_stage_execution(
+        self, scope: Scope, parameters: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Run a stage of an execution again that failed or was stopped."""
+        stage_name, execution_id = parameters["stageName"], parameters["pipelineExecutionId"]
+        with self._database.write() as connection:
+            pipeline = lock_pipeline(connection, scope, parameters["pipelineName"])
+            check_stage(pipeline, stage_name)
+            check_concurrency(connection, pipeline)
+            retry(
+                connection,
+                pipeline,
+                execution_id,
+                stage_name,
+                only_failed=parameters["retryMode"] == "FAILED_ACTIONS",
+            )
+        return {"pipelineExecutionId": execution_id}
+
+    def rollback_stage(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Run a stage again as an earlier execution did that succeeded in it."""
+        stage_name, target = parameters["stageName"], parameters["targetPipelineExecutionId"]
+        with self._database.write() as connection:
+            pipeline = lock_pipeline(connection, scope, parameters["pipelineName"])
+            check_stage(pipeline, stage_name)
+            trigger = Trigger("ManualRollback", caller(scope))
+            execution_id = roll_back(connection, pipeline, stage_name, target, trigger)
+        return {"pipelineExecutionId": execution_id}
+
+
+def _entered_stage(pipeline: Pipeline, parameters: Mapping[str, Any]) -> str:
+    """The stage that a transition leads into: out of one stage means into the next."""
+    stage_name: str = parameters["stageName"]
+    check_stage(pipeline, stage_name)
+    if parameters["transitionType"] == "Inbound":
+        return stage_name
+    names = [stage.name for stage in pipeline.stages]
+    following = names[names.index(stage_name) + 1 :]
+    if not following:
+        raise ValidationException(
+            f"The stage '{stage_name}' is the last one of pipeline '{pipeline.name}' and has no "
+            "outbound transition"
+        )
+    return following[0]
+
+
+def _transition(transition: Transition | None) -> dict[str, Any]:
+    if transition is None:
+        return {"enabled": True}
+    return {
+        "enabled": transition.enabled,
+        "lastChangedBy": transition.changed_by,
+        "lastChangedAt": transition.changed_at,
+        "disabledReason": transition.reason,
+    }
+
+
+def _passage(
+    passage: StageExecution | None,
+    found: Mapping[str, Execution],
+    attempts: Mapping[tuple[str, str], Sequence[StageExecution]],
+) -> dict[str, Any]:
+    """The newest passage through a stage, and how often it was retried."""
+    if passage is None or passage.execution_id not in found:
+        return {}
+    execution = found[passage.execution_id]
+    is_stopping = (
+        passage.status is StageStatus.IN_PROGRESS and execution.status is ExecutionStatus.STOPPING
+    )
+    shown: dict[str, Any] = {
+        "latestExecution": {
+            "pipelineExecutionId": passage.execution_id,
+            "status": execution.status.value if is_stopping else passage.status.value,
+            "type": execution_type(execution),
+        }
+    }
+    retries = len(attempts.get((passage.execution_id, passage.stage_name), ())) - 1
+    if retries > 0:
+        shown["retryStageMetadata"] = {
+            "manualStageRetryAttempt": retries,
+            "latestRetryTrigger": "ManualStageRetry",
+        }
+    return shown
+
+
+def _inbound(stage_name: str, standings: Sequence[Standing]) -> dict[str, Any]:
+    waiting = [
+        {
+            "pipelineExecutionId": standing.execution_id,
+            "status": "InProgress",
+            "type": "STANDARD",
+        }
+        for standing in standings
+        if standing.stage_name == stage_name and not standing.in_stage
+    ]
+    if not waiting:
+        return {}
+    return {"inboundExecution": waiting[-1], "inboundExecutions": waiting}
+
+
+def _action_state(action: Action, execution: ActionExecution | None) -> dict[str, Any]:
+    if execution is None:
+        return {"actionName": action.name}
+    return {
+        "actionName": action.name,
+        "latestExecution": {
+            "actionExecutionId": execution.id,
+            "status": execution.status.value,
+            "summary": cut(execution.summary),
+            "lastStatusChange": execution.updated_at,
+            "externalExecutionId": execution.external_id,
+            "externalExecutionUrl": execution.external_url,
+            "errorDetails": error_details(execution),
+        },
+    }

@@ -1,0 +1,88 @@
+"""Rolls a stage back: runs it again as an earlier execution did, which succeeded in it."""
+
+import time
+
+from sqlalchemy import Connection
+
+from hookline.errors import (
+    PipelineExecutionNotFoundException,
+    PipelineExecutionOutdatedException,
+    UnableToRollbackStageException,
+)
+from hookline.model import (
+    Execution,
+    ExecutionMode,
+    ExecutionStatus,
+    Pipeline,
+    StageStatus,
+    Trigger,
+    new_id,
+)
+from hookline.store import executions, stage_executions
+
+
+def roll_back(
+    connection: Connection, pipeline: Pipeline, stage_name: str, target_id: str, trigger: Trigger
+) -> str:
+    """Start an execution of one stage with the artifacts and variables of another; its id.
+
+    The pipeline must be locked by the transaction.
+
+    Raises:
+        PipelineExecutionNotFoundException: the pipeline has no execution `target_id`.
+        PipelineExecutionOutdatedException: the pipeline was changed since.
+        UnableToRollbackStageException: the stage is the first or runs now, the mode is PARALLEL,
+            or the target did not succeed in it or is itself a rollback.
+    """
+    target = executions.find(connection, target_id)
+    if target is None or target.pipeline_id != pipeline.id:
+        raise PipelineExecutionNotFoundException(
+            f"Pipeline '{pipeline.name}' does not have an execution with id '{target_id}'"
+        )
+    if target.pipeline_version != pipeline.version:
+        raise PipelineExecutionOutdatedException(
+            f"The pipeline was changed since execution '{target_id}', from version "
+            f"{target.pipeline_version} to {pipeline.version}"
+        )
+    if reason := _obstacle(connection, pipeline, stage_name, target):
+        raise UnableToRollbackStageException(
+            f"The stage '{stage_name}' can't be rolled back to execution '{target_id}': {reason}"
+        )
+    execution_id = new_id()
+    new = executions.NewExecution(
+        id=execution_id,
+        pipeline_id=pipeline.id,
+        pipeline_version=pipeline.version,
+        status=ExecutionStatus.IN_PROGRESS,
+        mode=pipeline.execution_mode,
+        trigger=trigger,
+        client_request_token=None,
+        source_revisions=target.source_revisions,
+        stage_name=stage_name,
+        in_stage=True,
+        started_at=time.time(),
+        status_summary=None,
+        variables=target.variables,
+        rollback_target=target.id,
+    )
+    executions.insert(connection, [new])
+    stage_executions.insert(connection, pipeline.id, [(execution_id, stage_name)])
+    return execution_id
+
+
+def _obstacle(
+    connection: Connection, pipeline: Pipeline, stage_name: str, target: Execution
+) -> str | None:
+    if stage_name == pipeline.stages[0].name:
+        return "the first stage can't be rolled back"
+    if pipeline.execution_mode is ExecutionMode.PARALLEL:
+        return "the pipeline's mode is PARALLEL"
+    if target.rollback_target is not None:
+        return "it is a rollback itself"
+    attempts = stage_executions.attempts(connection, [target.id]).get((target.id, stage_name), [])
+    if not attempts or attempts[0].status is not StageStatus.SUCCEEDED:
+        return "it did not succeed in the stage"
+    standings = executions.active(connection, pipeline.id)
+    if any(item.in_stage and item.stage_name == stage_name for item in standings):
+        return "the stage is running now"
+    return None
