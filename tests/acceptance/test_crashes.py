@@ -37,7 +37,7 @@ def three_steps(tenant: Tenant, notes: Path) -> str:
             commands(
                 "Second",
                 # One command: between two, bash writes to the log and would die with the engine.
-                f"echo begun >> {notes}/begun; sleep 2; echo second >> {notes}/ended",
+                f"echo begun >> {notes}/begun; sleep 6; echo second >> {notes}/ended",
                 runOrder=2,
             ),
         ),

@@ -121,13 +121,18 @@ class PipelineOperations:
         )
         for stage in sealed["stages"]:
             for action in stage["actions"]:
-                if action.get("configuration", {}).get("OAuthToken") == pipeline_secrets.MASK:
-                    raise InvalidActionDeclarationException(
-                        f"Action '{action['name']}' of stage '{stage['name']}' has OAuthToken "
-                        "'****', which stands for a token kept already, and none is. Give the "
-                        "token itself."
-                    )
+                _check_secrets(stage["name"], action)
         return sealed
+
+
+def _check_secrets(stage_name: str, action: Mapping[str, Any]) -> None:
+    configuration = action.get("configuration", {})
+    for key in sorted(pipeline_secrets.SECRET_KEYS & configuration.keys()):
+        if configuration[key] == pipeline_secrets.MASK:
+            raise InvalidActionDeclarationException(
+                f"Action '{action['name']}' of stage '{stage_name}' has {key} '****', which stands "
+                "for a secret kept already, and none is. Give the secret itself."
+            )
 
 
 def pipeline_not_found(scope: Scope, name: str) -> PipelineNotFoundException:

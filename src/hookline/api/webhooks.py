@@ -87,6 +87,8 @@ class WebhookOperations:
     def delete_webhook(self, scope: Scope, parameters: Mapping[str, Any]) -> None:
         """Delete a webhook, and its hook at GitHub if that can be done; its absence is success."""
         with self._database.write() as connection:
+            # What is tagged at this moment must not leave its tags to a later webhook of the name.
+            webhooks.lock_scope(connection, scope)
             registration = webhooks.remove(connection, scope, parameters["name"])
             tags.replace(connection, scope.webhook_arn(parameters["name"]), {})
         self._state.definitions_changed()

@@ -7,7 +7,9 @@ from typing import Any
 from hookline.sealing import Seal
 
 MASK = "****"
-_SECRET_KEYS = frozenset({"OAuthToken"})
+SECRET_KEYS = frozenset({"ClientSecret", "OAuthToken", "RefreshToken"})
+"""The keys of action configurations whose values are secrets: GitHub's, and AlexaSkillsKit's."""
+
 _PREFIX = "sealed:"
 _PURPOSE = "action-configuration"
 
@@ -18,9 +20,9 @@ def sealed(
     """The declaration as it is kept. A secret given as `****` is the one kept in `previous`."""
     kept = _kept_secrets(previous or {"stages": ()})
 
-    def replace(stage: str, action: str, value: str) -> str:
+    def replace(stage: str, action: str, key: str, value: str) -> str:
         if value == MASK:
-            return kept.get((stage, action), MASK)
+            return kept.get((stage, action, key), MASK)
         return _PREFIX + base64.b64encode(seal.seal(value, _PURPOSE)).decode()
 
     return _with_secrets(declaration, replace)
@@ -28,32 +30,32 @@ def sealed(
 
 def masked(declaration: Mapping[str, Any]) -> dict[str, Any]:
     """The declaration as it is shown."""
-    return _with_secrets(declaration, lambda _stage, _action, _value: MASK)
+    return _with_secrets(declaration, lambda *_: MASK)
 
 
 def opened(configuration: Mapping[str, str], seal: Seal) -> tuple[dict[str, str], tuple[str, ...]]:
     """An action's configuration with its secrets in clear, and those secrets."""
     clear = dict(configuration)
     secrets = []
-    for key in _SECRET_KEYS & clear.keys():
+    for key in SECRET_KEYS & clear.keys():
         if clear[key].startswith(_PREFIX):
             clear[key] = seal.open(base64.b64decode(clear[key][len(_PREFIX) :]), _PURPOSE)
             secrets.append(clear[key])
     return clear, tuple(secrets)
 
 
-def _kept_secrets(declaration: Mapping[str, Any]) -> dict[tuple[str, str], str]:
+def _kept_secrets(declaration: Mapping[str, Any]) -> dict[tuple[str, str, str], str]:
     return {
-        (stage["name"], action["name"]): value
+        (stage["name"], action["name"], key): value
         for stage in declaration["stages"]
         for action in stage["actions"]
         for key, value in action.get("configuration", {}).items()
-        if key in _SECRET_KEYS
+        if key in SECRET_KEYS
     }
 
 
 def _with_secrets(
-    declaration: Mapping[str, Any], replace: Callable[[str, str, str], str]
+    declaration: Mapping[str, Any], replace: Callable[[str, str, str, str], str]
 ) -> dict[str, Any]:
     def action_with_secrets(stage: Mapping[str, Any], action: Mapping[str, Any]) -> dict[str, Any]:
         configuration = action.get("configuration")
@@ -62,7 +64,9 @@ def _with_secrets(
         return {
             **action,
             "configuration": {
-                key: replace(stage["name"], action["name"], value) if key in _SECRET_KEYS else value
+                key: replace(stage["name"], action["name"], key, value)
+                if key in SECRET_KEYS
+                else value
                 for key, value in configuration.items()
             },
         }
