@@ -137,7 +137,8 @@ def answered(terminal: int, answers: dict[str, str]) -> str:
         while part := os.read(terminal, 65_536):
             shown += part.decode()
             for question in [item for item in waiting if item in shown]:
-                if shown.rstrip(" ").endswith(":"):
+                # The blank comes last, when what is typed is no longer thrown away.
+                if shown.endswith(": "):
                     os.write(terminal, f"{waiting.pop(question)}\n".encode())
     except OSError:  # Linux's way to say that the other side is closed
         pass

@@ -7,7 +7,7 @@ from typing import Any
 import psutil
 import pytest
 
-from support.server import Server, until
+from support.server import Server, is_alive, until
 from support.tenant import Tenant, commands
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -113,7 +113,7 @@ def test_stop_and_abandon_kills_what_runs(tenant: Tenant, tmp_path: Path) -> Non
         abandon=True,
     )
     assert ended(tenant, pipeline, execution_id) == "Stopped"
-    assert not running.is_running()
+    assert not is_alive(running)
     assert not (tmp_path / "done").exists()
     assert statuses(tenant, pipeline, execution_id) == {"App": "Succeeded", "Long": "Abandoned"}
     assert tenant.executions(pipeline)[0]["stopTrigger"] == {"reason": "Now"}
@@ -185,7 +185,7 @@ def test_an_abandoned_action_of_a_dead_engine_is_killed_by_the_next(
     stop(tenant, pipeline, execution_id, abandon=True)
     engine.kill()
     assert ended(tenant, pipeline, execution_id) == "Stopped"
-    assert not running.is_running()
+    assert not is_alive(running)
     assert statuses(tenant, pipeline, execution_id)["Long"] == "Abandoned"
 
 
