@@ -365,9 +365,8 @@ def test_a_pull_request_of_bitbucket_says_that_its_commit_is_not_known() -> None
     assert "its commit id is not given in full" in str(seen.traces[0].found)
 
 
-def test_evil_patterns_and_names_take_little_time() -> None:
+def test_evil_patterns_and_names_come_to_an_end() -> None:
     event = push("a" * 1_000_000, *(f"{number}" + "a" * 4_000 for number in range(2_000)))
-    began = time.perf_counter()
     evil = {"includes": ["*a" * 127] * 8, "excludes": ["**a" + "?" * 250] * 8}
     found = reason(event, push=[{"filePaths": evil}])
     assert found is not None
@@ -381,7 +380,6 @@ def test_many_files_are_looked_at_in_little_time() -> None:
         "main", commits=[{"modified": files[n : n + 2000]} for n in range(0, 200_000, 2000)]
     )
     wanted = {"includes": ["**/*.{py,js}"] * 8, "excludes": ["**/x/**"] * 8}
-    began = time.perf_counter()
     found = reason(event, push=[{"filePaths": wanted}])
     assert found is not None
     assert "only the first 10,000 are looked at" in found
