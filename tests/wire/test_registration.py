@@ -1,7 +1,6 @@
 """Registration with GitHub, against its own API description (contract R1-R6, P11, D4)."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -234,10 +233,9 @@ def test_r2_a_hook_made_by_a_call_that_failed_is_found(tenant: Tenant, api: GitH
 def test_r3_a_wait_that_is_too_long_is_not_waited(tenant: Tenant, api: GitHubApi) -> None:
     webhook = hook_of(tenant)
     api.answers += [Answer(429, {}, {"Retry-After": "3600"})]
-    begin = time.monotonic()
     message = refusal(tenant, lambda: register(tenant, webhook))
     assert message == f"{FAILED}Rate limit exceeded [StatusCode: 429, Body: {{}}]"
-    assert time.monotonic() - begin < 5
+    assert len(api.asked) == 1
 
 
 def test_r3_github_that_does_not_answer_is_an_error_of_the_webhook(
@@ -475,9 +473,9 @@ def test_d4_a_hook_that_github_does_not_give_up_blocks_no_delete(
     webhook = hook_of(tenant)
     register(tenant, webhook)
     api.answers += [Answer(status, {"message": "No"})] * 4
-    begin = time.monotonic()
     tenant.client.delete_webhook(name=name_of(webhook))
-    assert time.monotonic() - begin < 4
+    # Once to register; then as often as two seconds allow.
+    assert len(api.asked) <= 1 + 4
     api.answers.clear()
     assert tenant.client.list_webhooks()["webhooks"] == []
     assert tenant.push(webhook).status == 404
