@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from sqlalchemy import select
 
 from hookline.model import Scope
+from hookline.store import pipeline_secrets
 from hookline.store import pipelines as stored
 from hookline.store.tables import pipeline_versions, pipelines
 from support.postgres import Cluster
@@ -56,7 +57,8 @@ def fill(tenant: Tenant, number: int) -> None:
     scope = Scope(ACCOUNT, tenant.region)
     with tenant.server.database.write() as connection:
         for index in range(number):
-            assert stored.create(connection, scope, declared(f"filler-{index:04}"))
+            filler = pipeline_secrets.masked(declared(f"filler-{index:04}"))
+            assert stored.create(connection, scope, filler)
 
 
 def kept_tokens(tenant: Tenant, name: str = "app") -> list[str]:
