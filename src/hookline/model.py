@@ -183,6 +183,12 @@ class Pipeline:
         """The pipeline's ARN."""
         return self.scope.pipeline_arn(self.name)
 
+    def stage_after(self, stage_name: str) -> str | None:
+        """The name of the stage that follows the stage `stage_name`; None after the last one."""
+        names = [stage.name for stage in self.stages]
+        following = names[names.index(stage_name) + 1 :]
+        return following[0] if following else None
+
 
 def stages_of(declaration: Mapping[str, Any]) -> tuple[Stage, ...]:
     """The stages of a checked PipelineDeclaration: the one place that reads its camelCase."""

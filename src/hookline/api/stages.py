@@ -127,14 +127,13 @@ def _entered_stage(pipeline: Pipeline, parameters: Mapping[str, Any]) -> str:
     check_stage(pipeline, stage_name)
     if parameters["transitionType"] == "Inbound":
         return stage_name
-    names = [stage.name for stage in pipeline.stages]
-    following = names[names.index(stage_name) + 1 :]
-    if not following:
+    following = pipeline.stage_after(stage_name)
+    if following is None:
         raise ValidationException(
             f"The stage '{stage_name}' is the last one of pipeline '{pipeline.name}' and has no "
             "outbound transition"
         )
-    return following[0]
+    return following
 
 
 def _transition(transition: Transition | None) -> dict[str, Any]:

@@ -72,6 +72,4 @@ def leave(connection: Connection, passage: Passage, status: StageStatus) -> None
 def _following_stage(passage: Passage) -> str | None:
     if passage.execution.rollback_target is not None:
         return None
-    names = [stage.name for stage in passage.pipeline.stages]
-    following = names[names.index(passage.stage.name) + 1 :]
-    return following[0] if following else None
+    return passage.pipeline.stage_after(passage.stage.name)
