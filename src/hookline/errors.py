@@ -157,6 +157,18 @@ class StageNotFoundException(ApiError):
     """The stage was specified in an invalid format or cannot be found."""
 
 
+class ActionNotFoundException(ApiError):
+    """The specified action cannot be found."""
+
+
+class InvalidApprovalTokenException(ApiError):
+    """The approval request already received a response or has expired."""
+
+
+class ApprovalAlreadyCompletedException(ApiError):
+    """The approval action has already been approved or rejected."""
+
+
 class StageNotRetryableException(ApiError):
     """Unable to retry the stage."""
 

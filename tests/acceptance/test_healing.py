@@ -34,6 +34,7 @@ def test_t1_a_stage_whose_run_broke_is_run_again(
                 pipeline_id=1,
                 stage_name="A stage that the pipeline does not have",
                 status=StageStatus.IN_PROGRESS.value,
+                turn=1,
                 started_at=time.time(),
                 updated_at=time.time(),
             )

@@ -24,6 +24,7 @@ HERE = "wire/test_errors.py"
 TAGS = "wire/test_tags.py"
 PIPELINES = "wire/test_pipelines.py"
 WEBHOOKS = "wire/test_webhooks.py"
+APPROVALS = "wire/test_approvals.py"
 STRUCTURE = "unit/api/test_pipeline_structure.py"
 
 # Tests of this file that take every operation that is built and lists the error.
@@ -116,6 +117,13 @@ OTHERS: dict[tuple[str, str], str] = {
         f"{HERE}::test_w4_more_executions_at_once_than_the_limit"
     ),
     ("RetryStageExecution", "ConflictException"): SERIAL,
+    ("PutApprovalResult", "InvalidApprovalTokenException"): (
+        f"{APPROVALS}::test_who_may_not_answer"
+    ),
+    ("PutApprovalResult", "ActionNotFoundException"): f"{APPROVALS}::test_who_may_not_answer",
+    ("PutApprovalResult", "ApprovalAlreadyCompletedException"): (
+        f"{APPROVALS}::test_an_approval_lets_the_stage_go_on"
+    ),
     ("RollbackStage", "PipelineExecutionNotFoundException"): (
         f"{HERE}::test_w4_an_execution_that_is_not_there"
     ),

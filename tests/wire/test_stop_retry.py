@@ -246,6 +246,55 @@ def test_a_failed_stage_is_retried(
     ]
 
 
+def newest(tenant: Tenant, pipeline: str) -> dict[str, str]:
+    """The status of the newest attempt at each action of the stage Build that has begun."""
+    build = tenant.client.get_pipeline_state(name=pipeline)["stageStates"][1]
+    return {
+        state["actionName"]: state["latestExecution"]["status"]
+        for state in build["actionStates"]
+        if "latestExecution" in state
+    }
+
+
+def test_a_failed_action_is_retried_while_others_still_run(tenant: Tenant, tmp_path: Path) -> None:
+    pipeline = tenant.pipeline(
+        (
+            "Build",
+            commands("Bad", f"echo bad >> {tmp_path}/ran; test -e {tmp_path}/mended"),
+            commands("Long", f"until test -e {tmp_path}/end; do sleep 0.1; done"),
+        ),
+        ("Deploy", commands("Ship", "true")),
+    )
+    execution_id = begin(tenant, pipeline)
+    assert until(lambda: newest(tenant, pipeline).get("Bad") == "Failed", 30)
+    asked = {"pipelineName": pipeline, "stageName": "Build", "pipelineExecutionId": execution_id}
+    text = refused(
+        tenant,
+        "StageNotRetryableException",
+        "retry_stage_execution",
+        **asked,
+        retryMode="ALL_ACTIONS",
+    )
+    assert "actions are in progress" in text
+    (tmp_path / "mended").touch()
+    assert retry(tenant, pipeline, execution_id)["pipelineExecutionId"] == execution_id
+    assert until(lambda: newest(tenant, pipeline)["Bad"] == "Succeeded", 30)
+    assert newest(tenant, pipeline)["Long"] == "InProgress"
+    text = refused(
+        tenant,
+        "StageNotRetryableException",
+        "retry_stage_execution",
+        **asked,
+        retryMode="FAILED_ACTIONS",
+    )
+    assert "no failed actions" in text
+    (tmp_path / "end").touch()
+    assert ended(tenant, pipeline, execution_id) == "Succeeded"
+    assert (tmp_path / "ran").read_text().split() == ["bad", "bad"]
+    build = tenant.client.get_pipeline_state(name=pipeline)["stageStates"][1]
+    assert build["retryStageMetadata"]["manualStageRetryAttempt"] == 1
+
+
 def test_a_stage_that_fails_again_is_retried_again(tenant: Tenant, tmp_path: Path) -> None:
     pipeline = flaky(tenant, tmp_path)
     execution_id = begin(tenant, pipeline)

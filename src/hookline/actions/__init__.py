@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from hookline.actions.approval import ManualApproval
 from hookline.actions.commands import Commands
 from hookline.actions.git import ConnectionSource, GitHubSource
 from hookline.actions.provider import Provider
@@ -12,6 +13,7 @@ PROVIDERS: Mapping[ActionType, Provider] = {
     ActionType("Source", "ThirdParty", "GitHub", "1"): GitHubSource(),
     ActionType("Source", "AWS", "CodeStarSourceConnection", "1"): ConnectionSource(),
     ActionType("Compute", "AWS", "Commands", "1"): Commands(),
+    ActionType("Approval", "AWS", "Manual", "1"): ManualApproval(),
 }
 
 

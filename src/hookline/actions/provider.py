@@ -84,11 +84,24 @@ class ActionResult:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The action goes on elsewhere: whoever knows the `token` says how it ended.
+
+    It fails when nobody has within `time_limit` seconds. No thread waits meanwhile.
+    """
+
+    token: str
+    time_limit: float
+
+
 class Provider(Protocol):
     """Runs the actions of one action type."""
 
-    def run(self, context: ActionContext) -> ActionResult:
-        """Run one action to its end; safe to call again after an interrupted try.
+    def run(self, context: ActionContext) -> ActionResult | Waiting:
+        """Run one action to its end, or begin one that others end.
+
+        It is safe to call again after an interrupted try.
 
         Raises:
             ActionError: the action failed; the message says why.

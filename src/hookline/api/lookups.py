@@ -4,6 +4,7 @@ from sqlalchemy import Connection
 
 from hookline.api.pipelines import pipeline_not_found
 from hookline.errors import (
+    ActionNotFoundException,
     ConcurrentPipelineExecutionsLimitExceededException,
     PipelineExecutionNotFoundException,
     StageNotFoundException,
@@ -43,6 +44,17 @@ def check_stage(pipeline: Pipeline, stage_name: str) -> None:
     if all(stage.name != stage_name for stage in pipeline.stages):
         raise StageNotFoundException(
             f"Pipeline '{pipeline.name}' does not have a stage with name '{stage_name}'"
+        )
+
+
+def check_action(pipeline: Pipeline, stage_name: str, action_name: str) -> None:
+    """Raise StageNotFoundException or ActionNotFoundException unless the action is there."""
+    check_stage(pipeline, stage_name)
+    [stage] = [item for item in pipeline.stages if item.name == stage_name]
+    if all(action.name != action_name for action in stage.actions):
+        raise ActionNotFoundException(
+            f"Stage '{stage_name}' of pipeline '{pipeline.name}' does not have an action with name "
+            f"'{action_name}'"
         )
 
 

@@ -20,7 +20,6 @@ NOT_BUILT: Mapping[str, str] = {
     "PollForJobs": _WORKERS,
     "PollForThirdPartyJobs": _PARTNERS,
     "PutActionRevision": "a source action takes its revision from the trigger, or the newest one",
-    "PutApprovalResult": "no action waits for approval yet",
     "PutJobFailureResult": _WORKERS,
     "PutJobSuccessResult": _WORKERS,
     "PutThirdPartyJobFailureResult": _PARTNERS,

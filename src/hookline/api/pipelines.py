@@ -15,7 +15,7 @@ from hookline.errors import (
     PipelineVersionNotFoundException,
 )
 from hookline.model import Pipeline, Scope
-from hookline.store import executions, pipeline_secrets, pipelines, tags
+from hookline.store import executions, pipeline_secrets, pipelines, stage_executions, tags
 
 _LIMIT = 1_000
 _PAGE = 1_000
@@ -98,6 +98,7 @@ class PipelineOperations:
             removed = pipelines.remove(connection, scope, parameters["name"])
             if removed is not None:
                 executions.cancel_waiting(connection, removed, "The pipeline was deleted")
+                stage_executions.wake_all(connection, removed)
             tags.replace(connection, scope.pipeline_arn(parameters["name"]), {})
         self._state.definitions_changed()
 

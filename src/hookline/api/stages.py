@@ -6,6 +6,7 @@ from typing import Any
 from hookline.api.execution_views import cut, error_details, execution_type
 from hookline.api.lookups import (
     caller,
+    check_action,
     check_concurrency,
     check_stage,
     find_pipeline,
@@ -13,6 +14,7 @@ from hookline.api.lookups import (
 )
 from hookline.api.services import Services
 from hookline.errors import ValidationException
+from hookline.executions.approval import answer
 from hookline.executions.moves import move_on
 from hookline.executions.retry import retry
 from hookline.executions.rollback import roll_back
@@ -120,6 +122,24 @@ class StageOperations:
             execution_id = roll_back(connection, pipeline, stage_name, target, trigger)
         return {"pipelineExecutionId": execution_id}
 
+    def put_approval_result(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Approve or reject what an action waits for."""
+        stage_name, action_name = parameters["stageName"], parameters["actionName"]
+        result = parameters["result"]
+        with self._database.write() as connection:
+            pipeline = lock_pipeline(connection, scope, parameters["pipelineName"])
+            check_action(pipeline, stage_name, action_name)
+            answered_at = answer(
+                connection,
+                pipeline,
+                (stage_name, action_name),
+                parameters["token"],
+                approved=result["status"] == "Approved",
+                summary=result["summary"],
+                by=caller(scope),
+            )
+        return {"approvedAt": answered_at}
+
 
 def _entered_stage(pipeline: Pipeline, parameters: Mapping[str, Any]) -> str:
     """The stage that a transition leads into: out of one stage means into the next."""
@@ -166,7 +186,8 @@ def _passage(
             "type": execution_type(execution),
         }
     }
-    retries = len(attempts.get((passage.execution_id, passage.stage_name), ())) - 1
+    passed = attempts.get((passage.execution_id, passage.stage_name), ())
+    retries = len(passed) - 1 + sum(len(item.retries) for item in passed)
     if retries > 0:
         shown["retryStageMetadata"] = {
             "manualStageRetryAttempt": retries,
@@ -200,6 +221,8 @@ def _action_state(action: Action, execution: ActionExecution | None) -> dict[str
             "status": execution.status.value,
             "summary": cut(execution.summary),
             "lastStatusChange": execution.updated_at,
+            "lastUpdatedBy": execution.updated_by,
+            "token": execution.token if execution.waits else None,
             "externalExecutionId": execution.external_id,
             "externalExecutionUrl": execution.external_url,
             "errorDetails": error_details(execution),

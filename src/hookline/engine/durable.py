@@ -6,6 +6,7 @@ pinned; a step that was interrupted runs again, so every step here may be repeat
 serializer keeps plain JSON where the default one would pickle.
 """
 
+import itertools
 import logging
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,8 @@ from dbos import DBOS, DBOSConfig, SetWorkflowID, WorkflowHandle
 from dbos._serialization import DBOSPortableJSON
 from sqlalchemy import Engine as SQLAlchemyEngine
 
+from hookline.engine.journal import StageTurn
+
 # Work is resumed only under the version it began with: it never changes.
 _APPLICATION_VERSION = "hookline-1"
 
@@ -22,14 +25,19 @@ _log = structlog.get_logger()
 _KEPT_S = 60
 _FORGOTTEN_AT_ONCE = 200
 
-StageFunction = Callable[[str], None]
+_STAGE = "run_stage_durably"
+
+# Arguments of workflows and steps are kept as JSON: a turn goes as its two parts.
+NextActions = Callable[[str, int], list[str]]
+RunAction = Callable[[str, int, str], None]
+StageWorkflow = Callable[[str, int], None]
 
 
 class DurableRuns:
-    """Runs stages and their actions as DBOS workflows, one per id, each to its end.
+    """Runs the turns of stages and their actions as DBOS workflows, each to its end.
 
-    `open_stage(stage id)` gives action names by run order, `run_action(stage id, name)` runs one
-    and says whether it succeeded, `close_stage(stage id)` ends the stage. All are steps.
+    `next_actions(stage id, turn)` names the actions to run together, or none; `run_action(stage
+    id, turn, name)` runs one. Both are steps: they are asked again after an interruption.
     """
 
     def __init__(
@@ -37,9 +45,8 @@ class DurableRuns:
         *,
         database: SQLAlchemyEngine,
         node: str,
-        open_stage: Callable[[str], list[list[str]]],
-        run_action: Callable[[str, str], bool],
-        close_stage: StageFunction,
+        next_actions: NextActions,
+        run_action: RunAction,
     ) -> None:
         logging.getLogger("dbos").setLevel(logging.WARNING)
         config: DBOSConfig = {
@@ -52,31 +59,30 @@ class DurableRuns:
             "enable_otlp": False,
         }
         DBOS(config=config)
-        self._stage_workflow = _stage_workflow(
-            open_stage, _action_workflow(run_action), close_stage
-        )
+        self._stage_workflow = _stage_workflow(next_actions, _action_workflow(run_action))
 
     def launch(self) -> None:
         """Connect, and resume what an earlier process left unfinished."""
         DBOS.launch()
 
-    def start(self, stage_execution_id: str) -> None:
-        """Run a stage, unless its workflow exists already."""
-        with SetWorkflowID(stage_execution_id):
-            DBOS.start_workflow(self._stage_workflow, stage_execution_id)
+    def start(self, turn: StageTurn) -> None:
+        """Run a turn, unless its workflow exists already."""
+        with SetWorkflowID(f"{turn.stage_execution_id}/{turn.number}"):
+            DBOS.start_workflow(self._stage_workflow, turn.stage_execution_id, turn.number)
 
-    def start_again(self, stage_execution_ids: Collection[str]) -> None:
-        """Run those of the stages anew whose workflow has ended by an error that nobody expected.
+    def start_again(self, unfinished: Collection[StageTurn]) -> None:
+        """Run those turns anew whose workflow has ended by an error that nobody expected.
 
-        Their actions that have ended are not run again: the journal knows them.
+        Only those of stages that have not ended, as `unfinished` tells. Their actions that have
+        ended are not run again: the journal knows them.
         """
-        broken = DBOS.list_workflows(
-            workflow_ids=list(stage_execution_ids), status=["ERROR"], load_input=False
-        )
-        for workflow in broken:
-            _log.warning("stage broke; running it again", stage_execution=workflow.workflow_id)
-            DBOS.delete_workflows([workflow.workflow_id], delete_children=True)
-            self.start(workflow.workflow_id)
+        stages = {turn.stage_execution_id for turn in unfinished}
+        for workflow in DBOS.list_workflows(name=_STAGE, status=["ERROR"], load_input=False):
+            stage_execution_id, _, number = workflow.workflow_id.partition("/")
+            if stage_execution_id in stages:
+                _log.warning("stage broke; running it again", stage_execution=stage_execution_id)
+                DBOS.delete_workflows([workflow.workflow_id], delete_children=True)
+                self.start(StageTurn(stage_execution_id, int(number)))
 
     def forget_finished(self) -> None:
         """Delete finished workflows, the oldest first, 200 at most: DBOS itself keeps all for ever.
@@ -98,46 +104,35 @@ class DurableRuns:
 # DBOS decorates plain functions only, and the steps given may be methods: so each gets a wrapper.
 
 
-def _action_workflow(run_action: Callable[[str, str], bool]) -> Callable[[str, str], bool]:
+def _action_workflow(run_action: RunAction) -> RunAction:
     @DBOS.step(name="run_action")
-    def run(stage_execution_id: str, action_name: str) -> bool:
-        return run_action(stage_execution_id, action_name)
+    def run(stage_execution_id: str, turn: int, action_name: str) -> None:
+        run_action(stage_execution_id, turn, action_name)
 
     @DBOS.workflow(name="run_action_durably")
-    def workflow(stage_execution_id: str, action_name: str) -> bool:
-        return run(stage_execution_id, action_name)
+    def workflow(stage_execution_id: str, turn: int, action_name: str) -> None:
+        run(stage_execution_id, turn, action_name)
 
     return workflow
 
 
-def _stage_workflow(
-    open_stage: Callable[[str], list[list[str]]],
-    action_workflow: Callable[[str, str], bool],
-    close_stage: StageFunction,
-) -> StageFunction:
-    @DBOS.step(name="open_stage")
-    def opened(stage_execution_id: str) -> list[list[str]]:
-        return open_stage(stage_execution_id)
+def _stage_workflow(next_actions: NextActions, action_workflow: RunAction) -> StageWorkflow:
+    @DBOS.step(name="next_actions")
+    def following(stage_execution_id: str, turn: int) -> list[str]:
+        return next_actions(stage_execution_id, turn)
 
-    @DBOS.step(name="close_stage")
-    def close(stage_execution_id: str) -> None:
-        close_stage(stage_execution_id)
-
-    @DBOS.workflow(name="run_stage_durably")
-    def workflow(stage_execution_id: str) -> None:
-        for names in opened(stage_execution_id):
-            if not all(_run_together(action_workflow, stage_execution_id, names)):
-                break
-        close(stage_execution_id)
+    @DBOS.workflow(name=_STAGE)
+    def workflow(stage_execution_id: str, turn: int) -> None:
+        rounds = itertools.count(1)
+        while names := following(stage_execution_id, turn):
+            prefix = f"{stage_execution_id}/{turn}/{next(rounds)}"
+            handles: list[WorkflowHandle[None]] = []
+            for name in names:
+                with SetWorkflowID(f"{prefix}/{name}"):
+                    handles.append(
+                        DBOS.start_workflow(action_workflow, stage_execution_id, turn, name)
+                    )
+            for handle in handles:
+                handle.get_result()
 
     return workflow
-
-
-def _run_together(
-    action_workflow: Callable[[str, str], bool], stage_execution_id: str, names: list[str]
-) -> list[bool]:
-    handles: list[WorkflowHandle[bool]] = []
-    for name in names:
-        with SetWorkflowID(f"{stage_execution_id}/{name}"):
-            handles.append(DBOS.start_workflow(action_workflow, stage_execution_id, name))
-    return [handle.get_result() for handle in handles]

@@ -10,13 +10,20 @@ from pathlib import Path
 
 import structlog
 from sqlalchemy import Engine as SQLAlchemyEngine
+from structlog.typing import FilteringBoundLogger
 
 from hookline.actions import provider_for
 from hookline.actions.artifacts import ArtifactStore
 from hookline.actions.processes import end
-from hookline.actions.provider import ActionContext, ActionResult, ActionSettings, Interrupted
+from hookline.actions.provider import (
+    ActionContext,
+    ActionResult,
+    ActionSettings,
+    Interrupted,
+    Waiting,
+)
 from hookline.engine.durable import DurableRuns
-from hookline.engine.journal import ActionTask, Journal
+from hookline.engine.journal import ActionTask, Journal, StageTurn
 from hookline.engine.patience import PatientJournal
 from hookline.errors import ActionError
 
@@ -75,21 +82,20 @@ class Engine:
         self._forgot = -_FORGET_EVERY_S
         self._journal = PatientJournal(journal, self._stop)
         self._actions_running: dict[str, _Running] = {}
-        self._stages_running: set[str] = set()
+        self._turns: set[StageTurn] = set()
         self._changed = threading.Condition()
         self._runs = DurableRuns(
             database=database,
             node=node,
-            open_stage=self._open_stage,
+            next_actions=self._next_actions,
             run_action=self._run_action,
-            close_stage=self._close_stage,
         )
 
     def run(self, ready: Callable[[], None], beat: Callable[[], None]) -> None:
         """Take and run stages until `stop`; calls `ready` once and `beat` every second or so."""
         self._runs.launch()
-        for stage_execution_id in self._journal.unfinished():
-            self._start(stage_execution_id)
+        for turn in self._journal.unfinished():
+            self._start(turn)
         ready()
         tidied = time.monotonic()
         while not self._stop.is_set():
@@ -102,6 +108,7 @@ class Engine:
             self._journal.wait(_IDLE_WAIT)
 
     def _tidy(self) -> None:
+        self._journal.expire()
         unfinished = self._journal.unfinished()
         if unfinished:
             self._runs.start_again(unfinished)
@@ -134,9 +141,9 @@ class Engine:
             return self._changed.wait_for(lambda: not self._actions_running, seconds)
 
     def _take(self) -> None:
-        free = _CONCURRENT_STAGES - len(self._stages_running)
-        for stage_execution_id in self._journal.take(free) if free > 0 else ():
-            self._start(stage_execution_id)
+        free = _CONCURRENT_STAGES - len(self._turns)
+        for turn in self._journal.take(free) if free > 0 else ():
+            self._start(turn)
 
     def _abandon(self) -> None:
         """Stop the running actions of executions that are to be stopped without waiting."""
@@ -148,38 +155,45 @@ class Engine:
             if item.execution_id in abandoned:
                 item.stop.set()
 
-    def _start(self, stage_execution_id: str) -> None:
-        self._stages_running.add(stage_execution_id)
-        self._runs.start(stage_execution_id)
+    def _start(self, turn: StageTurn) -> None:
+        self._turns.add(turn)
+        self._runs.start(turn)
 
-    def _open_stage(self, stage_execution_id: str) -> list[list[str]]:
-        self._stages_running.add(stage_execution_id)
-        return self._journal.open(stage_execution_id)
+    def _next_actions(self, stage_execution_id: str, number: int) -> list[str]:
+        turn = StageTurn(stage_execution_id, number)
+        self._turns.add(turn)
+        names = self._journal.next_actions(turn)
+        if not names:
+            self._turns.discard(turn)
+        return names
 
-    def _close_stage(self, stage_execution_id: str) -> None:
-        self._journal.close(stage_execution_id)
-        self._stages_running.discard(stage_execution_id)
-
-    def _run_action(self, stage_execution_id: str, action_name: str) -> bool:
-        task = self._journal.begin(stage_execution_id, action_name)
-        if isinstance(task, bool):
-            return task
+    def _run_action(self, stage_execution_id: str, number: int, action_name: str) -> None:
+        task = self._journal.begin(StageTurn(stage_execution_id, number), action_name)
+        if task is None:
+            return
         log = _log.bind(execution=task.execution_id, stage=task.stage_name, action=action_name)
         try:
             result = self._perform(task)
         except Interrupted:
             log.info("action abandoned")
             self._journal.abandon(task.action_execution_id)
-            return False
         except ActionError as error:
             log.info("action failed", reason=error.message)
             self._journal.fail(task.action_execution_id, error)
-            return False
-        log.info("action succeeded", summary=result.summary)
-        self._journal.succeed(task.action_execution_id, result)
-        return True
+        else:
+            self._keep(task.action_execution_id, result, log)
 
-    def _perform(self, task: ActionTask) -> ActionResult:
+    def _keep(
+        self, action_execution_id: str, result: ActionResult | Waiting, log: FilteringBoundLogger
+    ) -> None:
+        if isinstance(result, Waiting):
+            log.info("action waits", seconds=result.time_limit)
+            self._journal.wait_for(action_execution_id, result)
+        else:
+            log.info("action succeeded", summary=result.summary)
+            self._journal.succeed(action_execution_id, result)
+
+    def _perform(self, task: ActionTask) -> ActionResult | Waiting:
         with self._running(task) as stop:
             try:
                 return self._run_provider(task, stop)
@@ -196,7 +210,7 @@ class Engine:
         threading.Event().wait()
         raise AssertionError("unreachable")
 
-    def _run_provider(self, task: ActionTask, stop: threading.Event) -> ActionResult:
+    def _run_provider(self, task: ActionTask, stop: threading.Event) -> ActionResult | Waiting:
         if task.abandoned:
             end(task.action_execution_id)
             raise Interrupted

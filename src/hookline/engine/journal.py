@@ -4,9 +4,21 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from hookline.actions.provider import ActionResult, Artifact
+from hookline.actions.provider import ActionResult, Artifact, Waiting
 from hookline.errors import ActionError
 from hookline.model import Action, SourceRevision
+
+
+@dataclass(frozen=True, slots=True)
+class StageTurn:
+    """One look at what a stage does next, and the actions that are run for it.
+
+    The first turn begins with the stage. A later one begins when there is more to do: an action
+    that waited was ended, or failed ones are retried, while the actions of earlier turns run on.
+    """
+
+    stage_execution_id: str
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +45,23 @@ class ActionTask:
 class Journal(Protocol):
     """The state of executions, as the engine needs it. Every call may be repeated."""
 
-    def take(self, limit: int) -> list[str]:
-        """Assign up to `limit` waiting stage executions to this node; their ids."""
+    def take(self, limit: int) -> list[StageTurn]:
+        """Assign up to `limit` stages that wait for an engine to this node; their turns."""
 
-    def unfinished(self) -> list[str]:
-        """The stage executions this node has taken and not closed."""
+    def unfinished(self) -> list[StageTurn]:
+        """The newest turns of the stages that this node has taken and that have not ended."""
 
     def wait(self, seconds: float) -> None:
         """Return when a stage may be waiting, at the latest after `seconds`."""
 
-    def open(self, stage_execution_id: str) -> list[list[str]]:
-        """The names of the actions to run, those of one run order together, in run order."""
+    def next_actions(self, turn: StageTurn) -> list[str]:
+        """The actions that the turn runs now, all together; none, and the turn is over.
 
-    def begin(self, stage_execution_id: str, action_name: str) -> ActionTask | bool:
-        """Note that an action runs; if it does not have to, whether it succeeded."""
+        Where nothing is left to do, this ends the stage and lets the pipeline advance.
+        """
+
+    def begin(self, turn: StageTurn, action_name: str) -> ActionTask | None:
+        """Note that an action runs; None where it does not have to."""
 
     def abandoned(self, execution_ids: Collection[str]) -> list[str]:
         """Those of the executions whose running actions are to be abandoned."""
@@ -54,11 +69,14 @@ class Journal(Protocol):
     def abandon(self, action_execution_id: str) -> None:
         """Note that an action was abandoned; nothing of it runs any longer."""
 
+    def wait_for(self, action_execution_id: str, waiting: Waiting) -> None:
+        """Note that an action waits for others to end it."""
+
+    def expire(self) -> None:
+        """Fail the actions that have waited for too long."""
+
     def succeed(self, action_execution_id: str, result: ActionResult) -> None:
         """Note that an action succeeded, with what it produced."""
 
     def fail(self, action_execution_id: str, error: ActionError) -> None:
         """Note that an action failed."""
-
-    def close(self, stage_execution_id: str) -> None:
-        """End a stage by what became of its actions, and let the pipeline advance."""

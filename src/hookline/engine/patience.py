@@ -10,8 +10,8 @@ from typing import NoReturn, TypeVar
 
 import structlog
 
-from hookline.actions.provider import ActionResult
-from hookline.engine.journal import ActionTask, Journal
+from hookline.actions.provider import ActionResult, Waiting
+from hookline.engine.journal import ActionTask, Journal, StageTurn
 from hookline.errors import ActionError, StoreUnavailableError
 
 _log = structlog.get_logger()
@@ -31,11 +31,11 @@ class PatientJournal:
         self._journal = journal
         self._stop = stop
 
-    def take(self, limit: int) -> list[str]:
+    def take(self, limit: int) -> list[StageTurn]:
         """See Journal."""
         return self._asked(lambda: self._journal.take(limit), list)
 
-    def unfinished(self) -> list[str]:
+    def unfinished(self) -> list[StageTurn]:
         """See Journal."""
         return self._asked(self._journal.unfinished, list)
 
@@ -43,13 +43,13 @@ class PatientJournal:
         """See Journal."""
         self._journal.wait(seconds)
 
-    def open(self, stage_execution_id: str) -> list[list[str]]:
+    def next_actions(self, turn: StageTurn) -> list[str]:
         """See Journal."""
-        return self._asked(lambda: self._journal.open(stage_execution_id), _never)
+        return self._asked(lambda: self._journal.next_actions(turn), _never)
 
-    def begin(self, stage_execution_id: str, action_name: str) -> ActionTask | bool:
+    def begin(self, turn: StageTurn, action_name: str) -> ActionTask | None:
         """See Journal."""
-        return self._asked(lambda: self._journal.begin(stage_execution_id, action_name), _never)
+        return self._asked(lambda: self._journal.begin(turn, action_name), _never)
 
     def abandoned(self, execution_ids: Collection[str]) -> list[str]:
         """See Journal."""
@@ -59,6 +59,14 @@ class PatientJournal:
         """See Journal."""
         self._asked(lambda: self._journal.abandon(action_execution_id), _never)
 
+    def wait_for(self, action_execution_id: str, waiting: Waiting) -> None:
+        """See Journal."""
+        self._asked(lambda: self._journal.wait_for(action_execution_id, waiting), _never)
+
+    def expire(self) -> None:
+        """See Journal."""
+        self._asked(self._journal.expire, lambda: None)
+
     def succeed(self, action_execution_id: str, result: ActionResult) -> None:
         """See Journal."""
         self._asked(lambda: self._journal.succeed(action_execution_id, result), _never)
@@ -66,10 +74,6 @@ class PatientJournal:
     def fail(self, action_execution_id: str, error: ActionError) -> None:
         """See Journal."""
         self._asked(lambda: self._journal.fail(action_execution_id, error), _never)
-
-    def close(self, stage_execution_id: str) -> None:
-        """See Journal."""
-        self._asked(lambda: self._journal.close(stage_execution_id), _never)
 
     def _asked(self, call: Callable[[], T], stopped: Callable[[], T]) -> T:
         while not self._stop.is_set():

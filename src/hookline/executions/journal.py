@@ -1,20 +1,19 @@
 """The state of executions as the engine needs it, kept in the store."""
 
 import time
-import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 
 from sqlalchemy import Connection
 
-from hookline.actions.provider import ActionResult, Artifact
-from hookline.engine.journal import ActionTask
+from hookline.actions.provider import ActionResult, Artifact, Waiting
+from hookline.engine.journal import ActionTask, StageTurn
 from hookline.errors import ActionError
+from hookline.executions import outcomes, variables
 from hookline.executions import passage as passages
-from hookline.executions import variables
 from hookline.executions.moves import move_on
 from hookline.executions.passage import Passage
+from hookline.executions.progress import End, Progress, Run, next_step
 from hookline.model import (
     Action,
     ActionStatus,
@@ -32,8 +31,7 @@ from hookline.store import (
 )
 from hookline.store.action_executions import ActionExecution
 from hookline.store.database import Database
-
-_MESSAGE_LIMIT = 4_000
+from hookline.store.stage_executions import StageExecution
 
 
 class StoreJournal:
@@ -45,50 +43,81 @@ class StoreJournal:
         self._node = node
         self._listen = database.stage_listener()
 
-    def take(self, limit: int) -> list[str]:
-        """Assign up to `limit` waiting stage executions to this node; their ids."""
+    def take(self, limit: int) -> list[StageTurn]:
+        """Assign up to `limit` stages that wait for an engine to this node; their turns."""
         with self._database.read() as connection:
             if not stage_executions.any_waiting(connection):
                 return []
         with self._database.write() as connection:
-            return stage_executions.take(connection, self._node, limit)
+            taken = stage_executions.take(connection, self._node, limit)
+        return [StageTurn(*turn) for turn in taken]
 
-    def unfinished(self) -> list[str]:
-        """The stage executions this node has taken and not closed."""
+    def unfinished(self) -> list[StageTurn]:
+        """The newest turns of the stages that this node has taken and that have not ended."""
         with self._database.read() as connection:
-            return stage_executions.unfinished(connection, self._node)
+            taken = stage_executions.unfinished(connection, self._node)
+        return [StageTurn(*turn) for turn in taken]
 
     def wait(self, seconds: float) -> None:
         """Return when a stage may be waiting, at the latest after `seconds`."""
         self._listen(seconds)
 
-    def open(self, stage_execution_id: str) -> list[list[str]]:
-        """The names of the actions to run, those of one run order together, in run order."""
-        with self._database.read() as connection:
-            found = passages.find(connection, stage_execution_id)
-        if found is None:
-            return []
-        done = found.stage_execution.done_before
-        actions = sorted(
-            (action for action in found.stage.actions if action.name not in done), key=_run_order
-        )
-        return [[action.name for action in group] for _, group in groupby(actions, _run_order)]
+    def next_actions(self, turn: StageTurn) -> list[str]:
+        """The actions that the turn runs now, all together; none, and the turn is over.
 
-    def begin(self, stage_execution_id: str, action_name: str) -> ActionTask | bool:
-        """Note that an action runs; if it does not have to, whether it succeeded."""
-        identifier = str(uuid.uuid5(uuid.UUID(stage_execution_id), action_name))
+        Where nothing is left to do, this ends the stage and lets the pipeline advance.
+        """
         with self._database.write() as connection:
-            found = passages.find(connection, stage_execution_id)
+            stage_execution = stage_executions.find(connection, turn.stage_execution_id)
+            if stage_execution is None:
+                return []
+            # Before anything is decided: it must see what others have decided.
+            exists = pipelines.lock_by_id(connection, stage_execution.pipeline_id)
+            found = passages.find(connection, stage_execution.id) if exists else None
             if found is None:
-                return False
+                _cancel(connection, stage_execution)
+                return []
+            if found.stage_execution.status is not StageStatus.IN_PROGRESS:
+                return []
+            attempts = passages.newest(connection, found)
+            progress = _progress(found, attempts, turn.number)
+            match next_step(found.stage.actions, progress, stopping=found.is_stopping):
+                case Run(names):
+                    return list(names)
+                case End():
+                    _close(connection, found, attempts)
+            return []
+
+    def begin(self, turn: StageTurn, action_name: str) -> ActionTask | None:
+        """Note that an action runs; None where it does not have to."""
+        with self._database.write() as connection:
+            found = passages.find(connection, turn.stage_execution_id)
+            if found is None:
+                return None
+            identifier = found.action_execution_id(action_name)
             earlier = action_executions.find(connection, identifier)
-            if earlier is not None and earlier.status is not ActionStatus.IN_PROGRESS:
-                return earlier.status is ActionStatus.SUCCEEDED
-            if earlier is None and found.execution.status is ExecutionStatus.STOPPING:
-                return False
+            if earlier is not None and (
+                earlier.waits or earlier.status is not ActionStatus.IN_PROGRESS
+            ):
+                return None
+            if earlier is None and found.is_stopping:
+                return None
             action = next(item for item in found.stage.actions if item.name == action_name)
-            prepared = _prepare(connection, identifier, found, action)
-        return False if prepared is None else self._task(identifier, found, prepared)
+            executed = ActionExecution(
+                id=identifier,
+                stage_execution_id=found.stage_execution.id,
+                execution_id=found.execution.id,
+                pipeline_id=found.pipeline.id,
+                pipeline_version=found.pipeline.version,
+                stage_name=found.stage.name,
+                action_name=action.name,
+                status=ActionStatus.IN_PROGRESS,
+                turn=turn.number,
+                started_at=time.time(),
+                updated_at=time.time(),
+            )
+            prepared = _prepare(connection, found, action, executed)
+        return None if prepared is None else self._task(identifier, found, prepared)
 
     def _task(self, identifier: str, found: Passage, prepared: "_Prepared") -> ActionTask:
         action, stopped = prepared.action, found.execution.stop
@@ -122,60 +151,83 @@ class StoreJournal:
     def abandon(self, action_execution_id: str) -> None:
         """Note that an action was abandoned; nothing of it runs any longer."""
         with self._database.write() as connection:
-            action_executions.finish(
-                connection,
-                action_execution_id,
-                status=ActionStatus.ABANDONED.value,
-                summary="Abandoned, since the execution was stopped",
-            )
+            outcomes.abandon(connection, action_execution_id)
+
+    def wait_for(self, action_execution_id: str, waiting: Waiting) -> None:
+        """Note that an action waits for others to end it."""
+        until = time.time() + waiting.time_limit
+        with self._database.write() as connection:
+            action = action_executions.find(connection, action_execution_id)
+            if action is None:
+                return
+            # A wish to abandon what runs is either seen here, or finds the action waiting.
+            pipelines.lock_by_id(connection, action.pipeline_id)
+            if executions.abandoned(connection, [action.execution_id]):
+                outcomes.abandon(connection, action.id)
+            else:
+                action_executions.wait_for(connection, action.id, waiting.token, until)
+
+    def expire(self) -> None:
+        """Fail the actions that have waited for too long."""
+        with self._database.read() as connection:
+            overdue = action_executions.overdue(connection, time.time())
+        for action in overdue:
+            with self._database.write() as connection:
+                pipelines.lock_by_id(connection, action.pipeline_id)
+                found = action_executions.find(connection, action.id)
+                if found is not None and found.waits:
+                    outcomes.fail(connection, action.id, ActionError("Nobody answered in time"))
+                    stage_executions.wake(connection, action.stage_execution_id)
 
     def succeed(self, action_execution_id: str, result: ActionResult) -> None:
         """Note that an action succeeded, with what it produced."""
         with self._database.write() as connection:
-            execution = action_executions.find(connection, action_execution_id)
-            if execution is None:
-                return
-            if result.revision is not None:
-                revision = replace(result.revision, action_name=execution.action_name)
-                executions.set_source_revision(connection, execution.execution_id, revision)
-            action_executions.finish(
-                connection,
-                action_execution_id,
-                status=ActionStatus.SUCCEEDED.value,
-                outputs={artifact.name: artifact.key for artifact in result.artifacts},
-                summary=result.summary,
-                external_id=result.external_execution_id,
-                external_url=result.external_execution_url,
-                variables=dict(result.variables),
-            )
+            outcomes.succeed(connection, action_execution_id, result)
 
     def fail(self, action_execution_id: str, error: ActionError) -> None:
         """Note that an action failed."""
         with self._database.write() as connection:
-            _fail(connection, action_execution_id, error)
+            outcomes.fail(connection, action_execution_id, error)
 
-    def close(self, stage_execution_id: str) -> None:
-        """End a stage by what became of its actions, and let the pipeline advance."""
-        with self._database.write() as connection:
-            stage_execution = stage_executions.find(connection, stage_execution_id)
-            if stage_execution is None:
-                return
-            # Before anything is read: the decision must see what others have decided.
-            exists = pipelines.lock_by_id(connection, stage_execution.pipeline_id)
-            found = passages.find(connection, stage_execution_id) if exists else None
-            status = StageStatus.STOPPED if found is None else passages.outcome(connection, found)
-            if not stage_executions.finish(connection, stage_execution_id, status):
-                return
-            if found is None:
-                executions.finish(
-                    connection,
-                    stage_execution.execution_id,
-                    ExecutionStatus.CANCELLED,
-                    "The pipeline was deleted",
-                )
-                return
-            passages.leave(connection, found, status)
-            move_on(connection, stage_execution.pipeline_id)
+
+def _cancel(connection: Connection, stage_execution: StageExecution) -> None:
+    """End what a deleted pipeline left in a stage."""
+    if stage_executions.finish(connection, stage_execution.id, StageStatus.STOPPED):
+        executions.finish(
+            connection,
+            stage_execution.execution_id,
+            ExecutionStatus.CANCELLED,
+            "The pipeline was deleted",
+        )
+
+
+def _close(connection: Connection, found: Passage, attempts: Mapping[str, ActionExecution]) -> None:
+    status = passages.outcome(found, attempts)
+    stage_executions.finish(connection, found.stage_execution.id, status)
+    passages.leave(connection, found, status)
+    move_on(connection, found.pipeline.id)
+
+
+def _progress(
+    found: Passage, attempts: Mapping[str, ActionExecution], turn: int
+) -> dict[str, Progress]:
+    return {
+        action.name: Progress.SUCCEEDED
+        if action.name in found.stage_execution.done_before
+        else _progress_of(attempts.get(action.name), turn)
+        for action in found.stage.actions
+    }
+
+
+def _progress_of(attempt: ActionExecution | None, turn: int) -> Progress:
+    if attempt is None:
+        return Progress.NOT_BEGUN
+    if attempt.status is ActionStatus.SUCCEEDED:
+        return Progress.SUCCEEDED
+    if attempt.status is not ActionStatus.IN_PROGRESS:
+        return Progress.FAILED
+    is_mine = attempt.turn == turn and not attempt.waits
+    return Progress.INTERRUPTED if is_mine else Progress.ELSEWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,38 +238,21 @@ class _Prepared:
     inputs: dict[str, str]
 
 
-def _run_order(action: Action) -> int:
-    return action.run_order
-
-
 def _prepare(
-    connection: Connection, identifier: str, found: Passage, action: Action
+    connection: Connection, found: Passage, action: Action, executed: ActionExecution
 ) -> _Prepared | None:
     """Note that an action runs, with what it is given; or that it failed, since some is missing."""
     produced = _produced(connection, found.execution)
     artifacts = {name: key for item in produced for name, key in item.outputs.items()}
     inputs = {name: artifacts[name] for name in action.input_artifacts if name in artifacts}
-    now = time.time()
-    executed = ActionExecution(
-        id=identifier,
-        stage_execution_id=found.stage_execution.id,
-        execution_id=found.execution.id,
-        pipeline_id=found.pipeline.id,
-        pipeline_version=found.pipeline.version,
-        stage_name=found.stage.name,
-        action_name=action.name,
-        status=ActionStatus.IN_PROGRESS,
-        started_at=now,
-        updated_at=now,
-        inputs=inputs,
-    )
+    executed = replace(executed, inputs=inputs)
     try:
         _check_artifacts(action, inputs)
         values = variables.values_in(found.execution, found.pipeline, produced)
         resolved_action, resolved = variables.resolve(action, values)
     except ActionError as error:
         action_executions.start(connection, executed)
-        _fail(connection, identifier, error)
+        outcomes.fail(connection, executed.id, error)
         return None
     action_executions.start(connection, replace(executed, resolved=resolved))
     return _Prepared(resolved_action, inputs)
@@ -239,13 +274,3 @@ def _check_artifacts(action: Action, inputs: dict[str, str]) -> None:
             "action of this execution has produced",
             "ConfigurationError",
         )
-
-
-def _fail(connection: Connection, action_execution_id: str, error: ActionError) -> None:
-    action_executions.finish(
-        connection,
-        action_execution_id,
-        status=ActionStatus.FAILED.value,
-        error_code=error.code,
-        error_message=error.message[:_MESSAGE_LIMIT],
-    )

@@ -1,5 +1,7 @@
 """One passage of an execution through a stage: what belongs to it, and how it ends."""
 
+import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -7,6 +9,7 @@ from sqlalchemy import Connection
 from hookline.executions import stop
 from hookline.model import ActionStatus, Execution, ExecutionStatus, Pipeline, Stage, StageStatus
 from hookline.store import action_executions, executions, pipelines, stage_executions
+from hookline.store.action_executions import ActionExecution
 from hookline.store.stage_executions import StageExecution
 
 
@@ -18,6 +21,17 @@ class Passage:
     execution: Execution
     pipeline: Pipeline
     stage: Stage
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether nothing more is to be begun."""
+        return self.execution.status is ExecutionStatus.STOPPING
+
+    def action_execution_id(self, action_name: str) -> str:
+        """The id of the newest attempt at an action, whether it has begun or not."""
+        again = sum(action_name in names for names in self.stage_execution.retries)
+        key = f"{action_name}/{again + 1}" if again else action_name
+        return str(uuid.uuid5(uuid.UUID(self.stage_execution.id), key))
 
 
 def find(connection: Connection, stage_execution_id: str) -> Passage | None:
@@ -35,20 +49,27 @@ def find(connection: Connection, stage_execution_id: str) -> Passage | None:
     return Passage(stage_execution, execution, pipeline, stage)
 
 
-def outcome(connection: Connection, passage: Passage) -> StageStatus:
-    """How the stage ended, by its actions."""
-    executed = {
-        execution.action_name: execution.status
+def newest(connection: Connection, passage: Passage) -> Mapping[str, ActionExecution]:
+    """The newest attempt at each action that has begun in the passage, by the action's name."""
+    begun = {
+        execution.id: execution
         for execution in action_executions.of_execution(connection, passage.execution.id)
-        if execution.stage_execution_id == passage.stage_execution.id
     }
-    done = {name for name, status in executed.items() if status is ActionStatus.SUCCEEDED}
+    ids = {
+        action.name: passage.action_execution_id(action.name) for action in passage.stage.actions
+    }
+    return {name: begun[identifier] for name, identifier in ids.items() if identifier in begun}
+
+
+def outcome(passage: Passage, attempts: Mapping[str, ActionExecution]) -> StageStatus:
+    """How the stage ended, by the `newest` attempts at its actions."""
+    statuses = {name: attempt.status for name, attempt in attempts.items()}
+    done = {name for name, status in statuses.items() if status is ActionStatus.SUCCEEDED}
     if {
         action.name for action in passage.stage.actions
     } <= done | passage.stage_execution.done_before:
         return StageStatus.SUCCEEDED
-    is_stopping = passage.execution.status is ExecutionStatus.STOPPING
-    if is_stopping and ActionStatus.FAILED not in executed.values():
+    if passage.is_stopping and ActionStatus.FAILED not in statuses.values():
         return StageStatus.STOPPED
     return StageStatus.FAILED
 
@@ -56,7 +77,7 @@ def outcome(connection: Connection, passage: Passage) -> StageStatus:
 def leave(connection: Connection, passage: Passage, status: StageStatus) -> None:
     """Let the execution end with its stage, or wait for the next one."""
     execution = passage.execution
-    if execution.status is ExecutionStatus.STOPPING:
+    if passage.is_stopping:
         stop.finish(connection, execution.id)
         return
     if status is not StageStatus.SUCCEEDED:

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from sqlalchemy import Connection
 
 from hookline.errors import NotLatestPipelineExecutionException, StageNotRetryableException
+from hookline.executions import passage as passages
 from hookline.model import (
     ActionStatus,
     Execution,
@@ -13,7 +14,7 @@ from hookline.model import (
     Pipeline,
     StageStatus,
 )
-from hookline.store import action_executions, executions, stage_executions
+from hookline.store import executions, stage_executions
 from hookline.store.stage_executions import StageExecution
 
 _ENDED_BADLY = frozenset({StageStatus.FAILED, StageStatus.STOPPED})
@@ -28,14 +29,16 @@ def retry(
     *,
     only_failed: bool,
 ) -> None:
-    """Put an execution back into `stage_name`, with all actions or only those not succeeded.
+    """Run `stage_name` of an execution again, with all actions or only those not succeeded.
 
     The pipeline must be locked by the transaction. A stage that ended is free, whatever waits for
-    it, if nobody has entered it since.
+    it, if nobody has entered it since. While actions of the stage still run, those that failed
+    run again beside them.
 
     Raises:
-        StageNotRetryableException: no such execution; it has not ended in this stage, or not badly;
-            the pipeline was changed since; or `only_failed` and no action failed.
+        StageNotRetryableException: no such execution; it is not in this stage and has not ended
+            badly in it; the pipeline was changed since; all actions are to run again and some
+            still do; or `only_failed` and no action failed.
         NotLatestPipelineExecutionException: another execution has entered the stage since.
     """
     execution = executions.find(connection, execution_id)
@@ -43,53 +46,75 @@ def retry(
         raise StageNotRetryableException(
             f"Pipeline '{pipeline.name}' does not have an execution with id '{execution_id}'"
         )
-    attempts = stage_executions.attempts(connection, [execution_id]).get(
-        (execution_id, stage_name), []
-    )
-    latest = stage_executions.latest(connection, pipeline.id).get(stage_name)
-    _check(pipeline, execution, stage_name, attempts[0] if attempts else None)
-    if pipeline.execution_mode is not ExecutionMode.PARALLEL and latest != attempts[0]:
-        raise NotLatestPipelineExecutionException(
-            f"A later execution than '{execution_id}' has entered the stage '{stage_name}'"
-        )
-    if pipeline.execution_mode is not ExecutionMode.PARALLEL and any(
-        standing.in_stage and standing.stage_name == stage_name
-        for standing in executions.active(connection, pipeline.id)
-    ):
-        # Possible where the mode was PARALLEL before.
-        raise StageNotRetryableException(f"Another execution is in the stage '{stage_name}'")
-    done = _done(connection, attempts[0]) if only_failed else ()
-    executions.resume(connection, execution_id, stage_name)
-    stage_executions.insert_retry(connection, attempts[0], done)
-
-
-def _check(
-    pipeline: Pipeline, execution: Execution, stage_name: str, latest: StageExecution | None
-) -> None:
-    where = f"The stage '{stage_name}' of execution '{execution.id}' can't be retried"
-    if execution.status not in {ExecutionStatus.FAILED, ExecutionStatus.STOPPED}:
-        raise StageNotRetryableException(f"{where}: the execution is {execution.status.value}")
+    attempts = stage_executions.attempts(connection, [execution_id])
+    latest = next(iter(attempts.get((execution_id, stage_name), ())), None)
+    where = f"The stage '{stage_name}' of execution '{execution_id}' can't be retried"
     if latest is None:
         raise StageNotRetryableException(f"{where}: the execution never entered it")
-    if latest.status not in _ENDED_BADLY:
-        raise StageNotRetryableException(f"{where}: it is {latest.status.value}")
     if execution.pipeline_version != pipeline.version:
         raise StageNotRetryableException(
             f"{where}: the pipeline was changed since, from version {execution.pipeline_version} "
             f"to {pipeline.version}. Start a new execution."
         )
+    if execution.status is ExecutionStatus.IN_PROGRESS and latest.status is StageStatus.IN_PROGRESS:
+        if not only_failed:
+            raise StageNotRetryableException(
+                f"{where}: actions are in progress; retry the failed ones, or wait"
+            )
+        failed = _failed(connection, latest)
+        stage_executions.retry_within(connection, latest, failed)
+        return
+    _check_ended(execution, latest, where)
+    _check_free(connection, pipeline, latest)
+    done = _done(connection, latest) if only_failed else ()
+    executions.resume(connection, execution_id, stage_name)
+    stage_executions.insert_retry(connection, latest, done)
 
 
-def _done(connection: Connection, stage_execution: StageExecution) -> Collection[str]:
-    executed = [
-        execution
-        for execution in action_executions.of_execution(connection, stage_execution.execution_id)
-        if execution.stage_execution_id == stage_execution.id
-    ]
-    if not any(execution.status in _RETRIED for execution in executed):
-        raise StageNotRetryableException(
-            f"The stage '{stage_execution.stage_name}' contains no failed actions; "
-            "retry all of its actions"
+def _check_ended(execution: Execution, latest: StageExecution, where: str) -> None:
+    if execution.status not in {ExecutionStatus.FAILED, ExecutionStatus.STOPPED}:
+        raise StageNotRetryableException(f"{where}: the execution is {execution.status.value}")
+    if latest.status not in _ENDED_BADLY:
+        raise StageNotRetryableException(f"{where}: it is {latest.status.value}")
+
+
+def _check_free(connection: Connection, pipeline: Pipeline, latest: StageExecution) -> None:
+    if pipeline.execution_mode is ExecutionMode.PARALLEL:
+        return
+    stage_name = latest.stage_name
+    if stage_executions.latest(connection, pipeline.id).get(stage_name) != latest:
+        raise NotLatestPipelineExecutionException(
+            f"A later execution than '{latest.execution_id}' has entered the stage '{stage_name}'"
         )
-    succeeded = {item.action_name for item in executed if item.status is ActionStatus.SUCCEEDED}
-    return succeeded | stage_execution.done_before
+    if any(
+        standing.in_stage and standing.stage_name == stage_name
+        for standing in executions.active(connection, pipeline.id)
+    ):
+        # Possible where the mode was PARALLEL before.
+        raise StageNotRetryableException(f"Another execution is in the stage '{stage_name}'")
+
+
+def _failed(connection: Connection, latest: StageExecution) -> Collection[str]:
+    """The actions whose newest attempt failed while others of the stage go on."""
+    passage = passages.find(connection, latest.id)
+    newest = {} if passage is None else passages.newest(connection, passage)
+    failed = [name for name, item in newest.items() if item.status is ActionStatus.FAILED]
+    if not failed:
+        raise _nothing_failed(latest)
+    return failed
+
+
+def _done(connection: Connection, latest: StageExecution) -> Collection[str]:
+    """The actions that have succeeded in a stage that ended, in this or an earlier passage."""
+    passage = passages.find(connection, latest.id)
+    newest = {} if passage is None else passages.newest(connection, passage)
+    if not any(item.status in _RETRIED for item in newest.values()):
+        raise _nothing_failed(latest)
+    succeeded = {name for name, item in newest.items() if item.status is ActionStatus.SUCCEEDED}
+    return succeeded | latest.done_before
+
+
+def _nothing_failed(latest: StageExecution) -> StageNotRetryableException:
+    return StageNotRetryableException(
+        f"The stage '{latest.stage_name}' contains no failed actions; retry all of its actions"
+    )

@@ -17,6 +17,8 @@ class ActionExecution:
     """One run of an action. Times are epoch seconds; artifacts are name → key in the store.
 
     `resolved` holds the configuration values that had references to variables, with their values.
+    `turn` is the turn of the stage that runs it. One that has a `token` waits for somebody who
+    knows it.
     """
 
     id: str
@@ -27,6 +29,7 @@ class ActionExecution:
     stage_name: str
     action_name: str
     status: ActionStatus
+    turn: int
     started_at: float
     updated_at: float
     inputs: Mapping[str, str] = field(default_factory=dict)
@@ -38,6 +41,13 @@ class ActionExecution:
     error_message: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     resolved: Mapping[str, str] = field(default_factory=dict)
+    token: str | None = None
+    updated_by: str | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether others than the engine end it."""
+        return self.token is not None and self.status is ActionStatus.IN_PROGRESS
 
 
 def start(connection: Connection, execution: ActionExecution) -> None:
@@ -55,6 +65,7 @@ def start(connection: Connection, execution: ActionExecution) -> None:
             "stage_name": execution.stage_name,
             "action_name": execution.action_name,
             "status": execution.status.value,
+            "turn": execution.turn,
             "inputs": dict(execution.inputs),
             "resolved": dict(execution.resolved),
             "started_at": execution.started_at,
@@ -72,9 +83,41 @@ def finish(connection: Connection, action_execution_id: str, **values: Any) -> N
     )
 
 
+def wait_for(
+    connection: Connection, action_execution_id: str, token: str, waits_until: float
+) -> None:
+    """Note that an action waits for whoever knows `token`; `waits_until` is in epoch seconds."""
+    connection.execute(
+        update(action_executions)
+        .where(
+            action_executions.c.id == action_execution_id,
+            action_executions.c.status == ActionStatus.IN_PROGRESS.value,
+        )
+        .values(token=token, waits_until=waits_until)
+    )
+
+
+def overdue(connection: Connection, now: float) -> list[ActionExecution]:
+    """The actions that wait and should have been ended before `now`."""
+    query = select(action_executions).where(
+        action_executions.c.status == ActionStatus.IN_PROGRESS.value,
+        action_executions.c.waits_until < now,
+    )
+    return [_action_execution(row) for row in connection.execute(query)]
+
+
 def find(connection: Connection, action_execution_id: str) -> ActionExecution | None:
     """An action execution by its id."""
     query = select(action_executions).where(action_executions.c.id == action_execution_id)
+    row = connection.execute(query).first()
+    return None if row is None else _action_execution(row)
+
+
+def find_by_token(connection: Connection, pipeline_id: int, token: str) -> ActionExecution | None:
+    """The action execution of a pipeline that waits, or waited, for whoever knows `token`."""
+    query = select(action_executions).where(
+        action_executions.c.pipeline_id == pipeline_id, action_executions.c.token == token
+    )
     row = connection.execute(query).first()
     return None if row is None else _action_execution(row)
 
@@ -177,6 +220,7 @@ def _action_execution(row: Row[Any]) -> ActionExecution:
         stage_name=row.stage_name,
         action_name=row.action_name,
         status=ActionStatus(row.status),
+        turn=row.turn,
         started_at=row.started_at,
         updated_at=row.updated_at,
         inputs=row.inputs,
@@ -188,4 +232,6 @@ def _action_execution(row: Row[Any]) -> ActionExecution:
         error_message=row.error_message,
         variables=row.variables or {},
         resolved=row.resolved or {},
+        token=row.token,
+        updated_by=row.updated_by,
     )

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, select, update
 
 from hookline.model import StageStatus, new_id
 from hookline.store import dialect
@@ -16,7 +16,8 @@ from hookline.store.tables import stage_executions
 class StageExecution:
     """One passage of an execution through a stage. Times are epoch seconds.
 
-    `done_before` are the actions that a retry leaves as they ended before.
+    `done_before` are the actions that a retry leaves as they ended before, `retries` those that
+    each retry of failed actions ran again while others of the stage still ran.
     """
 
     id: str
@@ -27,6 +28,7 @@ class StageExecution:
     started_at: float
     updated_at: float
     done_before: frozenset[str] = frozenset()
+    retries: tuple[frozenset[str], ...] = ()
 
 
 _COLUMNS = (
@@ -35,6 +37,7 @@ _COLUMNS = (
     "pipeline_id",
     "stage_name",
     "status",
+    "turn",
     "started_at",
     "updated_at",
 )
@@ -44,7 +47,7 @@ def insert(connection: Connection, pipeline_id: int, entered: Sequence[tuple[str
     """Add stages that executions enter, as (execution id, stage name), and tell the engines."""
     now = time.time()
     rows: list[tuple[Any, ...]] = [
-        (new_id(), execution_id, pipeline_id, name, StageStatus.IN_PROGRESS.value, now, now)
+        (new_id(), execution_id, pipeline_id, name, StageStatus.IN_PROGRESS.value, 1, now, now)
         for execution_id, name in entered
     ]
     if rows:
@@ -64,10 +67,39 @@ def insert_retry(
             pipeline_id=earlier.pipeline_id,
             stage_name=earlier.stage_name,
             status=StageStatus.IN_PROGRESS.value,
+            turn=1,
             done_before=sorted(done_before),
             started_at=now,
             updated_at=now,
         )
+    )
+    dialect.notify_stage_waiting(connection)
+
+
+def retry_within(connection: Connection, stage: StageExecution, actions: Collection[str]) -> None:
+    """Let a stage that has not ended run failed actions again, beside those that still run."""
+    retries = [*map(sorted, stage.retries), sorted(actions)]
+    connection.execute(
+        update(stage_executions).where(stage_executions.c.id == stage.id).values(retries=retries)
+    )
+    wake(connection, stage.id)
+
+
+def wake(connection: Connection, stage_execution_id: str) -> None:
+    """Let an engine look at what a stage does next, if it has not ended."""
+    _wake(connection, stage_executions.c.id == stage_execution_id)
+
+
+def wake_all(connection: Connection, pipeline_id: int) -> None:
+    """The same for all stages of a pipeline."""
+    _wake(connection, stage_executions.c.pipeline_id == pipeline_id)
+
+
+def _wake(connection: Connection, which: ColumnElement[bool]) -> None:
+    connection.execute(
+        update(stage_executions)
+        .where(which, stage_executions.c.status == StageStatus.IN_PROGRESS.value)
+        .values(node=None, turn=stage_executions.c.turn + 1)
     )
     dialect.notify_stage_waiting(connection)
 
@@ -78,8 +110,8 @@ def any_waiting(connection: Connection) -> bool:
     return connection.execute(query).first() is not None
 
 
-def take(connection: Connection, node: str, limit: int) -> list[str]:
-    """Assign up to `limit` waiting stages, the oldest first, to `node`; their ids."""
+def take(connection: Connection, node: str, limit: int) -> list[tuple[str, int]]:
+    """Assign up to `limit` waiting stages, the oldest first, to `node`: their ids and turns."""
     waiting = (
         select(stage_executions.c.id)
         .where(stage_executions.c.node.is_(None))
@@ -91,18 +123,18 @@ def take(connection: Connection, node: str, limit: int) -> list[str]:
         update(stage_executions)
         .where(stage_executions.c.id.in_(waiting.scalar_subquery()))
         .values(node=node)
-        .returning(stage_executions.c.id)
+        .returning(stage_executions.c.id, stage_executions.c.turn)
     )
-    return list(taken.scalars())
+    return [(row.id, row.turn) for row in taken]
 
 
-def unfinished(connection: Connection, node: str) -> list[str]:
-    """The ids of the stages that `node` has taken and not finished."""
-    query = select(stage_executions.c.id).where(
+def unfinished(connection: Connection, node: str) -> list[tuple[str, int]]:
+    """The stages that `node` has taken and that have not ended: their ids and turns."""
+    query = select(stage_executions.c.id, stage_executions.c.turn).where(
         stage_executions.c.node == node,
         stage_executions.c.status == StageStatus.IN_PROGRESS.value,
     )
-    return list(connection.execute(query).scalars())
+    return [(row.id, row.turn) for row in connection.execute(query)]
 
 
 def find(connection: Connection, stage_execution_id: str) -> StageExecution | None:
@@ -170,4 +202,5 @@ def _stage_execution(row: Row[Any]) -> StageExecution:
         started_at=row.started_at,
         updated_at=row.updated_at,
         done_before=frozenset(row.done_before or ()),
+        retries=tuple(map(frozenset, row.retries or ())),
     )

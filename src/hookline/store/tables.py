@@ -175,8 +175,12 @@ stage_executions = Table(
     Column("status", String(12), nullable=False),
     # The engine that runs it; none has taken it yet while this is null.
     Column("node", String(100)),
+    # Each look of an engine at what the stage does next has a number of its own.
+    Column("turn", Integer, nullable=False),
     # The actions that a retry leaves as they ended before; null runs all.
     Column("done_before", Json),
+    # Per retry while other actions still ran, the actions that ran again.
+    Column("retries", Json),
     Column("started_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
     Index("ix_hookline_stage_executions_execution", "execution_id"),
@@ -200,6 +204,12 @@ action_executions = Table(
     Column("stage_name", String(100), nullable=False),
     Column("action_name", String(100), nullable=False),
     Column("status", String(12), nullable=False),
+    # The turn of the stage that runs it.
+    Column("turn", Integer, nullable=False),
+    # Whoever ends an action that waits has to know it; null where the engine runs it.
+    Column("token", String(36)),
+    Column("waits_until", Float),
+    Column("updated_by", Text),
     Column("inputs", Json, nullable=False),
     # The configuration values that held references, as they were resolved.
     Column("resolved", Json),
@@ -214,6 +224,13 @@ action_executions = Table(
     Column("updated_at", Float, nullable=False),
     Index("ix_hookline_action_executions_execution", "execution_id", "started_at"),
     Index("ix_hookline_action_executions_pipeline", "pipeline_id", "started_at"),
+)
+
+Index(
+    "ix_hookline_action_executions_waiting",
+    action_executions.c.waits_until,
+    sqlite_where=text("status = 'InProgress' AND waits_until IS NOT NULL"),
+    postgresql_where=text("status = 'InProgress' AND waits_until IS NOT NULL"),
 )
 
 # A transition into a stage that was never disabled has no row.

@@ -55,7 +55,9 @@ class Workshop:
         return ActionContext(**given | changes)
 
     def run(self, action: Action, **changes: Any) -> ActionResult:
-        return provider_for(action.type).run(self.context(action, **changes))
+        result = provider_for(action.type).run(self.context(action, **changes))
+        assert isinstance(result, ActionResult)
+        return result
 
     def commands(self, *commands: str, files: tuple[str, ...] = (), **changes: Any) -> ActionResult:
         action = Action(

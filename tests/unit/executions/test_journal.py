@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from hookline.actions.provider import ActionResult, Artifact
-from hookline.engine.journal import ActionTask
+from hookline.actions.provider import ActionResult, Artifact, Waiting
+from hookline.engine.journal import ActionTask, StageTurn
 from hookline.errors import ActionError
 from hookline.executions.journal import StoreJournal
 from hookline.executions.retry import retry
@@ -66,8 +66,8 @@ def status(database: Database, execution_id: str) -> ExecutionStatus:
     return execution.status
 
 
-def run(journal: StoreJournal, stage_id: str, name: str) -> ActionTask:
-    task = journal.begin(stage_id, name)
+def run(journal: StoreJournal, turn: StageTurn, name: str) -> ActionTask:
+    task = journal.begin(turn, name)
     assert isinstance(task, ActionTask)
     return task
 
@@ -79,7 +79,7 @@ def test_a_stage_is_taken_once_and_opened_in_run_order(
     [source] = journal.take(10)
     assert journal.take(10) == []
     assert journal.unfinished() == [source]
-    assert journal.open(source) == journal.open(source) == [["App"]]
+    assert journal.next_actions(source) == journal.next_actions(source) == ["App"]
 
 
 def test_an_action_that_ended_is_not_run_again(
@@ -90,13 +90,13 @@ def test_an_action_that_ended_is_not_run_again(
     first, again = run(journal, source, "App"), run(journal, source, "App")
     assert first == again, "an interrupted one is"
     journal.succeed(first.action_execution_id, ActionResult("done", artifacts=()))
-    assert journal.begin(source, "App") is True
-    journal.close(source)
+    assert journal.begin(source, "App") is None
+    assert journal.next_actions(source) == []
     [build] = journal.take(1)
-    assert journal.open(build) == [["A"], ["B"]]
+    assert journal.next_actions(build) == ["A"], "B has a later run order"
     failed = run(journal, build, "A")
     journal.fail(failed.action_execution_id, ActionError("no"))
-    assert journal.begin(build, "A") is False
+    assert journal.begin(build, "A") is None
 
 
 def test_a_stage_closes_once(
@@ -107,32 +107,32 @@ def test_a_stage_closes_once(
     result = ActionResult("done", artifacts=(Artifact("Code", "key"),))
     journal.succeed(run(journal, source, "App").action_execution_id, result)
     for _ in range(3):
-        journal.close(source)
+        assert journal.next_actions(source) == []
     [build] = journal.take(10)
     for name in ("A", "B"):
         task = run(journal, build, name)
         journal.succeed(task.action_execution_id, ActionResult("done"))
     assert status(database, execution_id) is ExecutionStatus.IN_PROGRESS
     for _ in range(3):
-        journal.close(build)
+        assert journal.next_actions(build) == []
     assert status(database, execution_id) is ExecutionStatus.SUCCEEDED
     assert journal.take(10) == journal.unfinished() == []
 
 
-def test_a_stage_whose_action_failed_or_never_ran_fails_its_execution(
+def test_a_stage_whose_action_failed_fails_its_execution(
     journal: StoreJournal, database: Database, begin: Callable[[], str]
 ) -> None:
     failed, waiting = begin(), begin()
     [source] = journal.take(10)
     task = run(journal, source, "App")
     journal.fail(task.action_execution_id, ActionError("no"))
-    journal.close(source)
+    assert journal.next_actions(source) == []
     assert status(database, failed) is ExecutionStatus.FAILED
     # The next one enters as the stage is left.
     [source] = journal.take(10)
     assert run(journal, source, "App").execution_id == waiting
-    journal.close(source)
-    assert status(database, waiting) is ExecutionStatus.FAILED
+    assert journal.next_actions(source) == ["App"], "it was interrupted"
+    assert status(database, waiting) is ExecutionStatus.IN_PROGRESS
 
 
 def request_stop(database: Database, execution_id: str, *, abandon: bool) -> None:
@@ -143,11 +143,11 @@ def request_stop(database: Database, execution_id: str, *, abandon: bool) -> Non
         stop(connection, pipeline, execution_id, StopRequest(abandon))
 
 
-def in_build(journal: StoreJournal) -> str:
+def in_build(journal: StoreJournal) -> StageTurn:
     """Bring an execution into the stage Build."""
     [source] = journal.take(1)
     journal.succeed(run(journal, source, "App").action_execution_id, ActionResult("done"))
-    journal.close(source)
+    assert journal.next_actions(source) == []
     [build] = journal.take(1)
     return build
 
@@ -162,10 +162,10 @@ def test_a_stopping_execution_begins_no_action_but_goes_on_with_those_begun(
     assert journal.abandoned([execution_id]) == []
     assert run(journal, build, "A") == task, "as after a crash"
     journal.succeed(task.action_execution_id, ActionResult("done"))
-    assert journal.begin(build, "B") is False
+    assert journal.begin(build, "B") is None
     assert status(database, execution_id) is ExecutionStatus.STOPPING
     for _ in range(2):
-        journal.close(build)
+        assert journal.next_actions(build) == []
     assert status(database, execution_id) is ExecutionStatus.STOPPED
 
 
@@ -181,12 +181,12 @@ def test_an_abandoned_action_is_only_cleaned_up(
     assert task.abandoned
     for _ in range(2):
         journal.abandon(task.action_execution_id)
-        assert journal.begin(build, "A") is False
+        assert journal.begin(build, "A") is None
     with database.read() as connection:
         executed = action_executions.find(connection, task.action_execution_id)
     assert executed is not None
     assert executed.status is ActionStatus.ABANDONED
-    journal.close(build)
+    assert journal.next_actions(build) == []
     assert status(database, execution_id) is ExecutionStatus.STOPPED
     assert status(database, other) is ExecutionStatus.IN_PROGRESS
 
@@ -199,16 +199,16 @@ def test_a_retry_opens_what_did_not_succeed_and_keeps_what_did(
     journal.succeed(run(journal, build, "A").action_execution_id, ActionResult("done"))
     for _ in range(2):
         journal.fail(run(journal, build, "B").action_execution_id, ActionError("no"))
-        journal.close(build)
+        assert journal.next_actions(build) == []
         assert status(database, execution_id) is ExecutionStatus.FAILED
         with database.write() as connection:
             pipeline = pipelines.find(connection, SCOPE, "p")
             assert pipeline is not None
             retry(connection, pipeline, execution_id, "Build", only_failed=True)
         [build] = journal.take(10)
-        assert journal.open(build) == [["B"]]
+        assert journal.next_actions(build) == ["B"]
     journal.succeed(run(journal, build, "B").action_execution_id, ActionResult("done"))
-    journal.close(build)
+    assert journal.next_actions(build) == []
     assert status(database, execution_id) is ExecutionStatus.SUCCEEDED
 
 
@@ -223,7 +223,7 @@ def test_a_disabled_transition_holds_up_starts_and_closed_stages(
             transitions.put(connection, pipeline.id, name, enabled=False, changed_by="me")
     [source] = journal.take(1)
     journal.succeed(run(journal, source, "App").action_execution_id, ActionResult("done"))
-    journal.close(source)
+    assert journal.next_actions(source) == []
     newer = begin()
     assert journal.take(10) == []
     with database.write() as connection:
@@ -234,3 +234,81 @@ def test_a_disabled_transition_holds_up_starts_and_closed_stages(
         (execution_id, "Build", False),
         (newer, "Source", False),
     ]
+
+
+def in_parallel(database: Database) -> str:
+    """Starts an execution of a pipeline whose second stage has two actions together."""
+    stages = [
+        {"name": "Source", "actions": [action("App", "Source")]},
+        {"name": "Build", "actions": [action("A", "Build"), action("B", "Build")]},
+    ]
+    wish = Start(new_id(), Trigger("Webhook", "arn"))
+    with database.write() as connection:
+        pipelines.create(connection, SCOPE, {"name": "p", "stages": stages})
+        pipeline = pipelines.find(connection, SCOPE, "p")
+        assert pipeline is not None
+        start(connection, pipeline, [wish])
+    return wish.execution_id
+
+
+def retry_failed(database: Database, execution_id: str) -> None:
+    with database.write() as connection:
+        pipeline = pipelines.find(connection, SCOPE, "p")
+        assert pipeline is not None
+        retry(connection, pipeline, execution_id, "Build", only_failed=True)
+
+
+def test_a_failed_action_is_retried_beside_one_that_still_runs(
+    journal: StoreJournal, database: Database
+) -> None:
+    execution_id = in_parallel(database)
+    first = in_build(journal)
+    assert journal.next_actions(first) == ["A", "B"]
+    a, b = run(journal, first, "A"), run(journal, first, "B")
+    journal.fail(b.action_execution_id, ActionError("no"))
+    retry_failed(database, execution_id)
+    [second] = journal.take(10)
+    assert second == StageTurn(first.stage_execution_id, 2)
+    assert journal.next_actions(second) == ["B"], "A is run by the first turn"
+    again = run(journal, second, "B")
+    assert again.action_execution_id != b.action_execution_id
+    journal.succeed(again.action_execution_id, ActionResult("done"))
+    assert journal.next_actions(second) == []
+    assert status(database, execution_id) is ExecutionStatus.IN_PROGRESS
+    journal.succeed(a.action_execution_id, ActionResult("done"))
+    assert journal.next_actions(first) == []
+    assert status(database, execution_id) is ExecutionStatus.SUCCEEDED
+
+
+def test_an_action_that_waits_holds_no_turn_and_a_stage_goes_on_when_it_is_ended(
+    journal: StoreJournal, database: Database
+) -> None:
+    execution_id = in_parallel(database)
+    first = in_build(journal)
+    a, b = run(journal, first, "A"), run(journal, first, "B")
+    for _ in range(2):
+        journal.wait_for(a.action_execution_id, Waiting("token", 60))
+    assert journal.begin(first, "A") is None
+    journal.succeed(b.action_execution_id, ActionResult("done"))
+    assert journal.next_actions(first) == []
+    assert journal.take(10) == []
+    journal.expire()
+    assert status(database, execution_id) is ExecutionStatus.IN_PROGRESS
+    journal.wait_for(a.action_execution_id, Waiting("token", -1))
+    journal.expire()
+    [second] = journal.take(10)
+    assert journal.next_actions(second) == []
+    assert status(database, execution_id) is ExecutionStatus.FAILED
+
+
+def test_an_abandoned_execution_waits_for_nobody(journal: StoreJournal, database: Database) -> None:
+    execution_id = in_parallel(database)
+    first = in_build(journal)
+    a, b = run(journal, first, "A"), run(journal, first, "B")
+    journal.wait_for(a.action_execution_id, Waiting("a", 60))
+    request_stop(database, execution_id, abandon=True)
+    # As it had begun before the stop, and asks only now.
+    journal.wait_for(b.action_execution_id, Waiting("b", 60))
+    [second] = journal.take(10)
+    assert journal.next_actions(second) == []
+    assert status(database, execution_id) is ExecutionStatus.STOPPED

@@ -252,8 +252,8 @@ def test_concurrent_takes_give_each_stage_to_one_node(
     with database.write() as connection:
         start(connection, pipeline, starts(40))
 
-    def take(node: str) -> list[str]:
-        mine: list[str] = []
+    def take(node: str) -> list[tuple[str, int]]:
+        mine: list[tuple[str, int]] = []
         while True:
             with database.write() as connection:
                 taken = stage_executions.take(connection, node, 3)
@@ -270,7 +270,7 @@ def test_concurrent_takes_give_each_stage_to_one_node(
         assert not stage_executions.any_waiting(connection)
         for node, taken in zip("abcd", by_node, strict=True):
             assert sorted(stage_executions.unfinished(connection, node)) == sorted(taken)
-        one = everything[0]
+        one, _ = everything[0]
         assert stage_executions.finish(connection, one, StageStatus.SUCCEEDED)
         assert not stage_executions.finish(connection, one, StageStatus.FAILED)
         found = stage_executions.find(connection, one)

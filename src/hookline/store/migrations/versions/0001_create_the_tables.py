@@ -19,6 +19,10 @@ def upgrade() -> None:
         sa.Column("stage_name", sa.String(length=100), nullable=False),
         sa.Column("action_name", sa.String(length=100), nullable=False),
         sa.Column("status", sa.String(length=12), nullable=False),
+        sa.Column("turn", sa.Integer(), nullable=False),
+        sa.Column("token", sa.String(length=36), nullable=True),
+        sa.Column("waits_until", sa.Float(), nullable=True),
+        sa.Column("updated_by", sa.Text(), nullable=True),
         sa.Column("inputs", sa.Text(), nullable=False),
         sa.Column("resolved", sa.Text(), nullable=True),
         sa.Column("outputs", sa.Text(), nullable=True),
@@ -43,6 +47,14 @@ def upgrade() -> None:
         "hookline_action_executions",
         ["pipeline_id", "started_at"],
         unique=False,
+    )
+    op.create_index(
+        "ix_hookline_action_executions_waiting",
+        "hookline_action_executions",
+        ["waits_until"],
+        unique=False,
+        sqlite_where=sa.text("status = 'InProgress' AND waits_until IS NOT NULL"),
+        postgresql_where=sa.text("status = 'InProgress' AND waits_until IS NOT NULL"),
     )
     op.create_table(
         "hookline_credentials",
@@ -189,7 +201,9 @@ def upgrade() -> None:
         sa.Column("stage_name", sa.String(length=100), nullable=False),
         sa.Column("status", sa.String(length=12), nullable=False),
         sa.Column("node", sa.String(length=100), nullable=True),
+        sa.Column("turn", sa.Integer(), nullable=False),
         sa.Column("done_before", sa.Text(), nullable=True),
+        sa.Column("retries", sa.Text(), nullable=True),
         sa.Column("started_at", sa.Float(), nullable=False),
         sa.Column("updated_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=("pk_hookline_stage_executions")),
