@@ -1,9 +1,9 @@
 """`hookline deliveries list`."""
 
 import json
+import signal
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -49,9 +49,9 @@ def run(wanted: Wanted, limit: int, *, follow: bool, as_json: bool) -> None:
         found = deliveries.without_bodies(connection, ids[:limit][::-1])
     if follow:
         show = _show_json if as_json else _show_line
-        with suppress(KeyboardInterrupt):
-            show(found, names)
-            _follow(database, search, set(ids), show)
+        interrupted = _noting_interrupts()
+        show(found, names)
+        _follow(database, search, set(ids), show, interrupted)
     elif as_json:
         _show_json(found, names)
     else:
@@ -66,9 +66,20 @@ def why(delivery: Delivery) -> str:
     return again + delivery.why
 
 
-def _follow(database: Database, search: Search, seen: set[str], show: Show) -> None:
+def _noting_interrupts() -> Callable[[], bool]:
+    """Whether there was a Ctrl-C, from now on; as an exception it could be lost in a callback."""
+    seen: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: seen.append(number))
+    return lambda: bool(seen)
+
+
+def _follow(
+    database: Database, search: Search, seen: set[str], show: Show, stopped: Callable[[], bool]
+) -> None:
     while True:
         time.sleep(_POLL_S)
+        if stopped():
+            return
         recent = max(search.since or 0.0, time.time() - _LATE_S)
         late = msgspec.structs.replace(search, since=recent)
         with database.read() as connection:
