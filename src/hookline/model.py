@@ -183,6 +183,10 @@ class Pipeline:
         """The pipeline's ARN."""
         return self.scope.pipeline_arn(self.name)
 
+    def source_action(self, name: str) -> Action | None:
+        """The action `name` of the first stage: what a webhook may aim at (contract P5)."""
+        return next((action for action in self.stages[0].actions if action.name == name), None)
+
     def stage_after(self, stage_name: str) -> str | None:
         """The name of the stage that follows the stage `stage_name`; None after the last one."""
         names = [stage.name for stage in self.stages]

@@ -29,6 +29,7 @@ from hookline.store.webhooks import Registration
 
 _ROUNDS = 3
 _NOT_REGISTERED = "Webhook could not be registered with GitHub. "
+_OF_GITHUB = ("ThirdParty", "GitHub")
 _NOT_REMOVED = "Webhook could not be removed from GitHub. "
 _UNCHANGED = (
     " The webhook's new definition counts here, but GitHub's hook is as it was, its secret "
@@ -201,13 +202,10 @@ class RegistrationOperations:
     ) -> dict[str, str] | None:
         """The configuration, in clear, of an action that is GitHub's."""
         pipeline = pipelines.find(connection, scope, pipeline_name)
-        for action in () if pipeline is None else pipeline.stages[0].actions:
-            if action.name == action_name and (action.type.owner, action.type.provider) == (
-                "ThirdParty",
-                "GitHub",
-            ):
-                return pipeline_secrets.opened(action.configuration, self._seal)[0]
-        return None
+        action = None if pipeline is None else pipeline.source_action(action_name)
+        if action is None or (action.type.owner, action.type.provider) != _OF_GITHUB:
+            return None
+        return pipeline_secrets.opened(action.configuration, self._seal)[0]
 
     def _token(
         self, connection: Connection, scope: Scope, pipeline_name: str, action_name: str

@@ -187,7 +187,7 @@ def _check_target(connection: Connection, scope: Scope, definition: Mapping[str,
         raise PipelineNotFoundException(
             f"Account '{scope.account}' does not have a pipeline with name '{name}'"
         )
-    if all(item.name != action for item in pipeline.stages[0].actions):
+    if pipeline.source_action(action) is None:
         raise ValidationException(
             f"Action with name {action} was not found in the first stage of the pipeline"
         )

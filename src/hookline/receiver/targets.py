@@ -121,12 +121,8 @@ def _aim(
 ) -> tuple[Mapping[str, str] | None, tuple[TriggerRule, ...]]:
     """The target action's configuration, and the filters of the trigger on it."""
     pipeline = pipelines.find(connection, webhook.scope, webhook.target_pipeline)
-    if pipeline is None:
+    action = None if pipeline is None else pipeline.source_action(webhook.target_action)
+    if pipeline is None or action is None:
         return None, ()
-    for action in pipeline.stages[0].actions:
-        if action.name == webhook.target_action:
-            triggers = triggers_of(pipeline.declaration)
-            return action.configuration, compile_trigger(
-                triggers, action.name, action.configuration
-            )
-    return None, ()
+    triggers = triggers_of(pipeline.declaration)
+    return action.configuration, compile_trigger(triggers, action.name, action.configuration)
