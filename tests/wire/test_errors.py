@@ -24,6 +24,7 @@ HERE = "wire/test_errors.py"
 TAGS = "wire/test_tags.py"
 PIPELINES = "wire/test_pipelines.py"
 WEBHOOKS = "wire/test_webhooks.py"
+EXECUTIONS = "wire/test_executions.py"
 APPROVALS = "wire/test_approvals.py"
 STRUCTURE = "unit/api/test_pipeline_structure.py"
 
@@ -117,6 +118,12 @@ OTHERS: dict[tuple[str, str], str] = {
         f"{HERE}::test_w4_more_executions_at_once_than_the_limit"
     ),
     ("RetryStageExecution", "ConflictException"): SERIAL,
+    ("PutActionRevision", "ActionNotFoundException"): (
+        f"{EXECUTIONS}::test_a_revision_is_put_only_to_a_source_action"
+    ),
+    ("PutActionRevision", "ConcurrentPipelineExecutionsLimitExceededException"): (
+        f"{HERE}::test_w4_more_executions_at_once_than_the_limit"
+    ),
     ("PutApprovalResult", "InvalidApprovalTokenException"): (
         f"{APPROVALS}::test_who_may_not_answer"
     ),
@@ -428,9 +435,13 @@ def test_w4_more_executions_at_once_than_the_limit(
     for _ in range(50):
         tenant.client.start_pipeline_execution(name=name)
     retry = {"pipelineName": name, "stageName": "Build", "retryMode": "ALL_ACTIONS"}
+    change = {"revisionId": "0" * 40, "revisionChangeId": "change", "created": 0}
+    place = {"pipelineName": name, "stageName": "Source", "actionName": "App"}
+    revision = {**place, "actionRevision": change}
     for operation, parameters in (
         ("StartPipelineExecution", {"name": name}),
         ("RetryStageExecution", {**retry, "pipelineExecutionId": failed}),
+        ("PutActionRevision", revision),
     ):
         code = caller.code(operation, parameters)
         assert code == "ConcurrentPipelineExecutionsLimitExceededException"

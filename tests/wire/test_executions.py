@@ -346,3 +346,50 @@ def test_variables_and_transitions_outlast_a_restart(
     tenant.client.enable_stage_transition(**way)
     assert tenant.finished(pipeline, execution_id)["status"] == "Succeeded"
     assert (tmp_path / "said").read_text() == "somebody is here"
+
+
+def put_revision(tenant: Tenant, pipeline: str, revision_id: str, action: str = "App") -> Any:
+    revision = {"revisionId": revision_id, "revisionChangeId": "change", "created": 1_700_000_000}
+    return tenant.client.put_action_revision(
+        pipelineName=pipeline, stageName="Source", actionName=action, actionRevision=revision
+    )
+
+
+def test_a_new_revision_of_a_source_starts_an_execution_once(tenant: Tenant) -> None:
+    commit = tenant.repository.commit("Wanted")
+    tenant.repository.commit("Later")
+    pipeline = tenant.pipeline()
+    answer = put_revision(tenant, pipeline, commit)
+    assert answer["newRevision"] is True
+    execution_id = answer["pipelineExecutionId"]
+    execution = tenant.finished(pipeline, execution_id)
+    assert execution["status"] == "Succeeded"
+    assert execution["trigger"]["triggerType"] == "PutActionRevision"
+    [revision] = execution["artifactRevisions"]
+    assert (revision["revisionId"], revision["revisionSummary"]) == (commit, "Wanted")
+    again = put_revision(tenant, pipeline, commit)
+    assert (again["newRevision"], again["pipelineExecutionId"]) == (False, execution_id)
+    assert len(tenant.executions(pipeline)) == 1
+
+
+def test_a_revision_is_put_only_to_a_source_action(tenant: Tenant) -> None:
+    pipeline = tenant.pipeline()
+    revision = {"revisionId": "0" * 40, "revisionChangeId": "change", "created": 0}
+
+    def error(name: str, stage: str, action: str) -> str:
+        return refused(
+            tenant,
+            name,
+            "put_action_revision",
+            pipelineName=pipeline,
+            stageName=stage,
+            actionName=action,
+            actionRevision=revision,
+        )
+
+    error("StageNotFoundException", "Nowhere", "App")
+    error("ActionNotFoundException", "Source", "Nothing")
+    assert "no source action" in error("ValidationException", "Build", "Make")
+    revision["revisionId"] = "main"
+    assert "whole commit id" in error("ValidationException", "Source", "App")
+    assert tenant.executions(pipeline) == []

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from hookline.api.action_types import CONNECTION, GITHUB
 from hookline.api.execution_views import (
     action_execution_detail,
     pipeline_execution,
@@ -13,6 +14,7 @@ from hookline.api.execution_views import (
 )
 from hookline.api.lookups import (
     caller,
+    check_action,
     check_concurrency,
     find_execution,
     find_pipeline,
@@ -62,6 +64,28 @@ class ExecutionOperations:
             )
             start(connection, pipeline, [wish])
         return {"pipelineExecutionId": wish.execution_id}
+
+    def put_action_revision(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Start an execution with a revision of a source, unless one has had it already.
+
+        `revisionChangeId` and `created` tell nothing that an execution shows.
+        """
+        stage_name, action_name = parameters["stageName"], parameters["actionName"]
+        with self._database.write() as connection:
+            pipeline = lock_pipeline(connection, scope, parameters["pipelineName"])
+            check_action(pipeline, stage_name, action_name)
+            revision = _put_revision(pipeline, stage_name, action_name, parameters)
+            earlier = executions.find_by_revision(connection, pipeline.id, revision)
+            if earlier is not None:
+                return {"newRevision": False, "pipelineExecutionId": earlier.id}
+            check_concurrency(connection, pipeline)
+            wish = Start(
+                execution_id=new_id(),
+                trigger=Trigger("PutActionRevision", caller(scope)),
+                source_revisions=(revision,),
+            )
+            start(connection, pipeline, [wish])
+        return {"newRevision": True, "pipelineExecutionId": wish.execution_id}
 
     def stop_pipeline_execution(
         self, scope: Scope, parameters: Mapping[str, Any]
@@ -159,6 +183,23 @@ def _wanted(filters: Mapping[str, Any]) -> Wanted:
 
 
 _LATEST = "latestInPipelineExecution"
+
+
+def _put_revision(
+    pipeline: Pipeline, stage_name: str, action_name: str, parameters: Mapping[str, Any]
+) -> SourceRevision:
+    action = pipeline.source_action(action_name)
+    if action is None or stage_name != pipeline.stages[0].name:
+        raise ValidationException(
+            f"The action '{action_name}' in stage '{stage_name}' is no source action, and only "
+            "those have revisions"
+        )
+    revision_id = parameters["actionRevision"]["revisionId"]
+    if action.type in {GITHUB, CONNECTION} and not _COMMIT_ID.fullmatch(revision_id):
+        raise ValidationException(
+            f"The revisionId of action {action_name} must be a whole commit id in lower case"
+        )
+    return SourceRevision(action_name, revision_id)
 
 
 def _overrides(pipeline: Pipeline, parameters: Mapping[str, Any]) -> tuple[SourceRevision, ...]:

@@ -19,7 +19,6 @@ NOT_BUILT: Mapping[str, str] = {
     "OverrideStageCondition": _RULES,
     "PollForJobs": _WORKERS,
     "PollForThirdPartyJobs": _PARTNERS,
-    "PutActionRevision": "a source action takes its revision from the trigger, or the newest one",
     "PutJobFailureResult": _WORKERS,
     "PutJobSuccessResult": _WORKERS,
     "PutThirdPartyJobFailureResult": _PARTNERS,

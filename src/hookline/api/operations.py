@@ -37,6 +37,7 @@ def operations(services: Services) -> Mapping[str, Handler]:
         "GetPipelineExecution": executions.get_pipeline_execution,
         "ListPipelineExecutions": executions.list_pipeline_executions,
         "ListActionExecutions": executions.list_action_executions,
+        "PutActionRevision": executions.put_action_revision,
         "StopPipelineExecution": executions.stop_pipeline_execution,
         "GetPipelineState": stages.get_pipeline_state,
         "DisableStageTransition": stages.disable_stage_transition,

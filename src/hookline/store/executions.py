@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import orjson
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Connection, Row, Text, delete, select, type_coerce, update
 
 from hookline.model import (
     Execution,
@@ -219,6 +219,29 @@ def find_by_request_token(connection: Connection, pipeline_id: int, token: str) 
     )
     row = connection.execute(query).first()
     return None if row is None else _execution(row)
+
+
+def find_by_revision(
+    connection: Connection, pipeline_id: int, revision: SourceRevision
+) -> Execution | None:
+    """The newest execution of a pipeline that has had this revision of its source action."""
+    written = orjson.dumps(revision.revision_id).decode()
+    query = (
+        select(executions)
+        .where(
+            executions.c.pipeline_id == pipeline_id,
+            type_coerce(executions.c.source_revisions, Text).contains(written, autoescape=True),
+        )
+        .order_by(executions.c.sequence.desc())
+    )
+    for row in connection.execute(query):
+        execution = _execution(row)
+        if any(
+            (item.action_name, item.revision_id) == (revision.action_name, revision.revision_id)
+            for item in execution.source_revisions
+        ):
+            return execution
+    return None
 
 
 def page(
