@@ -1,5 +1,6 @@
-"""`hookline apply`: pipelines and webhooks from files, after a look at what that changes."""
+"""`hookline apply`: makes a server have what files say, after a look at what that changes."""
 
+import dataclasses
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,8 +16,9 @@ from hookline.logs import printable
 if TYPE_CHECKING:
     from types_boto3_codepipeline import CodePipelineClient
 
-    from hookline.declarations.differences import Call, Change, Wishes
+    from hookline.declarations.plans import Call, Change, Wishes
     from hookline.declarations.resources import Declarations
+    from hookline.declarations.secrets import Secrets
 
 _STYLES = {"+": "green", "-": "red", "@": "cyan", "~": "yellow"}
 _HEADINGS = {"create": "green", "change": "yellow", "unchanged": "dim"}
@@ -71,14 +73,15 @@ def apply(
     profile: ProfileOption = None,
     yes: YesOption = False,
 ) -> None:
-    """Create or change pipelines and webhooks as files say, after showing the difference.
+    """Create or change pipelines, webhooks and custom action types as files say.
 
-    Files hold what the API's clients print and take, what `hookline export` writes, or
-    CloudFormation templates. What they do not name is left alone. Exit status: 0 when all is as
-    the files say, 1 when something was refused, 2 on an error before anything was done.
+    The difference is shown first. Files hold what the API's clients print and take, what
+    `hookline export` writes, or CloudFormation templates. What they do not name is left alone.
+    Exit status: 0 when all is as the files say, 1 when something was refused or not confirmed, 2 on
+    an error before anything was done.
     """
     from hookline.commands.aws_client import hookline_client  # noqa: PLC0415 - keeps --help fast
-    from hookline.declarations.differences import Wishes  # noqa: PLC0415 - the same
+    from hookline.declarations.plans import Wishes  # noqa: PLC0415 - the same
     from hookline.declarations.reading import read  # noqa: PLC0415 - the same
     from hookline.declarations.template import Surroundings  # noqa: PLC0415 - the same
 
@@ -106,18 +109,23 @@ def carry_out(
     Raises HooklineError before anything was done, and typer.Exit(1) when something was refused.
     """
     from hookline.commands import aws_client  # noqa: PLC0415 - keeps --help fast
-    from hookline.declarations.differences import changes  # noqa: PLC0415 - the same
+    from hookline.declarations.differences import changes, secrets_of  # noqa: PLC0415 - the same
 
-    planned = changes(declared, aws_client.current(client, declared), wishes)
+    current = aws_client.current(client, declared)
+    planned = changes(declared, current, wishes)
     _show(planned, declared.notes)
     if not any(change.calls for change in planned):
         typer.echo("Nothing to do.")
         _show_outputs(client, declared)
         return
     _ask(client, yes=yes)
-    failed = _run(client, planned, declared.secrets)
-    _show_outputs(client, declared)
-    if failed:
+    all_done = _run(client, planned, secrets_of(declared, current))
+    try:
+        _show_outputs(client, declared)
+    except HooklineError as error:
+        typer.echo(f"hookline: no outputs: {printable(error.message)}", err=True)
+        all_done = False
+    if not all_done:
         raise typer.Exit(1)
 
 
@@ -148,7 +156,7 @@ def bounded_bytes(file: Path) -> bytes:
 
 def _show(planned: Sequence["Change"], notes: Iterable[str]) -> None:
     out = console()
-    for note in notes:
+    for note in (*notes, *(change.note for change in planned if change.note)):
         out.print(f"note: {printable(note)}", style="dim")
     for change in planned:
         if change.calls:
@@ -171,31 +179,35 @@ def _ask(client: "CodePipelineClient", *, yes: bool) -> None:
     typer.confirm(f"Apply to {where}?", abort=True)
 
 
-def _run(
-    client: "CodePipelineClient", planned: Sequence["Change"], secrets: frozenset[str]
-) -> bool:
-    """Make the calls, and say what became of each; whether one was refused."""
+def _run(client: "CodePipelineClient", planned: Sequence["Change"], secrets: "Secrets") -> bool:
+    """Make the calls, and say what became of each; whether all went well.
+
+    Raises typer.Exit(1) where the rest can't go on without one that was refused.
+    """
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - keeps --help fast
 
-    from hookline.commands.aws_client import is_not_built, reason  # noqa: PLC0415 - the same
-    from hookline.declarations.secrets import without  # noqa: PLC0415 - the same
+    from hookline.commands.aws_client import reason  # noqa: PLC0415 - the same
 
     done: list[str] = []
-    failed = False
+    all_done = True
     steps = [(change, call) for change in planned for call in change.calls]
-    for change, call in steps:
+    for change, call in sorted(steps, key=lambda step: step[1].independent):
         try:
             _made(client, call)
         except (BotoCoreError, ClientError) as error:
-            failed = True
-            text = f"{change.place}: could not {call.what}: {without(reason(error), secrets)}"
+            # An answer may repeat what was sent.
+            sent = dataclasses.replace(
+                secrets, texts=secrets.texts | {*secrets.given({**call.parameters})}
+            )
+            text = f"{change.place}: could not {call.what}: {sent.without(reason(client, error))}"
             typer.echo(f"hookline: {printable(text)}", err=True)
-            if call.optional and is_not_built(error):
-                continue
-            _tell_where_it_stopped(done)
-            return True
-        done.append(call.what)
-    return failed
+            if not call.independent:
+                _tell_where_it_stopped(done)
+                raise typer.Exit(1) from error
+            all_done = False
+        else:
+            done.append(call.what)
+    return all_done
 
 
 def _made(client: "CodePipelineClient", call: "Call") -> None:
@@ -203,7 +215,7 @@ def _made(client: "CodePipelineClient", call: "Call") -> None:
 
     answer: Any = getattr(client, xform_name(call.operation))(**call.parameters)
     typer.echo(printable(f"done: {call.what}"))
-    if call.operation == "PutWebhook" and call.what.startswith("create"):
+    if call.operation == "PutWebhook":
         typer.echo(printable(f"      {answer['webhook']['url']}"))
 
 
@@ -216,7 +228,7 @@ def _show_outputs(client: "CodePipelineClient", declared: "Declarations") -> Non
     """A template's outputs, where they speak of CodePipeline's resources."""
     from hookline.commands.aws_client import current  # noqa: PLC0415 - keeps --help fast
     from hookline.declarations.resources import Known  # noqa: PLC0415 - the same
-    from hookline.declarations.secrets import without  # noqa: PLC0415 - the same
+    from hookline.declarations.secrets import Secrets  # noqa: PLC0415 - the same
 
     if not declared.outputs:
         return
@@ -225,6 +237,7 @@ def _show_outputs(client: "CodePipelineClient", declared: "Declarations") -> Non
         urls={name: item.url for name, item in present.webhooks.items()},
         versions={name: item.version for name, item in present.pipelines.items()},
     )
+    shown = Secrets(texts=declared.secrets).without
     for outputs in declared.outputs:
         for name, value in outputs(known).items():
-            typer.echo(printable(f"output {name} = {without(value, declared.secrets)}"))
+            typer.echo(printable(f"output {name} = {shown(value)}"))

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import boto3
 import botocore.session
@@ -12,15 +13,15 @@ from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionEr
 
 from hookline import profile
 from hookline.config import Settings
-from hookline.declarations.differences import Current, Present
-from hookline.declarations.resources import Declarations
+from hookline.declarations.action_types import as_created, custom_types_of
+from hookline.declarations.plans import Current, Present
+from hookline.declarations.resources import Declarations, action_type_name
 from hookline.errors import HooklineError
 
 if TYPE_CHECKING:
     from types_boto3_codepipeline import CodePipelineClient
 
 _EXPLICIT = ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SHARED_CREDENTIALS_FILE")
-_NOT_BUILT = frozenset({"NotImplementedException", "UnknownOperationException"})
 
 
 def hookline_client(
@@ -96,29 +97,28 @@ def _client(
     )
 
 
-def reason(error: BotoCoreError | ClientError) -> str:
-    """What went wrong, as the server said it; with what to do where the key is not known."""
-    if isinstance(error, EndpointConnectionError):
-        return f"{error} Does `hookline serve` run there? Else give --endpoint-url."
-    if isinstance(error, BotoCoreError):
-        return str(error)
-    code, message = code_of(error), error.response.get("Error", {}).get("Message", "")
-    if code in {"UnrecognizedClientException", "InvalidSignatureException"}:
-        return (
-            f"{code}: {message}. Are the credentials this server's? Unset "
-            f"{', '.join(_EXPLICIT)} to use the data folder's, or give --profile."
+def reason(client: "CodePipelineClient", error: BotoCoreError | ClientError) -> str:
+    """What went wrong, as the server said it; with what to do where Hookline can't be reached."""
+    if isinstance(error, ClientError):
+        details = error.response.get("Error", {})
+        text = f"{details.get('Code', '')}: {details.get('Message', '')}"
+        remedy = (
+            f"Are the credentials this server's? Unset {', '.join(_EXPLICIT)} to use the data "
+            "folder's, or give --profile."
         )
-    return f"{code}: {message}"
+        needed = details.get("Code") in {"UnrecognizedClientException", "InvalidSignatureException"}
+    else:
+        text = str(error)
+        remedy = "Does `hookline serve` run there? Else give --endpoint-url."
+        needed = isinstance(error, EndpointConnectionError)
+    if not needed or _is_aws(client):
+        return text
+    return f"{text.rstrip('.')}. {remedy}"
 
 
-def code_of(error: BotoCoreError | ClientError) -> str:
-    """AWS's name of the error; empty when the server did not answer."""
-    return error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
-
-
-def is_not_built(error: BotoCoreError | ClientError) -> bool:
-    """Whether the server lacks the operation altogether."""
-    return code_of(error) in _NOT_BUILT
+def _is_aws(client: "CodePipelineClient") -> bool:
+    host = urlsplit(client.meta.endpoint_url).hostname or ""
+    return host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))
 
 
 def current(client: "CodePipelineClient", declared: Declarations) -> Current:
@@ -129,24 +129,34 @@ def current(client: "CodePipelineClient", declared: Declarations) -> Current:
                 _pipelines(
                     client,
                     [item.name for item in declared.pipelines],
-                    {item.name for item in declared.pipelines if item.disabled},
+                    {item.name for item in declared.pipelines if item.disabled is not None},
                 )
             ),
             webhooks=webhooks(client) if declared.webhooks else {},
-            action_types=_action_types(client) if declared.action_types else frozenset(),
+            action_types=_action_types(client) if _needs_action_types(declared) else {},
         )
     except (BotoCoreError, ClientError) as error:
-        raise HooklineError(reason(error)) from error
+        raise HooklineError(reason(client, error)) from error
+
+
+def _needs_action_types(declared: Declarations) -> bool:
+    return bool(declared.action_types) or any(
+        custom_types_of(item.declaration) for item in declared.pipelines
+    )
 
 
 def everything(client: "CodePipelineClient") -> Current:
-    """All pipelines and webhooks of the account and region. Raises HooklineError."""
+    """All that the account has in the region. Raises HooklineError."""
     try:
         pages = client.get_paginator("list_pipelines").paginate()
         names = [item["name"] for page in pages for item in page["pipelines"]]
-        return Current(pipelines=dict(_pipelines(client, names, ())), webhooks=webhooks(client))
+        return Current(
+            pipelines=dict(_pipelines(client, names, ())),
+            webhooks=webhooks(client),
+            action_types=_action_types(client),
+        )
     except (BotoCoreError, ClientError) as error:
-        raise HooklineError(reason(error)) from error
+        raise HooklineError(reason(client, error)) from error
 
 
 def _pipelines(
@@ -168,18 +178,19 @@ def _pipelines(
                 tags={tag["key"]: tag["value"] for page in pages for tag in page["tags"]},
                 arn=arn,
                 version=version,
-                disabled=_disabled(client, name) if name in with_transitions else frozenset(),
+                disabled=_disabled(client, name) if name in with_transitions else {},
             ),
         )
 
 
-def _disabled(client: "CodePipelineClient", name: str) -> frozenset[str]:
+def _disabled(client: "CodePipelineClient", name: str) -> dict[str, str]:
     stages = client.get_pipeline_state(name=name).get("stageStates", [])
-    return frozenset(
-        stage["stageName"]
-        for stage in stages
-        if not stage.get("inboundTransitionState", {}).get("enabled", True)
-    )
+    transitions = {stage["stageName"]: stage.get("inboundTransitionState", {}) for stage in stages}
+    return {
+        stage_name: transition.get("disabledReason", "")
+        for stage_name, transition in transitions.items()
+        if not transition.get("enabled", True)
+    }
 
 
 def webhooks(client: "CodePipelineClient") -> dict[str, Present]:
@@ -198,12 +209,15 @@ def webhooks(client: "CodePipelineClient") -> dict[str, Present]:
     }
 
 
-def _action_types(client: "CodePipelineClient") -> frozenset[str]:
+def _action_types(client: "CodePipelineClient") -> dict[str, dict[str, Any]]:
+    pages = client.get_paginator("list_action_types").paginate(actionOwnerFilter="Custom")
     try:
-        pages = client.get_paginator("list_action_types").paginate(actionOwnerFilter="Custom")
-        ids = [item["id"] for page in pages for item in page["actionTypes"]]
+        return {
+            action_type_name(item["id"]): as_created(item)
+            for page in pages
+            for item in page["actionTypes"]
+        }
     except ClientError as error:
-        if is_not_built(error):
-            return frozenset()
+        if error.response["Error"]["Code"] == "NotImplementedException":
+            return {}
         raise
-    return frozenset(f"{item['category']} {item['provider']} {item['version']}" for item in ids)

@@ -1,4 +1,4 @@
-"""`hookline export`: pipelines and webhooks as a file that `hookline apply` takes."""
+"""`hookline export`: what a server has, as a file that `hookline apply` takes."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from hookline.commands.apply import EndpointOption, ProfileOption, RegionOption
 from hookline.errors import HooklineError
 
 if TYPE_CHECKING:
-    from hookline.declarations.differences import Current
+    from hookline.declarations.plans import Current, Present
 
 
 class Format(StrEnum):
@@ -29,7 +29,7 @@ def export(
         list[str] | None,
         typer.Argument(
             metavar="[NAME]...",
-            help="Only these pipelines, with the webhooks that start them, or these webhooks.",
+            help="Only these pipelines, with their webhooks and action types, or these webhooks.",
         ),
     ] = None,
     *,
@@ -41,7 +41,7 @@ def export(
     region: RegionOption = None,
     profile: ProfileOption = None,
 ) -> None:
-    """Write pipelines and webhooks with their tags, as `hookline apply` takes them.
+    """Write pipelines, webhooks and custom action types, as `hookline apply` takes them.
 
     Secrets are ****, which means "as it is" when it is applied where they are kept.
     """
@@ -66,33 +66,44 @@ def write_private(file: Path, text: str, *, new: bool = False) -> None:
     try:
         descriptor = os.open(file, flags, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            # One that was there keeps its mode otherwise.
+            os.fchmod(descriptor, 0o600)
             stream.write(text)
     except OSError as error:
         raise HooklineError(f"{file} can't be written: {error.strerror}") from error
 
 
 def _content(current: "Current", names: Sequence[str]) -> dict[str, Any]:
-    from hookline.declarations.secrets import portable  # noqa: PLC0415 - keeps --help fast
+    from hookline.declarations.action_types import (  # noqa: PLC0415 - keeps --help fast
+        custom_types_of,
+        secret_keys,
+    )
+    from hookline.declarations.secrets import Secrets  # noqa: PLC0415 - the same
+    from hookline.declarations.shapes import listed_tags  # noqa: PLC0415 - the same
 
     for name in names:
         if name not in current.pipelines and name not in current.webhooks:
             raise HooklineError(f"There is no pipeline and no webhook '{name}'")
+    secrets = Secrets(custom_keys=secret_keys(current.action_types.values()))
+
+    def written(key: str, item: "Present") -> dict[str, Any]:
+        return {key: secrets.portable(item.declaration), "tags": listed_tags(item.tags)}
+
+    pipelines = {
+        name: item for name, item in current.pipelines.items() if not names or name in names
+    }
+    used = {name for item in pipelines.values() for name in custom_types_of(item.declaration)}
     return {
-        "pipelines": [
-            {"pipeline": portable(item.declaration), "tags": _listed(item.tags)}
-            for name, item in current.pipelines.items()
-            if not names or name in names
+        "actionTypes": [
+            item for name, item in current.action_types.items() if not names or name in used
         ],
+        "pipelines": [written("pipeline", item) for item in pipelines.values()],
         "webhooks": [
-            {"webhook": portable(item.declaration), "tags": _listed(item.tags)}
+            written("webhook", item)
             for name, item in current.webhooks.items()
             if not names or {name, item.declaration["targetPipeline"]} & {*names}
         ],
     }
-
-
-def _listed(tags: Any) -> list[dict[str, str]]:
-    return [{"key": key, "value": value} for key, value in sorted(tags.items())]
 
 
 def _written(content: dict[str, Any], form: Format) -> str:

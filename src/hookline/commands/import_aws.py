@@ -1,4 +1,4 @@
-"""`hookline import-aws`: the pipelines and webhooks of a real account."""
+"""`hookline import-aws`: pipelines, webhooks and custom action types of a real account."""
 
 import dataclasses
 import json
@@ -17,7 +17,7 @@ from hookline.errors import HooklineError
 from hookline.logs import printable
 
 if TYPE_CHECKING:
-    from hookline.declarations.differences import Current, Present
+    from hookline.declarations.plans import Current, Present
     from hookline.declarations.resources import (
         Declarations,
         DeclaredPipeline,
@@ -66,14 +66,14 @@ def import_aws(
     ] = None,
     yes: YesOption = False,
 ) -> None:
-    """Read pipelines and webhooks from an AWS account and apply them to Hookline.
+    """Read pipelines, webhooks and custom action types from AWS and apply them to Hookline.
 
-    Nothing is changed in AWS. Secrets can't be read from it: they are asked for, generated or read
-    from files; those that Hookline has already are kept. Webhook URLs differ, so senders need them
-    anew. Exit status as of `hookline apply`.
+    Nothing is changed in AWS. Of action types those come that the pipelines use. Secrets can't be
+    read from it: they are asked for, generated or read from files; those that Hookline has already
+    are kept. Webhook URLs differ, so senders need them anew. Exit status as of `hookline apply`.
     """
     from hookline.commands import aws_client  # noqa: PLC0415 - keeps --help fast
-    from hookline.declarations.differences import Wishes  # noqa: PLC0415 - the same
+    from hookline.declarations.plans import Wishes  # noqa: PLC0415 - the same
 
     source = aws_client.aws_client(profile, region, endpoint_url)
     declared = _declared(aws_client.everything(source), names or [], f"profile {profile}")
@@ -91,13 +91,18 @@ def import_aws(
         write_private(secrets_file, json.dumps(wanted.generated, indent=2) + "\n", new=True)
     try:
         carry_out(target, complete, Wishes(), yes=yes)
+    except (typer.Abort, HooklineError):
+        _forget(wanted.generated, secrets_file)
+        raise
     finally:
         _tell_generated(wanted.generated, secrets_file)
 
 
 def _declared(current: "Current", names: Sequence[str], place: str) -> "Declarations":
-    from hookline.declarations.resources import (  # noqa: PLC0415 - keeps --help fast
+    from hookline.declarations.action_types import custom_types_of  # noqa: PLC0415 - keeps --help fast
+    from hookline.declarations.resources import (  # noqa: PLC0415 - the same
         Declarations,
+        DeclaredActionType,
         DeclaredPipeline,
         DeclaredWebhook,
     )
@@ -105,20 +110,32 @@ def _declared(current: "Current", names: Sequence[str], place: str) -> "Declarat
     for name in names:
         if name not in current.pipelines:
             raise HooklineError(f"{place} has no pipeline '{name}'")
+    chosen = {name: item for name, item in current.pipelines.items() if not names or name in names}
+    used = {name for item in chosen.values() for name in custom_types_of(item.declaration)}
     return Declarations(
+        action_types=tuple(
+            DeclaredActionType(parameters=parameters, place=place)
+            for name, parameters in current.action_types.items()
+            if name in used
+        ),
         pipelines=tuple(
             DeclaredPipeline(
                 name=name, declaration=item.declaration, tags=_own_tags(item), place=place
             )
-            for name, item in current.pipelines.items()
-            if not names or name in names
+            for name, item in chosen.items()
         ),
         webhooks=tuple(
             DeclaredWebhook(
                 name=name, definition=item.declaration, tags=_own_tags(item), place=place
             )
             for name, item in current.webhooks.items()
-            if not names or item.declaration["targetPipeline"] in names
+            if item.declaration["targetPipeline"] in chosen
+        ),
+        # AWS keeps a webhook when its pipeline is deleted.
+        notes=tuple(
+            f"webhook {name} is left out: its pipeline '{target}' does not exist"
+            for name, item in current.webhooks.items()
+            if (target := item.declaration["targetPipeline"]) not in current.pipelines
         ),
     )
 
@@ -129,7 +146,12 @@ def _own_tags(item: "Present") -> dict[str, str]:
 
 
 def _tell_found(declared: "Declarations") -> None:
-    typer.echo(f"Found {len(declared.pipelines)} pipelines and {len(declared.webhooks)} webhooks:")
+    typer.echo(
+        f"Found: pipelines {len(declared.pipelines)}, webhooks {len(declared.webhooks)}, "
+        f"custom action types {len(declared.action_types)}"
+    )
+    for action_type in declared.action_types:
+        typer.echo(printable(f"  custom action type {action_type.name}"))
     for pipeline in declared.pipelines:
         typer.echo(printable(f"  pipeline {pipeline.name}"))
     for webhook in declared.webhooks:
@@ -204,7 +226,9 @@ class _Secrets:
             raise HooklineError(
                 f"AWS doesn't tell the {key} of {title}: {remedy}. Nothing was done."
             )
-        answer: str = typer.prompt(f"{key} of {printable(title)}", hide_input=True)
+        place = path.rpartition(".")[0]
+        question = f"{key} of {title} ({place})"
+        answer: str = typer.prompt(printable(question), hide_input=True)
         return answer
 
 
@@ -214,11 +238,18 @@ _REMEDIES = {
 }
 
 
+def _forget(generated: dict[str, str], file: Path | None) -> None:
+    """Nothing was applied, so nothing has these secrets."""
+    if generated and file is not None:
+        file.unlink(missing_ok=True)
+    generated.clear()
+
+
 def _tell_generated(generated: Mapping[str, str], file: Path | None) -> None:
     if not generated:
         return
     if file is not None:
-        typer.echo(f"The secrets made for {len(generated)} webhooks are in {file}.")
+        typer.echo(f"The secrets made for webhooks are in {file}.")
         return
     typer.echo("Secrets made for webhooks, shown this once; set them where the events come from:")
     for name, secret in generated.items():

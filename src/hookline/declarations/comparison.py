@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from hookline.declarations.secrets import masked
+from hookline.declarations.secrets import Secrets
 
 _DEFAULTS = {"runOrder": 1, "executionMode": "SUPERSEDED", "pipelineType": "V1"}
 _MAY_BE_EMPTY = frozenset({"filters", "authenticationConfiguration"})
@@ -33,11 +33,9 @@ def _says_something(key: str, value: Any) -> bool:
     return bool(value != _DEFAULTS.get(key))
 
 
-def difference(
-    old: Mapping[str, Any], new: Mapping[str, Any], secrets: frozenset[str] = frozenset()
-) -> Iterator[str]:
+def difference(old: Mapping[str, Any], new: Mapping[str, Any], secrets: Secrets) -> Iterator[str]:
     """A unified diff of both as YAML, without the names of files; secrets are masked."""
-    before, after = (_as_yaml(masked(normal(value), secrets)) for value in (old, new))
+    before, after = (_as_yaml(secrets.masked(normal(value))) for value in (old, new))
     heading = 3 if not before else 2
     lines = difflib.unified_diff(before, after, lineterm="", n=_CONTEXT)
     yield from itertools.islice(lines, heading, None)

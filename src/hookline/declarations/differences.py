@@ -1,161 +1,162 @@
 """What has to be called so that a server has what files declare, and how that differs."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
+from hookline.api.pipeline_structure import with_defaults
+from hookline.declarations.action_types import action_type_change, secret_keys
 from hookline.declarations.comparison import difference, normal
-from hookline.declarations.resources import (
-    Declarations,
-    DeclaredActionType,
-    DeclaredPipeline,
-    DeclaredWebhook,
-)
-from hookline.declarations.secrets import filled, given_secrets, same, unfilled
-from hookline.declarations.shapes import converted, shape_named
+from hookline.declarations.plans import Call, Change, Current, Kind, Present, Wishes
+from hookline.declarations.resources import Declarations, DeclaredPipeline, DeclaredWebhook
+from hookline.declarations.secrets import Secrets, filled, same, unfilled
+from hookline.declarations.shapes import converted, listed_tags, shape_named
+from hookline.declarations.transitions import transition_calls
 from hookline.errors import HooklineError
 
-
-class Kind(StrEnum):
-    """What becomes of a resource."""
-
-    CREATE = "create"
-    CHANGE = "change"
-    KEEP = "unchanged"
+_SECRET_LINE = "+ secret: will be set"  # noqa: S105 - says that there is one
+_WRITES = {"CreatePipeline", "UpdatePipeline", "PutWebhook"}
+_UNSEEN_LINE = "~ only values that are not shown"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Present:
-    """A pipeline or webhook as the server has it; `disabled` are stages that nothing enters."""
-
-    declaration: Mapping[str, Any] = field(repr=False)
-    tags: Mapping[str, str]
-    arn: str
-    disabled: frozenset[str] = frozenset()
-    failed: bool = False
-    url: str = field(default="", repr=False)
-    version: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Current:
-    """What the server has, by name; of action types the names alone."""
-
-    pipelines: Mapping[str, Present]
-    webhooks: Mapping[str, Present]
-    action_types: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One call of the API. `optional`: a server that hasn't built it doesn't stop the rest."""
-
-    operation: str
-    parameters: Mapping[str, Any] = field(repr=False)
-    what: str
-    optional: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """What becomes of one resource: the lines of its difference, and the calls for it."""
-
-    kind: Kind
-    title: str
-    place: str
-    lines: tuple[str, ...] = ()
-    calls: tuple[Call, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
-    """How a person wants it: set secrets and register although nothing else differs."""
-
-    set_secrets: bool = False
-    register: bool = False
+def secrets_of(declared: Declarations, current: Current) -> Secrets:
+    """What may not be shown of both."""
+    types = [*current.action_types.values(), *(item.parameters for item in declared.action_types)]
+    return Secrets(texts=declared.secrets, custom_keys=secret_keys(types))
 
 
 def changes(declared: Declarations, current: Current, wishes: Wishes) -> list[Change]:
-    """What becomes of each declared resource, in the order to apply it. Raises HooklineError."""
+    """What becomes of each declared resource, in the order to apply it. Raises HooklineError.
+
+    Pipelines come before the webhooks that start them, and after the action types that they use.
+    """
+    secrets = secrets_of(declared, current)
     return [
-        *(_action_type(item, current) for item in declared.action_types),
-        *(_pipeline(item, current, wishes, declared.secrets) for item in declared.pipelines),
-        *(_webhook(item, current, wishes, declared.secrets) for item in declared.webhooks),
+        *(
+            action_type_change(
+                item,
+                current.action_types.get(item.name),
+                secrets.without(f"custom action type {item.name}"),
+                secrets,
+            )
+            for item in declared.action_types
+        ),
+        *(
+            _pipeline(item, current.pipelines.get(item.name), wishes, secrets)
+            for item in declared.pipelines
+        ),
+        *(
+            _webhook(item, current.webhooks.get(item.name), wishes, secrets)
+            for item in declared.webhooks
+        ),
     ]
 
 
-def _action_type(declared: DeclaredActionType, current: Current) -> Change:
-    title = f"custom action type {declared.name}"
-    if declared.name in current.action_types:
-        # AWS's can't be changed either: a new version is another type.
-        return Change(kind=Kind.KEEP, title=title, place=declared.place)
-    call = Call(
-        operation="CreateCustomActionType",
-        parameters=declared.parameters,
-        what=f"create {title}",
-        optional=True,
-    )
-    return Change(
-        kind=Kind.CREATE,
-        title=title,
-        place=declared.place,
-        lines=tuple(difference({}, declared.parameters)),
-        calls=(call,),
-    )
+class _Comparison:
+    """What is wanted beside what is there: what pipelines and webhooks have in common."""
+
+    def __init__(
+        self,
+        declared: DeclaredPipeline | DeclaredWebhook,
+        present: Present | None,
+        wishes: Wishes,
+        secrets: Secrets,
+    ) -> None:
+        self._declared = declared
+        self._present = present
+        self._wishes = wishes
+        self._secrets = secrets
+        if isinstance(declared, DeclaredPipeline):
+            self.title = secrets.without(f"pipeline {declared.name}")
+            # As the server shows it, which says what a declaration may leave out.
+            self._wanted: Mapping[str, Any] = with_defaults(declared.declaration)
+            self._shape = shape_named("PipelineDeclaration")
+        else:
+            self.title = secrets.without(f"webhook {declared.name}")
+            self._wanted = declared.definition
+            self._shape = shape_named("WebhookDefinition")
+        self._gives_secrets = next(secrets.given(self._wanted), None) is not None
+
+    def differs(self) -> bool:
+        """Whether the server has to be told the definition.
+
+        Raises HooklineError where it has `****` and nothing is kept.
+        """
+        there = None if self._present is None else self._present.declaration
+        missing = next(unfilled(self._wanted, there), None)
+        if missing:
+            raise HooklineError(
+                f"{self._declared.place}: {self.title} has **** as {missing}, which stands for a "
+                "secret kept already, and none is. Give the secret itself."
+            )
+        if there is None or (self._wishes.set_secrets and self._gives_secrets):
+            return True
+        return not same(normal(self._wanted), normal(there))
+
+    def lines(self) -> Iterator[str]:
+        """The difference for a person's eyes."""
+        tags, present = self._declared.tags, self._present
+        new, old = converted(self._wanted, self._shape, self.title), {}
+        if present is not None:
+            old = converted(present.declaration, self._shape, self.title)
+        if tags is not None:
+            new["tags"] = dict(sorted(tags.items()))
+        if tags is not None and present is not None:
+            old["tags"] = dict(sorted(present.tags.items()))
+        return difference(old, new, self._secrets)
+
+    def change(self, lines: Sequence[str], calls: Sequence[Call], note: str = "") -> Change:
+        """The change that these calls make."""
+        lines = list(lines)
+        if self._gives_secrets and any(call.operation in _WRITES for call in calls):
+            lines.append(_SECRET_LINE)
+        kind = Kind.CHANGE if self._present else Kind.CREATE
+        return Change(
+            kind=kind if calls else Kind.KEEP,
+            title=self.title,
+            place=self._declared.place,
+            lines=tuple(lines or ([_UNSEEN_LINE] if calls else [])),
+            calls=tuple(calls),
+            note=note,
+        )
 
 
 def _pipeline(
-    declared: DeclaredPipeline, current: Current, wishes: Wishes, secrets: frozenset[str]
+    declared: DeclaredPipeline, present: Present | None, wishes: Wishes, secrets: Secrets
 ) -> Change:
-    present = current.pipelines.get(declared.name)
-    title = f"pipeline {declared.name}"
-    _check_secrets(declared.declaration, present, title, declared.place)
-    calls: list[Call] = []
-    kind = Kind.CHANGE
-    if present is None:
-        kind = Kind.CREATE
-        calls.append(_creation(declared, title))
-    else:
-        wanted = filled(declared.declaration, present.declaration)
-        if _differs(wanted, present, wishes):
-            calls.append(
-                Call(
-                    operation="UpdatePipeline",
-                    parameters={"pipeline": wanted},
-                    what=f"change {title}",
-                )
-            )
-        calls.extend(_tagging(declared, present, title))
-    calls.extend(_transitions(declared, present, title))
-    lines = _lines(declared, present, secrets)
-    lines += _secret_line(declared.declaration, calls)
-    lines += [
-        f"+ disabled transition: into {c.parameters['stageName']}" for c in calls if c.optional
-    ]
-    return Change(
-        kind=kind if calls else Kind.KEEP,
-        title=title,
-        place=declared.place,
-        lines=tuple(_unseen(lines, calls)) if calls else (),
-        calls=tuple(calls),
-    )
+    compared = _Comparison(declared, present, wishes, secrets)
+    calls = list(_definition(declared, present, compared))
+    if present is not None and declared.tags is not None:
+        calls += _tagging(declared.tags, present, compared.title)
+    lines = list(compared.lines()) if calls else []
+    for line, call in transition_calls(declared, present, compared.title):
+        lines.append(line)
+        calls.append(call)
+    return compared.change(lines, calls)
 
 
-def _creation(declared: DeclaredPipeline, title: str) -> Call:
-    tags = {} if not declared.tags else {"tags": _listed(declared.tags)}
-    return Call(
-        operation="CreatePipeline",
-        parameters={"pipeline": declared.declaration, **tags},
-        what=f"create {title}",
-    )
-
-
-def _tagging(declared: DeclaredPipeline, present: Present, title: str) -> Iterator[Call]:
-    if declared.tags is None:
+def _definition(
+    declared: DeclaredPipeline, present: Present | None, compared: _Comparison
+) -> Iterator[Call]:
+    if not compared.differs():
         return
-    removed = sorted(present.tags.keys() - declared.tags.keys())
-    added = {key: value for key, value in declared.tags.items() if present.tags.get(key) != value}
+    if present is None:
+        tags = {"tags": listed_tags(declared.tags)} if declared.tags else {}
+        yield Call(
+            operation="CreatePipeline",
+            parameters={"pipeline": declared.declaration, **tags},
+            what=f"create {compared.title}",
+        )
+        return
+    yield Call(
+        operation="UpdatePipeline",
+        parameters={"pipeline": filled(declared.declaration, present.declaration)},
+        what=f"change {compared.title}",
+    )
+
+
+def _tagging(wanted: Mapping[str, str], present: Present, title: str) -> Iterator[Call]:
+    removed = sorted(present.tags.keys() - wanted.keys())
+    added = {key: value for key, value in wanted.items() if present.tags.get(key) != value}
     if removed:
         yield Call(
             operation="UntagResource",
@@ -165,109 +166,42 @@ def _tagging(declared: DeclaredPipeline, present: Present, title: str) -> Iterat
     if added:
         yield Call(
             operation="TagResource",
-            parameters={"resourceArn": present.arn, "tags": _listed(added)},
+            parameters={"resourceArn": present.arn, "tags": listed_tags(added)},
             what=f"set tags of {title}",
         )
 
 
-def _transitions(declared: DeclaredPipeline, present: Present | None, title: str) -> Iterator[Call]:
-    disabled = present.disabled if present else frozenset()
-    for stage, reason in declared.disabled.items():
-        if stage not in disabled:
-            yield Call(
-                operation="DisableStageTransition",
-                parameters={
-                    "pipelineName": declared.name,
-                    "stageName": stage,
-                    "transitionType": "Inbound",
-                    "reason": reason,
-                },
-                what=f"disable the transition into {stage} of {title}",
-                optional=True,
-            )
-
-
 def _webhook(
-    declared: DeclaredWebhook, current: Current, wishes: Wishes, secrets: frozenset[str]
+    declared: DeclaredWebhook, present: Present | None, wishes: Wishes, secrets: Secrets
 ) -> Change:
-    present = current.webhooks.get(declared.name)
-    title = f"webhook {declared.name}"
-    _check_secrets(declared.definition, present, title, declared.place)
-    calls = []
+    compared = _Comparison(declared, present, wishes, secrets)
+    calls, note = [], ""
     tags_differ = declared.tags is not None and (not present or present.tags != declared.tags)
-    if present is None or tags_differ or _differs(declared.definition, present, wishes):
-        tags = {} if declared.tags is None else {"tags": _listed(declared.tags)}
-        what = f"{'change' if present else 'create'} {title}"
-        parameters = {"webhook": declared.definition, **tags}
-        calls.append(Call(operation="PutWebhook", parameters=parameters, what=what))
-    lines: list[str] = []
-    if calls:
-        lines = _lines(declared, present, secrets) + _secret_line(declared.definition, calls)
-    if declared.registered and (calls or wishes.register or (present and present.failed)):
-        lines.append("+ registration with its third party")
+    if compared.differs() or tags_differ:
+        tags = {} if declared.tags is None else {"tags": listed_tags(declared.tags)}
         calls.append(
             Call(
-                operation="RegisterWebhookWithThirdParty",
-                parameters={"webhookName": declared.name},
-                what=f"register {title}",
-                optional=True,
+                operation="PutWebhook",
+                parameters={"webhook": declared.definition, **tags},
+                what=f"{'change' if present else 'create'} {compared.title}",
             )
         )
-    kind = Kind.CHANGE if present else Kind.CREATE
-    return Change(
-        kind=kind if calls else Kind.KEEP,
-        title=title,
-        place=declared.place,
-        lines=tuple(_unseen(lines, calls)),
-        calls=tuple(calls),
+    lines = list(compared.lines()) if calls else []
+    if declared.registered:
+        if calls or wishes.register or (present and present.failed):
+            lines.append("+ registration with its third party")
+            calls.append(_registration(declared.name, compared.title))
+        else:
+            note = (
+                f"{compared.title}: whether it is registered can't be read; --register repeats it"
+            )
+    return compared.change(lines, calls, note)
+
+
+def _registration(name: str, title: str) -> Call:
+    return Call(
+        operation="RegisterWebhookWithThirdParty",
+        parameters={"webhookName": name},
+        what=f"register {title}",
+        independent=True,
     )
-
-
-def _differs(wanted: Mapping[str, Any], present: Present, wishes: Wishes) -> bool:
-    if wishes.set_secrets and given_secrets(wanted):
-        return True
-    return not same(normal(wanted), normal(present.declaration))
-
-
-def _check_secrets(
-    wanted: Mapping[str, Any], present: Present | None, title: str, place: str
-) -> None:
-    current = present.declaration if present else None
-    missing = next(unfilled(wanted, current), None)
-    if missing:
-        raise HooklineError(
-            f"{place}: {title} has **** as {missing}, which stands for a secret kept already, and "
-            "none is. Give the secret itself."
-        )
-
-
-def _secret_line(wanted: Mapping[str, Any], calls: list[Call]) -> list[str]:
-    writes = {"CreatePipeline", "UpdatePipeline", "PutWebhook"}
-    if given_secrets(wanted) and any(call.operation in writes for call in calls):
-        return ["+ secret: will be set"]
-    return []
-
-
-def _unseen(lines: list[str], calls: Sequence[Call]) -> list[str]:
-    return lines or (["~ only values that are not shown"] if calls else [])
-
-
-def _listed(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"key": key, "value": value} for key, value in sorted(tags.items())]
-
-
-def _lines(
-    declared: DeclaredPipeline | DeclaredWebhook, present: Present | None, secrets: frozenset[str]
-) -> list[str]:
-    if isinstance(declared, DeclaredPipeline):
-        wanted, shape = declared.declaration, shape_named("PipelineDeclaration")
-    else:
-        wanted, shape = declared.definition, shape_named("WebhookDefinition")
-    new, old = converted(wanted, shape, declared.name), {}
-    if present:
-        old = converted(present.declaration, shape, declared.name)
-        if declared.tags is not None:
-            old["tags"] = dict(sorted(present.tags.items()))
-    if declared.tags is not None:
-        new["tags"] = dict(sorted(declared.tags.items()))
-    return list(difference(old, new, secrets))

@@ -1,16 +1,31 @@
-"""The forms in which the API's own clients write pipelines and webhooks."""
+"""The forms in which the API's own clients write pipelines, webhooks and custom action types."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from hookline.declarations.resources import Declarations, DeclaredPipeline, DeclaredWebhook
-from hookline.declarations.shapes import as_boolean, converted, shape_named, tags_of
+from hookline.declarations.action_types import as_created
+from hookline.declarations.resources import (
+    Declarations,
+    DeclaredActionType,
+    DeclaredPipeline,
+    DeclaredWebhook,
+)
+from hookline.declarations.shapes import (
+    as_boolean,
+    converted,
+    operation_input,
+    shape_named,
+    tags_of,
+)
 from hookline.errors import HooklineError
 
 _FORMS = (
-    "what `aws codepipeline get-pipeline`, `list-webhooks` and `put-webhook` print or take, a "
-    "pipeline or a webhook itself, what `hookline export` writes, or a CloudFormation template"
+    "what `aws codepipeline get-pipeline`, `list-webhooks`, `put-webhook`, `list-action-types` and "
+    "`create-custom-action-type` print or take, a pipeline or a webhook itself, what "
+    "`hookline export` writes, or a CloudFormation template"
 )
+_Declared = DeclaredPipeline | DeclaredWebhook | DeclaredActionType
+_COLLECTIONS = ("actionTypes", "pipelines", "webhooks")
 _IGNORED = frozenset(
     {"metadata", "url", "arn", "lastTriggered", "errorCode", "errorMessage", "ResponseMetadata"}
 )
@@ -18,16 +33,15 @@ _IGNORED = frozenset(
 
 def declared_in(content: Any, title: str) -> Declarations:
     """What a document declares; `title` names it in messages. Raises HooklineError."""
-    pipelines, webhooks = [], []
-    for item in _items(content, title):
-        if isinstance(item, DeclaredPipeline):
-            pipelines.append(item)
-        else:
-            webhooks.append(item)
-    return Declarations(pipelines=tuple(pipelines), webhooks=tuple(webhooks))
+    items = list(_items(content, title))
+    return Declarations(
+        pipelines=tuple(item for item in items if isinstance(item, DeclaredPipeline)),
+        webhooks=tuple(item for item in items if isinstance(item, DeclaredWebhook)),
+        action_types=tuple(item for item in items if isinstance(item, DeclaredActionType)),
+    )
 
 
-def _items(content: Any, path: str) -> Iterator[DeclaredPipeline | DeclaredWebhook]:
+def _items(content: Any, path: str) -> Iterator[_Declared]:
     if isinstance(content, list):
         for number, item in enumerate(content, 1):
             yield from _items(item, f"{path}: [{number}]")
@@ -59,13 +73,11 @@ def _check_keys(content: Mapping[str, Any], known: set[str], path: str) -> None:
             )
 
 
-def _collection(
-    content: Mapping[str, Any], path: str
-) -> Iterator[DeclaredPipeline | DeclaredWebhook]:
+def _collection(content: Mapping[str, Any], path: str) -> Iterator[_Declared]:
     if "NextToken" in content or "nextToken" in content:
         raise HooklineError(f"{path} is one page of several. Fetch all pages first.")
-    _check_keys(content, {"pipelines", "webhooks"}, path)
-    for key in ("pipelines", "webhooks"):
+    _check_keys(content, {*_COLLECTIONS}, path)
+    for key in _COLLECTIONS:
         listed = content.get(key, [])
         if not isinstance(listed, list):
             raise HooklineError(f"{path}: {key} must be a list")
@@ -73,12 +85,12 @@ def _collection(
             yield from _items(item, f"{path}: {key}[{number}]")
 
 
-def _pipeline(content: Mapping[str, Any], path: str) -> Iterator[DeclaredPipeline]:
+def _pipeline(content: Mapping[str, Any], path: str) -> Iterator[_Declared]:
     _check_keys(content, {"pipeline", "tags"}, path)
     yield _as_pipeline(content["pipeline"], content.get("tags"), path)
 
 
-def _bare_pipeline(content: Mapping[str, Any], path: str) -> Iterator[DeclaredPipeline]:
+def _bare_pipeline(content: Mapping[str, Any], path: str) -> Iterator[_Declared]:
     yield _as_pipeline(content, None, path)
 
 
@@ -94,7 +106,7 @@ def _as_pipeline(content: Any, tags: Any, path: str) -> DeclaredPipeline:
     )
 
 
-def _webhook(content: Mapping[str, Any], path: str) -> Iterator[DeclaredWebhook]:
+def _webhook(content: Mapping[str, Any], path: str) -> Iterator[_Declared]:
     inner = content["webhook"]
     if isinstance(inner, dict) and "definition" in inner:
         # What put-webhook prints, where it takes the definition itself.
@@ -104,12 +116,12 @@ def _webhook(content: Mapping[str, Any], path: str) -> Iterator[DeclaredWebhook]
     yield _as_webhook(inner, content, path)
 
 
-def _listed_webhook(content: Mapping[str, Any], path: str) -> Iterator[DeclaredWebhook]:
+def _listed_webhook(content: Mapping[str, Any], path: str) -> Iterator[_Declared]:
     _check_keys(content, {"definition", "tags"}, path)
     yield _as_webhook(content["definition"], content, path)
 
 
-def _bare_webhook(content: Mapping[str, Any], path: str) -> Iterator[DeclaredWebhook]:
+def _bare_webhook(content: Mapping[str, Any], path: str) -> Iterator[_Declared]:
     yield _as_webhook(content, {}, path)
 
 
@@ -124,13 +136,38 @@ def _as_webhook(definition: Any, around: Mapping[str, Any], path: str) -> Declar
     )
 
 
-_Form = Callable[[Mapping[str, Any], str], Iterator[DeclaredPipeline | DeclaredWebhook]]
+def _created_action_type(content: Mapping[str, Any], path: str) -> Iterator[_Declared]:
+    # What create-custom-action-type prints.
+    _check_keys(content, {"actionType", "tags"}, path)
+    yield from _listed_action_type(content["actionType"], path, content.get("tags"))
+
+
+def _listed_action_type(content: Any, path: str, tags: Any = None) -> Iterator[_Declared]:
+    listed = converted(content, shape_named("ActionType"), f"{path}: actionType")
+    if listed["id"]["owner"] != "Custom":
+        raise HooklineError(
+            f"{path} is an action type of {listed['id']['owner']}, which need not be declared. "
+            "List yours with --action-owner-filter Custom."
+        )
+    yield from _action_type({**as_created(listed), **({"tags": tags} if tags else {})}, path)
+
+
+def _action_type(content: Mapping[str, Any], path: str) -> Iterator[_Declared]:
+    shape = operation_input("CreateCustomActionType")
+    yield DeclaredActionType(
+        parameters=converted(content, shape, f"{path}: actionType"), place=path
+    )
+
+
+_Form = Callable[[Mapping[str, Any], str], Iterator[_Declared]]
 _BY_KEY: Mapping[str, _Form] = {
-    "pipelines": _collection,
-    "webhooks": _collection,
+    **dict.fromkeys(_COLLECTIONS, _collection),
     "pipeline": _pipeline,
     "webhook": _webhook,
     "definition": _listed_webhook,
     "stages": _bare_pipeline,
     "targetPipeline": _bare_webhook,
+    "actionType": _created_action_type,
+    "id": _listed_action_type,
+    "inputArtifactDetails": _action_type,
 }

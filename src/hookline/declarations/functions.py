@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import Any, Final, Protocol
 
@@ -38,6 +38,9 @@ class Names(Protocol):
 
     def exported(self, name: str, path: str) -> str:
         """The value of `Fn::ImportValue`."""
+
+    def made_from(self, text: str, parts: Iterable[str]) -> None:
+        """Told of texts that are parts or another spelling of a text, which may be secret."""
 
 
 class Evaluator:
@@ -170,7 +173,10 @@ class Evaluator:
     def _split(self, argument: Any, path: str) -> list[str]:
         match argument:
             case [str() as separator, text] if separator:
-                return self.text(text, path).split(separator)
+                whole = self.text(text, path)
+                parts = whole.split(separator)
+                self._names.made_from(whole, parts)
+                return parts
         raise HooklineError(f"{path} takes a separator and a text")
 
     def _if(self, argument: Any, path: str) -> Any:
@@ -188,7 +194,7 @@ class Evaluator:
             if not isinstance(found, dict) or key not in found:
                 return self._default_of_map(argument[3:], key, path)
             found = found[key]
-        return found
+        return self.value(found, path)
 
     def _default_of_map(self, rest: list[Any], key: str, path: str) -> Any:
         if rest and isinstance(rest[0], dict) and "DefaultValue" in rest[0]:
@@ -196,7 +202,10 @@ class Evaluator:
         raise HooklineError(f"{path}: the mapping has no '{key}'")
 
     def _base64(self, argument: Any, path: str) -> str:
-        return base64.b64encode(self.text(argument, path).encode()).decode()
+        plain = self.text(argument, path)
+        encoded = base64.b64encode(plain.encode()).decode()
+        self._names.made_from(plain, [encoded])
+        return encoded
 
     def _to_json(self, argument: Any, path: str) -> str:
         return json.dumps(self.value(argument, path), separators=(",", ":"))

@@ -1,6 +1,6 @@
 """The parameters of a CloudFormation template, and the values given for them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hookline.declarations.resources import MASK
@@ -8,7 +8,10 @@ from hookline.errors import HooklineError
 
 
 class Parameters:
-    """Values by name: what was given, else the default. Remembers which may not be shown."""
+    """Values by name: what was given, else the default. Remembers which may not be shown.
+
+    `used` are the names of given values that something asked for or that the template declares.
+    """
 
     def __init__(self, declared: Mapping[str, Any], given: Mapping[str, str]) -> None:
         self._declared = declared
@@ -30,8 +33,15 @@ class Parameters:
             self.secrets |= {value} - {"", MASK}
         _check(name, kind, declaration, value)
         if kind == "CommaDelimitedList" or "List<" in kind:
-            return [part.strip() for part in value.split(",")] if value else []
+            parts = [part.strip() for part in value.split(",")] if value else []
+            self.made_from(value, parts)
+            return parts
         return value
+
+    def made_from(self, text: str, parts: Iterable[str]) -> None:
+        """Hold the parts and other spellings of a text that tells a secret to be secret, too."""
+        if any(secret in text for secret in self.secrets):
+            self.secrets |= {*parts} - {"", MASK}
 
     def _text(self, name: str, kind: str, declaration: Mapping[str, Any], path: str) -> str:
         if name in self._given:

@@ -36,7 +36,10 @@ def pipeline(properties: Mapping[str, Any], name: str, place: str) -> DeclaredPi
     """A pipeline from evaluated properties of `AWS::CodePipeline::Pipeline`."""
     own = {key: value for key, value in properties.items() if key not in _NOT_THE_PIPELINES}
     if "ArtifactStores" in own:
-        own["ArtifactStores"] = _artifact_stores(own["ArtifactStores"], f"{place}.ArtifactStores")
+        # A list here, where the API has a map.
+        own["ArtifactStores"] = _by_key(
+            own["ArtifactStores"], "Region", "ArtifactStore", f"{place}.ArtifactStores"
+        )
     declaration = converted(
         {**own, "Name": name}, shape_named("PipelineDeclaration"), place, cloudformation=True
     )
@@ -45,30 +48,33 @@ def pipeline(properties: Mapping[str, Any], name: str, place: str) -> DeclaredPi
         declaration=declaration,
         tags=tags_of(properties.get("Tags"), f"{place}.Tags", cloudformation=True),
         place=place,
-        disabled=_disabled(
-            properties.get("DisableInboundStageTransitions", []),
-            f"{place}.DisableInboundStageTransitions",
-        ),
+        disabled=_disabled(properties, declaration["stages"], place),
     )
 
 
-def _artifact_stores(value: Any, path: str) -> dict[str, Any]:
-    # A list of regions and stores, where the API has a map.
+def _by_key(value: Any, key: str, item_name: str, path: str) -> dict[str, Any]:
+    """A list of objects with just these two members, as a mapping of the one to the other."""
     match value:
         case [*items] if all(
-            isinstance(item, dict) and {"Region", "ArtifactStore"} == item.keys() for item in items
+            isinstance(item, dict) and {key, item_name} == item.keys() for item in items
         ):
-            return {str(item["Region"]): item["ArtifactStore"] for item in items}
-    raise HooklineError(f"{path} must be a list of objects with Region and ArtifactStore")
+            return {str(item[key]): item[item_name] for item in items}
+    raise HooklineError(f"{path} must be a list of objects with {key} and {item_name}")
 
 
-def _disabled(value: Any, path: str) -> dict[str, str]:
-    match value:
-        case [*items] if all(
-            isinstance(item, dict) and {"Reason", "StageName"} == item.keys() for item in items
-        ):
-            return {str(item["StageName"]): str(item["Reason"]) for item in items}
-    raise HooklineError(f"{path} must be a list of objects with Reason and StageName")
+def _disabled(properties: Mapping[str, Any], stages: Any, place: str) -> dict[str, str]:
+    # Without the property nothing is disabled: that is what remains when the last one is removed.
+    path = f"{place}.DisableInboundStageTransitions"
+    listed = properties.get("DisableInboundStageTransitions", [])
+    names = {stage["name"] for stage in stages}
+    reasons = {}
+    for stage, reason in _by_key(listed, "StageName", "Reason", path).items():
+        if stage not in names:
+            raise HooklineError(f"{path} names the stage '{stage}', which the pipeline lacks")
+        if not isinstance(reason, str) or not reason:
+            raise HooklineError(f"{path}: the Reason for '{stage}' must be a text")
+        reasons[stage] = reason
+    return reasons
 
 
 def webhook(properties: Mapping[str, Any], name: str, place: str) -> DeclaredWebhook:

@@ -21,7 +21,10 @@ def read(files: Iterable[tuple[str, bytes]], surroundings: Surroundings) -> Decl
         around = dataclasses.replace(
             surroundings, stack_name=surroundings.stack_name or stack_name_of(file)
         )
-        for document in documents(file, data):
+        found = documents(file, data)
+        if not found:
+            raise HooklineError(f"{file} is empty, so it declares nothing")
+        for document in found:
             if is_template(document.content):
                 part, taken = declared_by(document.content, document.title, around)
                 used |= taken

@@ -14,19 +14,19 @@ MASK = "****"
 class DeclaredPipeline:
     """A pipeline. `tags` is None where nothing is said of them; `place` is for messages.
 
-    `disabled` maps stages whose inbound transition is to be disabled to the reasons.
+    `disabled` maps the stages that nothing may enter to the reasons; None says nothing of them.
     """
 
     name: str
     declaration: Mapping[str, Any] = field(repr=False)
     tags: Mapping[str, str] | None
     place: str
-    disabled: Mapping[str, str] = field(default_factory=dict)
+    disabled: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclaredWebhook:
-    """A webhook. `registered`: whether it is to be registered with its third party."""
+    """A webhook. `registered`: it is to be registered with its third party."""
 
     name: str
     definition: Mapping[str, Any] = field(repr=False)
@@ -45,7 +45,12 @@ class DeclaredActionType:
     @property
     def name(self) -> str:
         """What tells it from others."""
-        return " ".join(str(self.parameters[key]) for key in ("category", "provider", "version"))
+        return action_type_name(self.parameters)
+
+
+def action_type_name(parts: Mapping[str, Any]) -> str:
+    """The name of a custom action type, from its id or from anything else that has these parts."""
+    return " ".join(str(parts[key]) for key in ("category", "provider", "version"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +65,8 @@ class Known:
 class Declarations:
     """All that files declare together.
 
-    `notes` are for the person who applies it, `secrets` must never be shown, and each of `outputs`
-    gives a template's outputs once the rest is known.
+    `notes` are for the person who applies it, `secrets` are texts that must never be shown, and
+    each of `outputs` gives a template's outputs once the rest is known.
     """
 
     pipelines: tuple[DeclaredPipeline, ...] = ()

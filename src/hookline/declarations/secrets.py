@@ -1,53 +1,88 @@
 """Secrets inside declarations: what is never shown, and what `****` stands for."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from hookline.declarations.resources import MASK
+from hookline.store.pipeline_secrets import SECRET_KEYS
 
-_SECRET_KEY = re.compile(r"token|secret|password|credential", re.IGNORECASE)
-# The server keeps these, and takes **** for what it keeps.
-_KEPT_KEYS = frozenset({"OAuthToken", "SecretToken"})
-
-
-def masked(value: Any, secrets: frozenset[str] = frozenset()) -> Any:
-    """The value as it may be shown: no secrets by their key, and none of the given texts."""
-    match value:
-        case dict():
-            return {
-                key: MASK if _is_secret(key, item) else masked(item, secrets)
-                for key, item in value.items()
-            }
-        case list():
-            return [masked(item, secrets) for item in value]
-        case str():
-            return without(value, secrets)
-    return value
+_SUSPICIOUS = re.compile(r"token|secret|password|credential", re.IGNORECASE)
+_VALUES = ("value", "defaultValue")
+_WEBHOOK_KEYS = frozenset({"SecretToken"})
 
 
-def _is_secret(key: str, value: Any) -> bool:
-    return isinstance(value, str) and _SECRET_KEY.search(key) is not None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secrets:
+    """What may not be shown: `texts` wherever they stand, and whatever has a secret's key.
 
+    `custom_keys` are those that custom action types keep secret.
+    """
 
-def without(text: str, secrets: frozenset[str]) -> str:
-    """The text with each of these secrets masked, the longest first."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, MASK)
-    return text
+    texts: frozenset[str] = field(default=frozenset(), repr=False)
+    custom_keys: frozenset[str] = frozenset()
 
+    @property
+    def _kept_keys(self) -> frozenset[str]:
+        """The server keeps their values sealed, and takes **** for what it keeps."""
+        return SECRET_KEYS | _WEBHOOK_KEYS | self.custom_keys
 
-def portable(value: Any) -> Any:
-    """The value for a file: what the server keeps sealed is `****`, all else as it is."""
-    match value:
-        case dict():
-            return {
-                key: MASK if key in _KEPT_KEYS and isinstance(item, str) else portable(item)
-                for key, item in value.items()
-            }
-        case list():
-            return [portable(item) for item in value]
-    return value
+    def masked(self, value: Any) -> Any:
+        """The value as it may be shown."""
+        match value:
+            case dict():
+                hidden = self._hidden_members(value)
+                return {
+                    key: MASK if key in hidden else self.masked(item) for key, item in value.items()
+                }
+            case list():
+                return [self.masked(item) for item in value]
+            case str():
+                return self.without(value)
+        return value
+
+    def _hidden_members(self, members: Mapping[str, Any]) -> set[str]:
+        hidden = {key for key in members if key in self._kept_keys or _SUSPICIOUS.search(key)}
+        # An environment variable or a pipeline's: its key is a value itself.
+        if _SUSPICIOUS.search(str(members.get("name", ""))):
+            hidden.update(_VALUES)
+        return {key for key in hidden if isinstance(members.get(key), str)}
+
+    def without(self, text: str) -> str:
+        """The text with each secret masked, the longest first; also as JSON writes it."""
+        written = {form for secret in self.texts for form in (secret, json.dumps(secret)[1:-1])}
+        for secret in sorted(written, key=len, reverse=True):
+            text = text.replace(secret, MASK)
+        return text
+
+    def portable(self, value: Any) -> Any:
+        """The value for a file: what the server keeps sealed is `****`, all else as it is."""
+        match value:
+            case dict():
+                return {
+                    key: MASK
+                    if key in self._kept_keys and isinstance(item, str)
+                    else self.portable(item)
+                    for key, item in value.items()
+                }
+            case list():
+                return [self.portable(item) for item in value]
+        return value
+
+    def given(self, value: Any) -> Iterator[str]:
+        """The secrets in the value that the server is to keep, in clear."""
+        match value:
+            case dict():
+                for key, item in value.items():
+                    if key in self._kept_keys and isinstance(item, str):
+                        yield from {item} - {"", MASK}
+                    else:
+                        yield from self.given(item)
+            case list():
+                for item in value:
+                    yield from self.given(item)
 
 
 def filled(wanted: Any, current: Any) -> Any:
@@ -109,19 +144,6 @@ def replaced(value: Any, values: Mapping[str, str], path: str = "") -> Any:
 
 def _place_in_list(item: Any, number: int) -> str:
     return str(item.get("name", number)) if isinstance(item, dict) else str(number)
-
-
-def given_secrets(value: Any) -> bool:
-    """Whether the value holds a secret that the server keeps, in clear."""
-    match value:
-        case Mapping():
-            return any(
-                (key in _KEPT_KEYS and item != MASK) or given_secrets(item)
-                for key, item in value.items()
-            )
-        case list():
-            return any(given_secrets(item) for item in value)
-    return False
 
 
 def same(wanted: Any, current: Any) -> bool:

@@ -48,6 +48,11 @@ def tags_of(value: Any, path: str, *, cloudformation: bool = False) -> dict[str,
     return {tag["key"]: tag["value"] for tag in listed}
 
 
+def listed_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """Tags as AWS's list, sorted by their keys."""
+    return [{"key": key, "value": value} for key, value in sorted(tags.items())]
+
+
 class _Conversion:
     def __init__(self, *, cloudformation: bool) -> None:
         self._cloudformation = cloudformation

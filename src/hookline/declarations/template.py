@@ -1,7 +1,7 @@
 """CloudFormation templates: what they declare of CodePipeline, as `cdk synth` writes them."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +16,13 @@ from hookline.declarations.resources import (
     DeclaredWebhook,
     Known,
 )
+from hookline.declarations.secrets import Secrets
 from hookline.errors import HooklineError
 
 _PIPELINE, _WEBHOOK, _ACTION_TYPE = (
     f"AWS::CodePipeline::{kind}" for kind in ("Pipeline", "Webhook", "CustomActionType")
 )
-_LATE = {(_PIPELINE, "Version"), (_WEBHOOK, "Url")}
+_LATE = {_PIPELINE: "Version", _WEBHOOK: "Url"}
 _DOMAINS = {"aws": "amazonaws.com", "aws-cn": "amazonaws.com.cn"}
 
 
@@ -52,6 +53,11 @@ def declared_by(
         return template.declarations(), template.parameters.used
     except RecursionError as error:
         raise HooklineError(f"{title}: its values are nested too deeply") from error
+    except HooklineError as error:
+        # Conditions, mappings and parameters know no file.
+        text = template.secrets.without(error.message)
+        named = text if text.startswith(title) else f"{title}: {text}"
+        raise HooklineError(named) from error
 
 
 class _Template:
@@ -60,6 +66,8 @@ class _Template:
         self._surroundings = surroundings
         self._resources = section(content, "Resources")
         self._outputs = section(content, "Outputs")
+        transforms = content.get("Transform", [])
+        self._transforms = transforms if isinstance(transforms, list) else [transforms]
         self.parameters = Parameters(section(content, "Parameters"), surroundings.parameters)
         self._evaluator = Evaluator(content, self)
         self._known: Known | None = None
@@ -87,10 +95,15 @@ class _Template:
             pipelines=tuple(pipelines),
             webhooks=tuple(webhooks),
             action_types=tuple(action_types),
-            notes=(*notes, *self._notes()),
+            notes=tuple(map(self.secrets.without, (*notes, *self._notes()))),
             secrets=frozenset(self.parameters.secrets),
             outputs=(self._known_outputs,),
         )
+
+    @property
+    def secrets(self) -> Secrets:
+        """What was told so far and may not be shown."""
+        return Secrets(texts=frozenset(self.parameters.secrets))
 
     def _present(self) -> dict[str, Mapping[str, Any]]:
         """The resources of CodePipeline whose condition holds."""
@@ -108,6 +121,11 @@ class _Template:
         return condition is None or self._evaluator.conditions.holds(str(condition), place)
 
     def _resource(self, logical_id: str) -> Mapping[str, Any]:
+        if logical_id.startswith("Fn::"):
+            raise HooklineError(
+                f"{self._title}: {logical_id} among the Resources can't be evaluated here. Write "
+                "the resources themselves."
+            )
         resource = self._resources[logical_id]
         if not isinstance(resource, dict) or not isinstance(resource.get("Type"), str):
             raise HooklineError(f"{self._title}: the resource {logical_id} has no Type")
@@ -138,6 +156,9 @@ class _Template:
             }
         )
         notes = [f"{self._title}: {text}" for text in self._placeholders.values()]
+        if self._transforms:
+            names = ", ".join(map(str, self._transforms))
+            notes.append(f"{self._title}: transforms are not run: {names}")
         if skipped:
             notes.append(f"{self._title}: left out, not CodePipeline's: {', '.join(skipped)}")
         return notes
@@ -155,8 +176,11 @@ class _Template:
 
     def attribute(self, logical_id: str, name: str, path: str) -> Any:
         resource = self._referred(logical_id, path)
-        if (resource["Type"], name) in _LATE:
-            return self._late(logical_id, resource["Type"], path)
+        kind = resource["Type"]
+        if kind in _LATE:
+            if name != _LATE[kind]:
+                raise HooklineError(f"{path}: {kind} has no attribute '{name}', only {_LATE[kind]}")
+            return self._late(logical_id, kind, path)
         made = placeholders.attribute(
             logical_id, name, resource, self._scope, self._evaluator.value
         )
@@ -173,6 +197,9 @@ class _Template:
             f"Give its value: in a --parameter-file under '{reference}', or with "
             f"--parameter '{reference}=VALUE'. {MASK} keeps a secret that is stored."
         )
+
+    def made_from(self, text: str, parts: Iterable[str]) -> None:
+        self.parameters.made_from(text, parts)
 
     def exported(self, name: str, path: str) -> str:
         given = self.parameters.elsewhere(name)
@@ -192,7 +219,13 @@ class _Template:
             raise HooklineError(
                 f"{path}: the template has no parameter and no resource '{logical_id}'"
             )
-        return self._resource(logical_id)
+        resource = self._resource(logical_id)
+        if not self._is_present(logical_id, resource):
+            raise HooklineError(
+                f"{path}: the condition of the resource '{logical_id}' does not hold, so it can't "
+                "be referred to"
+            )
+        return resource
 
     def _pseudo_parameter(self, name: str, path: str) -> Any:
         around = self._surroundings
@@ -235,8 +268,10 @@ class _Template:
         for name, output in self._outputs.items():
             self._placeholders.clear()
             try:
+                if not self._is_present(name, output):
+                    continue
                 text = self._evaluator.text(output["Value"], f"{self._title}: Outputs.{name}")
-            except (HooklineError, KeyError, TypeError, RecursionError):
+            except (HooklineError, AttributeError, KeyError, TypeError, RecursionError):
                 continue
             if not self._placeholders:
                 outputs[name] = text

@@ -4,14 +4,8 @@ from typing import Any
 import pytest
 
 from hookline.api.pipeline_structure import with_defaults
-from hookline.declarations.differences import (
-    Change,
-    Current,
-    Kind,
-    Present,
-    Wishes,
-    changes,
-)
+from hookline.declarations.differences import changes
+from hookline.declarations.plans import Change, Current, Kind, Present, Wishes
 from hookline.declarations.resources import Declarations, DeclaredPipeline, DeclaredWebhook
 from hookline.errors import HooklineError
 from support.tenant import commands, declaration, source
@@ -150,16 +144,36 @@ def test_registration_goes_with_a_change_and_again_after_a_failure() -> None:
     assert operations(webhook(WEBHOOK, current(), registered=True, register=True)) == [register]
 
 
-def test_a_transition_is_disabled_once() -> None:
+def transitions(disabled: dict[str, str] | None, there: dict[str, str]) -> Change:
+    """What becomes of a pipeline with transitions that are disabled."""
     declared = DeclaredPipeline(
-        name="app", declaration=PIPELINE, tags=None, place="file", disabled={"Build": "why"}
+        name="app", declaration=PIPELINE, tags=None, place="file", disabled=disabled
     )
-    [made] = changes(Declarations(pipelines=(declared,)), current(), Wishes())
+    present = Present(declaration=masked(PIPELINE), tags={}, arn="", disabled=there)
+    whole = Declarations(pipelines=(declared,))
+    [made] = changes(whole, Current(pipelines={"app": present}), Wishes())
+    return made
+
+
+def test_a_transition_is_disabled_once() -> None:
+    made = transitions({"Build": "why"}, {})
     assert operations(made) == ["DisableStageTransition"]
-    there = Present(declaration=masked(PIPELINE), tags={}, arn="", disabled=frozenset({"Build"}))
-    present = Current(pipelines={"app": there}, webhooks={})
-    [kept] = changes(Declarations(pipelines=(declared,)), present, Wishes())
-    assert kept.kind is Kind.KEEP
+    assert made.lines == ("+ transition into Build disabled: why",)
+    reason = made.calls[0].parameters["reason"]
+    assert transitions({"Build": "why"}, {"Build": reason}).kind is Kind.KEEP
+    assert operations(transitions({"Build": "other"}, {"Build": reason})) == operations(made)
+    assert len(transitions({"Build": "y" * 300}, {}).calls[0].parameters["reason"]) == 300
+
+
+def test_what_a_template_disabled_it_enables_again_and_nothing_else() -> None:
+    reason = transitions({"Build": "why"}, {}).calls[0].parameters["reason"]
+    made = transitions({}, {"Build": reason})
+    assert operations(made) == ["EnableStageTransition"]
+    assert made.lines == ("- transition into Build disabled: why",)
+    # What an operator disabled, what is said nowhere, and a stage that goes.
+    assert transitions({}, {"Build": "an incident"}).kind is Kind.KEEP
+    assert transitions(None, {"Build": reason}).kind is Kind.KEEP
+    assert transitions({}, {"Gone": reason}).kind is Kind.KEEP
 
 
 def test_a_secret_parameter_is_masked_wherever_it_stands() -> None:
