@@ -4,13 +4,14 @@ import json
 import os
 import pty
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from support.github_api import Answer, GitHubApi
 from support.server import PROGRAM, Server, run_hookline
 from support.tenant import SECRET, Tenant, commands, declaration, source
 
@@ -170,6 +171,7 @@ def test_a_file_that_is_wrong_changes_nothing(tool: Tool) -> None:
     output = tool.apply(wrong, status=2)
     assert "file.json: webhooks[1]: webhook has no 'targetAction'" in output
     assert "can't be read: No such file" in tool.run("apply", "absent.yaml", status=2)
+    assert "empty.yaml is empty" in tool.run("apply", tool.write("\n", "empty.yaml"), status=2)
     assert tool.tenant.client.list_pipelines()["pipelines"] == []
 
 
@@ -188,6 +190,7 @@ def test_what_export_writes_is_what_is_there(tool: Tool, form: str) -> None:
     tool.apply(content("app"))
     tool.apply(content("other"))
     file = tool.folder / f"all.{form}"
+    file.touch(0o644)
     tool.run("export", "--format", form, "--output", str(file))
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     written = yaml.safe_load(file.read_text())
@@ -209,32 +212,208 @@ def test_export_takes_names(tool: Tool) -> None:
     assert "no pipeline and no webhook 'nobody'" in tool.run("export", "nobody", status=2)
 
 
-def test_a_template_as_cdk_synth_writes_it(tool: Tool) -> None:
-    parameters = tool.write({"GitHubToken": "gh-s3cret", HOOK: SECRET}, "parameters.json")
-    template = json.loads(TEMPLATE.read_text())
+def template(**properties: Any) -> Any:
+    """What `cdk synth` wrote, with other properties of its pipeline; None removes one."""
+    content = json.loads(TEMPLATE.read_text())
     # Registration would call GitHub.
-    template["Resources"]["ReleaseSourceAppWebhook4D5E6F70"]["Properties"].pop(
+    content["Resources"]["ReleaseSourceAppWebhook4D5E6F70"]["Properties"].pop(
         "RegisterWithThirdParty"
     )
-    file = tool.write(yaml.safe_dump(template), "Depot.yaml")
-    arguments = (file, "--yes", "--parameter-file", parameters)
-    done = run_hookline(
-        *("apply", *arguments, "--region", tool.tenant.region),
-        environment=tool.tenant.server.environment,
-        folder=tool.folder,
-    )
-    # A server that hasn't built transitions says so, and that stops nothing else.
-    assert done.returncode == (1 if "could not" in done.stderr else 0), done.stderr
-    assert "s3cret" not in done.stdout + done.stderr
+    own = content["Resources"]["ReleaseC3D4E5F6"]["Properties"]
+    own |= properties
+    for name in [name for name, value in own.items() if value is None]:
+        del own[name]
+    return content
+
+
+def apply_template(tool: Tool, **properties: Any) -> str:
+    parameters = tool.write({"GitHubToken": "gh-s3cret", HOOK: SECRET}, "parameters.json")
+    file = tool.write(yaml.safe_dump(template(**properties)), "Depot.yaml")
+    output = tool.run("apply", file, "--yes", "--parameter-file", parameters)
+    assert "s3cret" not in output
+    return output
+
+
+def test_a_template_as_cdk_synth_writes_it(tool: Tool) -> None:
+    output = apply_template(tool)
     [listed] = tool.tenant.client.list_webhooks()["webhooks"]
     assert listed["definition"]["targetPipeline"] == "Depot-ReleaseC3D4E5F6"
-    assert f"output Url = {listed['url']}" in done.stdout
-    assert "output Token = ****" in done.stdout
-    assert "Ref ReleaseArtifacts5E6F7A8B (AWS::S3::Bucket) is taken as" in done.stdout
+    assert f"output Url = {listed['url']}" in output
+    assert "output Token = ****" in output
+    assert "Ref ReleaseArtifacts5E6F7A8B (AWS::S3::Bucket) is taken as" in output
     assert tool.tenant.push(listed, {"ref": "refs/heads/main"}).content["outcome"] == "started"
-    again = tool.run("apply", *arguments, status=done.returncode)
-    assert "0 to create" in again
-    assert "webhook Depot" not in again
+    assert "Nothing to do." in apply_template(tool)
+
+
+def disabled(tool: Tool) -> dict[str, str]:
+    """The stages that nothing may enter, with the reasons."""
+    state = tool.tenant.client.get_pipeline_state(name="Depot-ReleaseC3D4E5F6")
+    return {
+        stage["stageName"]: stage["inboundTransitionState"]["disabledReason"]
+        for stage in state["stageStates"]
+        if not stage["inboundTransitionState"]["enabled"]
+    }
+
+
+def test_transitions_follow_the_template_and_leave_an_operators_alone(tool: Tool) -> None:
+    assert "+ transition into Build disabled: frozen" in apply_template(tool)
+    assert disabled(tool) == {"Build": "frozen (hookline apply)"}
+    other = [{"StageName": "Build", "Reason": "still frozen"}]
+    assert "still frozen" in apply_template(tool, DisableInboundStageTransitions=other)
+    assert disabled(tool) == {"Build": "still frozen (hookline apply)"}
+    output = apply_template(tool, DisableInboundStageTransitions=None)
+    assert "- transition into Build disabled: still frozen" in output
+    assert "done: enable the transition into Build" in output
+    assert disabled(tool) == {}
+    tool.tenant.client.disable_stage_transition(
+        pipelineName="Depot-ReleaseC3D4E5F6",
+        stageName="Build",
+        transitionType="Inbound",
+        reason="an incident",
+    )
+    assert "Nothing to do." in apply_template(tool, DisableInboundStageTransitions=None)
+    assert disabled(tool) == {"Build": "an incident"}
+
+
+@pytest.fixture
+def api() -> Iterator[GitHubApi]:
+    with GitHubApi() as api:
+        yield api
+
+
+@pytest.fixture
+def registering(
+    make_server: Callable[..., Server], github: Path, api: GitHubApi, tmp_path: Path
+) -> Tool:
+    server = make_server(github_api_url=api.url).start()
+    return Tool(Tenant(server, github), tmp_path)
+
+
+def registered(*names: str) -> list[dict[str, Any]]:
+    """Templates, each of a pipeline and a webhook that is to be registered with GitHub."""
+    contents = [content(name) for name in names]
+    for item in contents:
+        item["webhooks"][0]["registered"] = True
+    return contents
+
+
+def test_a_webhook_is_registered_once_and_stays_registered(
+    registering: Tool, api: GitHubApi
+) -> None:
+    api.answers = [Answer(201, {"id": 7})]
+    output = registering.apply(registered("app"))
+    assert "+ registration with its third party" in output
+    assert output.index("done: create webhook app-hook") < output.index("done: register webhook")
+    [listed] = registering.tenant.client.list_webhooks()["webhooks"]
+    [asked] = api.asked
+    assert asked.body["config"]["url"] == listed["url"]
+    again = registering.apply(registered("app"))
+    assert "Nothing to do." in again
+    assert "note: webhook app-hook: whether it is registered can't be read" in again
+    assert "Nothing to do." in registering.apply(content("app"))
+    assert len(api.asked) == 1
+    api.answers = [Answer(200, {"id": 7})]
+    registering.apply(registered("app"), "--register")
+    assert api.lines[1:] == ["PATCH /repos/acme/app/hooks/7"]
+
+
+def test_a_registration_that_is_refused_stops_nothing_and_is_tried_again(
+    registering: Tool, api: GitHubApi
+) -> None:
+    api.answers = [
+        Answer(403, {"message": f"no hooks for {SECRET} with gh-token"}),
+        Answer(201, {"id": 8}),
+    ]
+    output = registering.apply(registered("app", "other"), status=1)
+    assert "could not register webhook app-hook: ValidationException" in output
+    assert "done: register webhook other-hook" in output
+    assert "gh-token" not in output
+    assert SECRET not in output
+    api.answers = [Answer(201, {"id": 7})]
+    output = registering.apply(registered("app", "other"))
+    assert "done: register webhook app-hook" in output
+    assert "0 to create, 1 to change, 3 unchanged." in output
+
+
+CUSTOM = {
+    "category": "Build",
+    "provider": "Mine",
+    "version": "1",
+    "settings": {"entityUrlTemplate": "https://ci.example.com/{Config:Project}"},
+    "configurationProperties": [
+        {"name": "Project", "required": True, "key": True, "secret": False},
+        {"name": "Key", "required": True, "key": False, "secret": True},
+    ],
+    "inputArtifactDetails": {"minimumCount": 0, "maximumCount": 5},
+    "outputArtifactDetails": {"minimumCount": 0, "maximumCount": 5},
+}
+
+
+def custom_action(key: str) -> dict[str, Any]:
+    return {
+        "name": "Make",
+        "actionTypeId": {
+            "category": "Build",
+            "owner": "Custom",
+            "provider": "Mine",
+            "version": "1",
+        },
+        "configuration": {"Project": "shop", "Key": key},
+        "inputArtifacts": [{"name": "Code"}],
+    }
+
+
+def custom_content() -> dict[str, Any]:
+    made = content("app")
+    made["pipelines"][0]["pipeline"]["stages"][1]["actions"] = [custom_action("k-s3cret")]
+    return {"actionTypes": [CUSTOM], **made}
+
+
+@pytest.mark.xfail(reason="CreateCustomActionType and ListActionTypes are not built yet")
+def test_custom_action_types_are_created_first_and_never_changed(tool: Tool) -> None:
+    output = tool.apply(custom_content())
+    assert "create: custom action type Build Mine 1" in output
+    assert output.index("done: create custom action type") < output.index("done: create pipeline")
+    assert "k-s3cret" not in output
+    assert "Nothing to do." in tool.apply(custom_content())
+    exported = tool.run("export")
+    [written] = yaml.safe_load(exported)["actionTypes"]
+    assert written["configurationProperties"][1]["name"] == "Key"
+    assert "k-s3cret" not in exported
+    assert "Nothing to do." in tool.run("apply", tool.write(exported, "exported.yaml"))
+    assert yaml.safe_load(tool.run("export", "app"))["actionTypes"] == [written]
+    listed = tool.tenant.client.list_action_types(actionOwnerFilter="Custom")
+    assert "Nothing to do." in tool.apply({"actionTypes": listed["actionTypes"]})
+    other = {**CUSTOM, "settings": {"entityUrlTemplate": "https://ci.example.com/other"}}
+    output = tool.apply({"actionTypes": [other]}, status=2)
+    assert "custom action type Build Mine 1 is there already, with other settings" in output
+    assert "declare it under a new version" in output
+
+
+@pytest.mark.xfail(reason="CreateCustomActionType and ListActionTypes are not built yet")
+def test_a_template_declares_a_custom_action_type(tool: Tool) -> None:
+    properties = {name[0].upper() + name[1:]: value for name, value in CUSTOM.items()}
+    resource = {"Type": "AWS::CodePipeline::CustomActionType", "Properties": properties}
+    output = tool.apply({"Resources": {"Mine": resource}})
+    assert "done: create custom action type Build Mine 1" in output
+    [listed] = tool.tenant.client.list_action_types(actionOwnerFilter="Custom")["actionTypes"]
+    assert listed["id"] == {**custom_action("")["actionTypeId"]}
+    assert "Nothing to do." in tool.apply({"Resources": {"Mine": resource}})
+
+
+def test_what_the_server_infers_is_no_difference(tool: Tool) -> None:
+    inferred = content("app", variables=[{"name": "STAGE", "defaultValue": "live"}])
+    tool.apply(inferred)
+    assert tool.tenant.client.get_pipeline(name="app")["pipeline"]["pipelineType"] == "V2"
+    assert "Nothing to do." in tool.apply(inferred)
+
+
+def test_what_a_terminal_would_obey_is_shown_as_its_code(tool: Tool) -> None:
+    odd = content("app")
+    odd["webhooks"][0]["webhook"]["filters"] = [{"jsonPath": "$.a", "matchEquals": "\x1b[2J\u202e"}]
+    output = tool.apply(odd)
+    assert "\x1b" not in output
+    assert "\u202e" not in output
 
 
 def test_a_template_without_its_parameters_changes_nothing(tool: Tool) -> None:
