@@ -19,8 +19,10 @@ from hookline.declarations.shapes import (
 from hookline.errors import HooklineError
 
 _LONGEST_NAME = 100
-_NOT_THE_PIPELINES = {"Tags", "RestartExecutionOnUpdate", "DisableInboundStageTransitions"}
-_NOT_THE_WEBHOOKS = {"Tags", "RegisterWithThirdParty", "TargetPipelineVersion"}
+_NOT_THE_PIPELINES = {"Tags", "DisableInboundStageTransitions"}
+_NOT_THE_WEBHOOKS = {"Tags", "RegisterWithThirdParty"}
+IGNORED = frozenset({"RestartExecutionOnUpdate", "TargetPipelineVersion"})
+"""Properties without a meaning here; templates make them of what only a deployment knows."""
 
 
 def named(given: Any, stack_name: str, logical_id: str, path: str) -> str:

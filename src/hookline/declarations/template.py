@@ -8,7 +8,7 @@ from typing import Any
 from hookline.declarations import placeholders
 from hookline.declarations.functions import NO_VALUE, Evaluator, section
 from hookline.declarations.parameters import Parameters
-from hookline.declarations.properties import action_type, named, pipeline, webhook
+from hookline.declarations.properties import IGNORED, action_type, named, pipeline, webhook
 from hookline.declarations.resources import (
     MASK,
     Declarations,
@@ -133,7 +133,10 @@ class _Template:
 
     def _properties(self, logical_id: str) -> dict[str, Any]:
         place = f"{self._title}: {logical_id}"
-        found = self._evaluator.value(self._resource(logical_id).get("Properties", {}), place)
+        given = self._resource(logical_id).get("Properties", {})
+        if isinstance(given, dict):
+            given = {name: value for name, value in given.items() if name not in IGNORED}
+        found = self._evaluator.value(given, place)
         if not isinstance(found, dict):
             raise HooklineError(f"{place}: Properties must be an object")
         return found

@@ -1,4 +1,5 @@
 import copy
+import json
 from typing import Any
 
 import pytest
@@ -6,7 +7,13 @@ import pytest
 from hookline.api.pipeline_structure import with_defaults
 from hookline.declarations.differences import changes
 from hookline.declarations.plans import Change, Current, Kind, Present, Wishes
-from hookline.declarations.resources import Declarations, DeclaredPipeline, DeclaredWebhook
+from hookline.declarations.resources import (
+    Declarations,
+    DeclaredActionType,
+    DeclaredPipeline,
+    DeclaredWebhook,
+)
+from hookline.declarations.secrets import Secrets
 from hookline.errors import HooklineError
 from support.tenant import commands, declaration, source
 
@@ -182,3 +189,72 @@ def test_a_secret_parameter_is_masked_wherever_it_stands() -> None:
     whole = Declarations(pipelines=(declared,), secrets=frozenset({"n0echo"}))
     [made] = changes(whole, NOTHING, Wishes())
     assert "+roleArn: arn:aws:iam::000000000000:role/****" in made.lines
+
+
+TYPE: dict[str, Any] = {
+    "category": "Build",
+    "provider": "Mine",
+    "version": "1",
+    "configurationProperties": [
+        {"name": "Key", "required": True, "key": False, "secret": True},
+        {"name": "A", "required": True, "key": True, "secret": False},
+    ],
+    "inputArtifactDetails": {"minimumCount": 0, "maximumCount": 5},
+    "outputArtifactDetails": {"minimumCount": 0, "maximumCount": 5},
+}
+
+
+def custom_type(present: dict[str, Any] | None) -> Change:
+    declared = DeclaredActionType(parameters={**TYPE, "tags": []}, place="file")
+    there = Current(action_types={} if present is None else {declared.name: present})
+    [change] = changes(Declarations(action_types=(declared,)), there, Wishes())
+    return change
+
+
+def test_a_custom_action_type_is_created_once() -> None:
+    assert operations(custom_type(None)) == ["CreateCustomActionType"]
+    filled_in = copy.deepcopy(TYPE)
+    for item in filled_in["configurationProperties"]:
+        item |= {"queryable": False, "type": "String"}
+    filled_in["configurationProperties"].reverse()
+    for present in (TYPE, filled_in, {**TYPE, "settings": {}}):
+        assert custom_type(present).kind is Kind.KEEP
+
+
+@pytest.mark.parametrize(
+    ("other", "differing"),
+    [
+        ({"outputArtifactDetails": {"minimumCount": 1, "maximumCount": 1}}, "outputArtifactD"),
+        ({"configurationProperties": []}, "configurationProperties"),
+        ({"settings": {"entityUrlTemplate": "https://x"}}, "settings"),
+    ],
+)
+def test_a_custom_action_type_that_differs_is_an_error(other: Any, differing: str) -> None:
+    with pytest.raises(HooklineError, match=rf"with other {differing}.*under a new version"):
+        custom_type({**TYPE, **other})
+
+
+def test_what_a_custom_action_type_keeps_secret_is_not_shown() -> None:
+    content = copy.deepcopy(PIPELINE)
+    content["stages"][1]["actions"][0]["configuration"] = {"Key": "k-s3cret", "A": "shop"}
+    declared = DeclaredPipeline(name="app", declaration=content, tags=None, place="file")
+    there = Current(action_types={"Build Mine 1": TYPE})
+    [made] = changes(Declarations(pipelines=(declared,)), there, Wishes())
+    assert "k-s3cret" not in "".join(made.lines)
+    assert "+      A: shop" in made.lines
+
+
+def test_a_variable_with_the_name_of_a_secret_is_not_shown() -> None:
+    content = copy.deepcopy(PIPELINE)
+    content["stages"][1]["actions"][0]["environmentVariables"] = [
+        {"name": "API_TOKEN", "value": "t-s3cret"},
+        {"name": "STAGE", "value": "live"},
+    ]
+    [*lines] = pipeline(content, NOTHING).lines
+    assert "t-s3cret" not in "".join(lines)
+    assert "+      value: live" in lines
+
+
+def test_a_secret_inside_json_is_not_shown() -> None:
+    secrets = Secrets(texts=frozenset({'a"b'}))
+    assert secrets.without(json.dumps([{"x": 'a"b'}])) == '[{"x": "****"}]'

@@ -71,9 +71,37 @@ def test_yaml_numbers_become_the_texts_that_the_model_wants() -> None:
     assert found.declaration == PIPELINE
 
 
+DETAILS = {"minimumCount": 0, "maximumCount": 5}
+TYPE = {
+    "category": "Build",
+    "provider": "Mine",
+    "version": "1",
+    "configurationProperties": [{"name": "A", "required": True, "key": True, "secret": False}],
+    "inputArtifactDetails": DETAILS,
+    "outputArtifactDetails": DETAILS,
+}
+LISTED: dict[str, Any] = {
+    "id": {"category": "Build", "owner": "Custom", "provider": "Mine", "version": "1"},
+    "actionConfigurationProperties": TYPE["configurationProperties"],
+    "inputArtifactDetails": DETAILS,
+    "outputArtifactDetails": DETAILS,
+}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [TYPE, {"actionTypes": [TYPE]}, {"actionTypes": [LISTED]}, {"actionType": LISTED}],
+)
+def test_custom_action_types_are_taken_as_clients_print_and_take_them(content: Any) -> None:
+    [found] = declared(content).action_types
+    assert (found.name, found.parameters) == ("Build Mine 1", TYPE)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
+        ({"actionTypes": [{**LISTED, "id": {**LISTED["id"], "owner": "AWS"}}]}, "of AWS, which"),
+        ({"actionTypes": [TYPE, LISTED]}, "'Build Mine 1' is declared twice"),
         ({"name": "a", "created": 1, "updated": 2}, "is a summary, as list-pipelines prints it"),
         ({"other": 1}, "1.json has 'other', and is none of the forms"),
         ("text", "declares nothing"),

@@ -186,6 +186,11 @@ def test_artifact_stores_become_a_map() -> None:
         ({"Fn::If": ["Nope", 1, 2]}, "names the condition 'Nope', which the template lacks"),
         ({"Fn::If": ["Loop", 1, 2]}, "The condition 'Loop' refers to itself"),
         ({"Ref": "Me"}, "itself"),
+        ({"Ref": "Absent"}, "the condition of the resource 'Absent' does not hold"),
+        ({"Fn::GetAtt": ["Hook", "Arn"]}, "has no attribute 'Arn', only Url"),
+        ({"Fn::If": ["Odd", 1, 2]}, "Depot.template.json: Conditions.Odd must be one of"),
+        ({"Fn::FindInMap": ["M", "a", "b"]}, "the mapping has no 'M'"),
+        ({"Fn::Transform": {"Name": "AWS::Include"}}, "Fn::Transform can't be evaluated here"),
         ({"Fn::Join": "x"}, "takes a separator and a list"),
     ],
 )
@@ -198,10 +203,117 @@ def test_what_can_t_be_evaluated_is_told_with_its_place(value: Any, message: str
                 "S": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/x"},
                 "A": {"Type": "String", "Default": "z", "AllowedValues": ["x", "y"]},
             },
-            Conditions={"Loop": {"Condition": "Loop"}},
-            Resources={"Me": webhook(Name={"Ref": "Me"})},
+            Conditions={
+                "Loop": {"Condition": "Loop"},
+                "Never": {"Fn::Equals": [1, 2]},
+                "Odd": {"Fn::Contains": []},
+            },
+            Resources={
+                "Me": webhook(Name={"Ref": "Me"}),
+                "Absent": {"Type": "AWS::S3::Bucket", "Condition": "Never"},
+            },
         )
     assert message in raised.value.message
+    assert raised.value.message.startswith("stacks/Depot.template.json: ")
+
+
+def pipeline(**properties: Any) -> dict[str, Any]:
+    stages = [{"Name": "Source", "Actions": []}, {"Name": "Build", "Actions": []}]
+    whole = {"RoleArn": "r", "Stages": stages, **properties}
+    return {"Type": "AWS::CodePipeline::Pipeline", "Properties": whole}
+
+
+@pytest.mark.parametrize(
+    ("transitions", "expected"),
+    [
+        ({}, {}),
+        ({"DisableInboundStageTransitions": []}, {}),
+        ({"DisableInboundStageTransitions": {"Ref": "AWS::NoValue"}}, {}),
+        (
+            {"DisableInboundStageTransitions": [{"StageName": "Build", "Reason": "r"}]},
+            {"Build": "r"},
+        ),
+    ],
+)
+def test_a_template_says_which_transitions_are_disabled(
+    transitions: dict[str, Any], expected: dict[str, str]
+) -> None:
+    [found] = declared({"Resources": {"P": pipeline(**transitions)}}).pipelines
+    assert found.disabled == expected
+
+
+@pytest.mark.parametrize(
+    ("resources", "message"),
+    [
+        (
+            {"P": pipeline(DisableInboundStageTransitions=[{"StageName": "X", "Reason": "r"}])},
+            "P.DisableInboundStageTransitions names the stage 'X', which the pipeline lacks",
+        ),
+        (
+            {"P": pipeline(DisableInboundStageTransitions=[{"StageName": "Build"}])},
+            "must be a list of objects with StageName and Reason",
+        ),
+        ({"Fn::ForEach::P": ["A", ["b"], {}]}, "Fn::ForEach::P among the Resources can't be"),
+        ({"P": {"Properties": {}}}, "the resource P has no Type"),
+    ],
+)
+def test_a_resource_that_is_wrong_is_told(resources: Any, message: str) -> None:
+    with pytest.raises(HooklineError) as raised:
+        declared({"Resources": resources})
+    assert message in raised.value.message
+
+
+def test_a_version_that_only_a_deployment_knows_is_ignored() -> None:
+    version = {"Fn::GetAtt": ["P", "Version"]}
+    content = {"P": pipeline(), "Hook": webhook(TargetPipelineVersion=version)}
+    assert len(declared({"Resources": content}).webhooks) == 1
+
+
+def test_transforms_are_noted() -> None:
+    found = declared({"Transform": "AWS::Serverless-2016-10-31", "Resources": {}})
+    assert found.notes == (
+        "stacks/Depot.template.json: transforms are not run: AWS::Serverless-2016-10-31",
+    )
+
+
+def test_an_output_whose_condition_does_not_hold_is_left_out() -> None:
+    [outputs] = declared(
+        {
+            "Resources": {},
+            "Conditions": {"No": {"Fn::Equals": [1, 2]}},
+            "Outputs": {"A": {"Value": "a"}, "B": {"Value": "b", "Condition": "No"}, "C": []},
+        }
+    ).outputs
+    assert outputs(Known(urls={}, versions={})) == {"A": "a"}
+
+
+@pytest.mark.parametrize(
+    ("value", "made"),
+    [
+        ({"Fn::Select": [1, {"Fn::Split": [":", {"Ref": "P"}]}]}, "s3cret"),
+        ({"Fn::Base64": {"Ref": "P"}}, "dXNlcjpzM2NyZXQ="),
+        ({"Fn::Select": [1, {"Ref": "L"}]}, "l3st"),
+    ],
+)
+def test_what_is_made_of_a_secret_is_secret(value: Any, made: str) -> None:
+    parameters = {
+        "P": {"Type": "String", "NoEcho": "true"},
+        "L": {"Type": "CommaDelimitedList", "NoEcho": True},
+    }
+    given = {"P": "user:s3cret", "L": "a, l3st"}
+    whole = {"Resources": {"Hook": webhook(TargetAction=value)}, "Parameters": parameters}
+    used = {"Used": {"Value": [{"Ref": "P"}, {"Ref": "L"}]}}
+    found = declared({**whole, "Outputs": used}, given)
+    assert found.webhooks[0].definition["targetAction"] == made
+    assert made in found.secrets
+
+
+def test_a_note_holds_no_secret() -> None:
+    bucket = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": {"Ref": "P"}}}
+    content = {"Hook": webhook(TargetAction={"Ref": "B"}), "B": bucket}
+    parameters = {"P": {"Type": "String", "NoEcho": True}}
+    found = declared({"Resources": content, "Parameters": parameters}, {"P": "s3cret"})
+    assert any("Ref B (AWS::S3::Bucket) is taken as ****" in note for note in found.notes)
 
 
 def test_values_that_multiply_end() -> None:
