@@ -1,6 +1,5 @@
 """`hookline apply`: makes a server have what files say, after a look at what that changes."""
 
-import dataclasses
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -119,7 +118,8 @@ def carry_out(
         _show_outputs(client, declared)
         return
     _ask(client, yes=yes)
-    all_done = _run(client, planned, secrets_of(declared, current))
+    # What a server answers may repeat what it was sent.
+    all_done = _run(client, planned, secrets_of(declared, current).with_given(declared))
     try:
         _show_outputs(client, declared)
     except HooklineError as error:
@@ -193,13 +193,10 @@ def _run(client: "CodePipelineClient", planned: Sequence["Change"], secrets: "Se
     steps = [(change, call) for change in planned for call in change.calls]
     for change, call in sorted(steps, key=lambda step: step[1].independent):
         try:
-            _made(client, call)
+            _make(client, change, call)
         except (BotoCoreError, ClientError) as error:
-            # An answer may repeat what was sent.
-            sent = dataclasses.replace(
-                secrets, texts=secrets.texts | {*secrets.given({**call.parameters})}
-            )
-            text = f"{change.place}: could not {call.what}: {sent.without(reason(client, error))}"
+            why = secrets.without(reason(client, error))
+            text = f"{change.place}: could not {call.what}: {why}"
             typer.echo(f"hookline: {printable(text)}", err=True)
             if not call.independent:
                 _tell_where_it_stopped(done)
@@ -210,12 +207,14 @@ def _run(client: "CodePipelineClient", planned: Sequence["Change"], secrets: "Se
     return all_done
 
 
-def _made(client: "CodePipelineClient", call: "Call") -> None:
+def _make(client: "CodePipelineClient", change: "Change", call: "Call") -> None:
     from botocore import xform_name  # noqa: PLC0415 - keeps --help fast
+
+    from hookline.declarations.plans import Kind  # noqa: PLC0415 - the same
 
     answer: Any = getattr(client, xform_name(call.operation))(**call.parameters)
     typer.echo(printable(f"done: {call.what}"))
-    if call.operation == "PutWebhook":
+    if change.kind is Kind.CREATE and "webhook" in answer:
         typer.echo(printable(f"      {answer['webhook']['url']}"))
 
 

@@ -132,7 +132,7 @@ def current(client: "CodePipelineClient", declared: Declarations) -> Current:
                     {item.name for item in declared.pipelines if item.disabled is not None},
                 )
             ),
-            webhooks=webhooks(client) if declared.webhooks else {},
+            webhooks=_webhooks(client) if declared.webhooks else {},
             action_types=_action_types(client) if _needs_action_types(declared) else {},
         )
     except (BotoCoreError, ClientError) as error:
@@ -152,7 +152,7 @@ def everything(client: "CodePipelineClient") -> Current:
         names = [item["name"] for page in pages for item in page["pipelines"]]
         return Current(
             pipelines=dict(_pipelines(client, names, ())),
-            webhooks=webhooks(client),
+            webhooks=_webhooks(client),
             action_types=_action_types(client),
         )
     except (BotoCoreError, ClientError) as error:
@@ -193,7 +193,7 @@ def _disabled(client: "CodePipelineClient", name: str) -> dict[str, str]:
     }
 
 
-def webhooks(client: "CodePipelineClient") -> dict[str, Present]:
+def _webhooks(client: "CodePipelineClient") -> dict[str, Present]:
     """All webhooks of the account and region, by name. Raises what boto3 raises."""
     pages = client.get_paginator("list_webhooks").paginate()
     return {

@@ -1,12 +1,13 @@
 """Secrets inside declarations: what is never shown, and what `****` stands for."""
 
+import dataclasses
 import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
-from hookline.declarations.resources import MASK
+from hookline.declarations.resources import MASK, Declarations
 from hookline.store.pipeline_secrets import SECRET_KEYS
 
 _SUSPICIOUS = re.compile(r"token|secret|password|credential", re.IGNORECASE)
@@ -70,6 +71,15 @@ class Secrets:
             case list():
                 return [self.portable(item) for item in value]
         return value
+
+    def with_given(self, declared: Declarations) -> Self:
+        """These, and the secrets that are declared, wherever they stand."""
+        contents = [
+            *(item.declaration for item in declared.pipelines),
+            *(item.definition for item in declared.webhooks),
+        ]
+        texts = {text for content in contents for text in self.given(content)}
+        return dataclasses.replace(self, texts=self.texts | texts)
 
     def given(self, value: Any) -> Iterator[str]:
         """The secrets in the value that the server is to keep, in clear."""

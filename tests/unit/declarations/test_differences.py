@@ -258,3 +258,10 @@ def test_a_variable_with_the_name_of_a_secret_is_not_shown() -> None:
 def test_a_secret_inside_json_is_not_shown() -> None:
     secrets = Secrets(texts=frozenset({'a"b'}))
     assert secrets.without(json.dumps([{"x": 'a"b'}])) == '[{"x": "****"}]'
+
+
+def test_what_a_server_repeats_of_what_it_was_sent_can_be_masked() -> None:
+    pipelines = (DeclaredPipeline(name="app", declaration=PIPELINE, tags=None, place="file"),)
+    webhooks = (DeclaredWebhook(name="hook", definition=WEBHOOK, tags=None, place="file"),)
+    secrets = Secrets().with_given(Declarations(pipelines=pipelines, webhooks=webhooks))
+    assert secrets.without("refused: s3cret, gh-token") == "refused: ****, ****"
