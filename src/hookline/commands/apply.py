@@ -82,7 +82,7 @@ def apply(
     from hookline.commands.aws_client import hookline_client  # noqa: PLC0415 - keeps --help fast
     from hookline.declarations.plans import Wishes  # noqa: PLC0415 - the same
     from hookline.declarations.reading import read  # noqa: PLC0415 - the same
-    from hookline.declarations.template import Surroundings  # noqa: PLC0415 - the same
+    from hookline.declarations.surroundings import Surroundings  # noqa: PLC0415 - the same
 
     settings = config.load()
     given = _parameters(parameter or [], parameter_file)
@@ -160,7 +160,8 @@ def _show(planned: Sequence["Change"], notes: Iterable[str]) -> None:
         out.print(f"note: {printable(note)}", style="dim")
     for change in planned:
         if change.calls:
-            out.print(printable(f"{change.kind}: {change.title}  ({change.place})"), style="bold")
+            heading = printable(f"{change.kind}: {change.title}  ({change.place})")
+            out.print(heading, style=f"bold {_HEADINGS[change.kind]}")
             for line in change.lines:
                 out.print(f"  {printable(line)}", style=_STYLES.get(line[:1]))
     counts = {kind: sum(change.kind == kind for change in planned) for kind in _HEADINGS}

@@ -140,9 +140,8 @@ def current(client: "CodePipelineClient", declared: Declarations) -> Current:
 
 
 def _needs_action_types(declared: Declarations) -> bool:
-    return bool(declared.action_types) or any(
-        custom_types_of(item.declaration) for item in declared.pipelines
-    )
+    used = custom_types_of(item.declaration for item in declared.pipelines)
+    return bool(declared.action_types or used)
 
 
 def everything(client: "CodePipelineClient") -> Current:

@@ -92,7 +92,7 @@ def _content(current: "Current", names: Sequence[str]) -> dict[str, Any]:
     pipelines = {
         name: item for name, item in current.pipelines.items() if not names or name in names
     }
-    used = {name for item in pipelines.values() for name in custom_types_of(item.declaration)}
+    used = custom_types_of(item.declaration for item in pipelines.values())
     return {
         "actionTypes": [
             item for name, item in current.action_types.items() if not names or name in used

@@ -85,17 +85,17 @@ def import_aws(
         profile_name=to_profile,
         environment=False,
     )
-    wanted = _Secrets(generate=generate_secrets, oauth_token=_token(oauth_token_file))
-    complete = wanted.complete(declared, aws_client.current(target, declared))
-    if secrets_file is not None and wanted.generated:
-        write_private(secrets_file, json.dumps(wanted.generated, indent=2) + "\n", new=True)
+    missing = _MissingSecrets(generate=generate_secrets, oauth_token=_token(oauth_token_file))
+    complete = missing.complete(declared, aws_client.current(target, declared))
+    if secrets_file is not None and missing.generated:
+        write_private(secrets_file, json.dumps(missing.generated, indent=2) + "\n", new=True)
     try:
         carry_out(target, complete, Wishes(), yes=yes)
     except (typer.Abort, HooklineError):
-        _forget(wanted.generated, secrets_file)
+        _forget(missing.generated, secrets_file)
         raise
     finally:
-        _tell_generated(wanted.generated, secrets_file)
+        _tell_generated(missing.generated, secrets_file)
 
 
 def _declared(current: "Current", names: Sequence[str], place: str) -> "Declarations":
@@ -111,7 +111,7 @@ def _declared(current: "Current", names: Sequence[str], place: str) -> "Declarat
         if name not in current.pipelines:
             raise HooklineError(f"{place} has no pipeline '{name}'")
     chosen = {name: item for name, item in current.pipelines.items() if not names or name in names}
-    used = {name for item in chosen.values() for name in custom_types_of(item.declaration)}
+    used = custom_types_of(item.declaration for item in chosen.values())
     return Declarations(
         action_types=tuple(
             DeclaredActionType(parameters=parameters, place=place)
@@ -175,7 +175,7 @@ def _token(file: Path | None) -> str | None:
     return token
 
 
-class _Secrets:
+class _MissingSecrets:
     """Finds the secrets that AWS doesn't tell and Hookline doesn't have."""
 
     def __init__(self, *, generate: bool, oauth_token: str | None) -> None:
@@ -226,9 +226,7 @@ class _Secrets:
             raise HooklineError(
                 f"AWS doesn't tell the {key} of {title}: {remedy}. Nothing was done."
             )
-        place = path.rpartition(".")[0]
-        question = f"{key} of {title} ({place})"
-        answer: str = typer.prompt(printable(question), hide_input=True)
+        answer: str = typer.prompt(printable(f"{path} of {title}"), hide_input=True)
         return answer
 
 

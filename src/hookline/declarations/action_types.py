@@ -24,10 +24,11 @@ def as_created(listed: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def custom_types_of(pipeline: Mapping[str, Any]) -> set[str]:
-    """The names of the custom action types that a pipeline's declaration uses."""
+def custom_types_of(pipelines: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The names of the custom action types that the pipelines' declarations use."""
     return {
         action_type_name(action["actionTypeId"])
+        for pipeline in pipelines
         for stage in pipeline["stages"]
         for action in stage["actions"]
         if action["actionTypeId"]["owner"] == "Custom"

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from hookline.declarations.surroundings import Surroundings
+
 Evaluate = Callable[[Any, str], Any]
 """Evaluates a property, given where it stands."""
 
@@ -24,11 +26,11 @@ _LONGEST_BUCKET = 63
 
 
 def reference(
-    logical_id: str, resource: Mapping[str, Any], scope: tuple[str, str], evaluate: Evaluate
+    logical_id: str, resource: Mapping[str, Any], around: Surroundings, evaluate: Evaluate
 ) -> str:
-    """What stands for `Ref` of a resource; `scope` is account and region."""
+    """What stands for `Ref` of a resource."""
     if resource["Type"] in _REFERRED_BY_ARN:
-        return _arn(logical_id, resource, scope, evaluate)
+        return _arn(logical_id, resource, around, evaluate)
     return _name(logical_id, resource, evaluate)
 
 
@@ -36,12 +38,12 @@ def attribute(
     logical_id: str,
     name: str,
     resource: Mapping[str, Any],
-    scope: tuple[str, str],
+    around: Surroundings,
     evaluate: Evaluate,
 ) -> str:
     """What stands for `Fn::GetAtt` of a resource."""
     if name.endswith("Arn"):
-        return _arn(logical_id, resource, scope, evaluate)
+        return _arn(logical_id, resource, around, evaluate)
     if name.endswith("Name"):
         return _name(logical_id, resource, evaluate)
     return f"{logical_id}.{name}"
@@ -60,18 +62,18 @@ def _name(logical_id: str, resource: Mapping[str, Any], evaluate: Evaluate) -> s
 
 
 def _arn(
-    logical_id: str, resource: Mapping[str, Any], scope: tuple[str, str], evaluate: Evaluate
+    logical_id: str, resource: Mapping[str, Any], around: Surroundings, evaluate: Evaluate
 ) -> str:
-    account, region = scope
+    account, region, start = around.account, around.region, f"arn:{around.partition}"
     name = _name(logical_id, resource, evaluate)
     _, service, kind = (*resource["Type"].split("::"), "", "")[:3]
     match service, kind:
         case "IAM", _:
-            return f"arn:aws:iam::{account}:{kind.lower()}/{name}"
+            return f"{start}:iam::{account}:{kind.lower()}/{name}"
         case "S3", _:
-            return f"arn:aws:s3:::{name}"
+            return f"{start}:s3:::{name}"
         case (("SNS" | "SQS"), _):
-            return f"arn:aws:{service.lower()}:{region}:{account}:{name}"
+            return f"{start}:{service.lower()}:{region}:{account}:{name}"
         case "Lambda", _:
-            return f"arn:aws:lambda:{region}:{account}:function:{name}"
-    return f"arn:aws:{service.lower()}:{region}:{account}:{kind.lower()}/{name}"
+            return f"{start}:lambda:{region}:{account}:function:{name}"
+    return f"{start}:{service.lower()}:{region}:{account}:{kind.lower()}/{name}"

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from hookline.declarations.documents import documents
 from hookline.declarations.forms import declared_in
 from hookline.declarations.resources import Declarations, together
-from hookline.declarations.template import Surroundings, declared_by, is_template, stack_name_of
+from hookline.declarations.surroundings import Surroundings, stack_name_of
+from hookline.declarations.template import declared_by, is_template
 from hookline.errors import HooklineError
 
 

@@ -41,8 +41,19 @@ class Secrets:
             case list():
                 return [self.masked(item) for item in value]
             case str():
-                return self.without(value)
+                return self.without(self._masked_json(value))
         return value
+
+    def _masked_json(self, text: str) -> str:
+        """A text that holds JSON, as an action's parameters often do, masked inside."""
+        if not text.startswith(("{", "[")):
+            return text
+        try:
+            inside = json.loads(text)
+        except (ValueError, RecursionError):
+            return text
+        shown = self.masked(inside)
+        return text if shown == inside else json.dumps(shown)
 
     def _hidden_members(self, members: Mapping[str, Any]) -> set[str]:
         hidden = {key for key in members if key in self._kept_keys or _SUSPICIOUS.search(key)}

@@ -1,8 +1,6 @@
 """CloudFormation templates: what they declare of CodePipeline, as `cdk synth` writes them."""
 
-import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hookline.declarations import placeholders
@@ -17,23 +15,13 @@ from hookline.declarations.resources import (
     Known,
 )
 from hookline.declarations.secrets import Secrets
+from hookline.declarations.surroundings import Surroundings
 from hookline.errors import HooklineError
 
 _PIPELINE, _WEBHOOK, _ACTION_TYPE = (
     f"AWS::CodePipeline::{kind}" for kind in ("Pipeline", "Webhook", "CustomActionType")
 )
 _LATE = {_PIPELINE: "Version", _WEBHOOK: "Url"}
-_DOMAINS = {"aws": "amazonaws.com", "aws-cn": "amazonaws.com.cn"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What a template is evaluated in; `parameters` are those given, by name."""
-
-    account: str
-    region: str
-    stack_name: str
-    parameters: Mapping[str, str]
 
 
 def is_template(content: Any) -> bool:
@@ -64,6 +52,7 @@ class _Template:
     def __init__(self, content: Mapping[str, Any], title: str, surroundings: Surroundings) -> None:
         self._title = title
         self._surroundings = surroundings
+        self._pseudo_parameters = surroundings.pseudo_parameters()
         self._resources = section(content, "Resources")
         self._outputs = section(content, "Outputs")
         transforms = content.get("Transform", [])
@@ -170,11 +159,13 @@ class _Template:
         if name in self.parameters:
             return self.parameters.value(name, path)
         if name.startswith("AWS::"):
-            return self._pseudo_parameter(name, path)
+            if name not in self._pseudo_parameters:
+                raise HooklineError(f"{path}: there is no pseudo parameter {name}")
+            return self._pseudo_parameters[name]
         resource = self._referred(name, path)
         if resource["Type"] in {_PIPELINE, _WEBHOOK}:
             return self._name(name)
-        made = placeholders.reference(name, resource, self._scope, self._evaluator.value)
+        made = placeholders.reference(name, resource, self._surroundings, self._evaluator.value)
         return self._noted(f"Ref {name}", resource, made)
 
     def attribute(self, logical_id: str, name: str, path: str) -> Any:
@@ -185,7 +176,7 @@ class _Template:
                 raise HooklineError(f"{path}: {kind} has no attribute '{name}', only {_LATE[kind]}")
             return self._late(logical_id, kind, path)
         made = placeholders.attribute(
-            logical_id, name, resource, self._scope, self._evaluator.value
+            logical_id, name, resource, self._surroundings, self._evaluator.value
         )
         return self._noted(f"{logical_id}.{name}", resource, made)
 
@@ -213,10 +204,6 @@ class _Template:
             )
         return given
 
-    @property
-    def _scope(self) -> tuple[str, str]:
-        return self._surroundings.account, self._surroundings.region
-
     def _referred(self, logical_id: str, path: str) -> Mapping[str, Any]:
         if logical_id not in self._resources:
             raise HooklineError(
@@ -229,25 +216,6 @@ class _Template:
                 "be referred to"
             )
         return resource
-
-    def _pseudo_parameter(self, name: str, path: str) -> Any:
-        around = self._surroundings
-        partition = "aws-cn" if around.region.startswith("cn-") else "aws"
-        values: Mapping[str, Callable[[], Any]] = {
-            "AWS::AccountId": lambda: around.account,
-            "AWS::Region": lambda: around.region,
-            "AWS::Partition": lambda: partition,
-            "AWS::URLSuffix": lambda: _DOMAINS[partition],
-            "AWS::StackName": lambda: around.stack_name,
-            "AWS::StackId": lambda: (
-                f"arn:{partition}:cloudformation:{around.region}:{around.account}:stack/"
-                f"{around.stack_name}/hookline"
-            ),
-            "AWS::NotificationARNs": list,
-        }
-        if name not in values:
-            raise HooklineError(f"{path}: there is no pseudo parameter {name}")
-        return values[name]()
 
     def _noted(self, what: str, resource: Mapping[str, Any], made: str) -> str:
         self._placeholders[what] = f"{what} ({resource['Type']}) is taken as {made}"
@@ -279,12 +247,3 @@ class _Template:
             if not self._placeholders:
                 outputs[name] = text
         return outputs
-
-
-_STACK_CHARACTERS = re.compile(r"[^A-Za-z0-9]+")
-
-
-def stack_name_of(file: str) -> str:
-    """The name of the stack that a file stands for: its own, without what cdk adds to it."""
-    stem = file.rpartition("/")[2].partition(".")[0]
-    return _STACK_CHARACTERS.sub("-", stem).strip("-") or "stack"

@@ -255,6 +255,20 @@ def test_a_variable_with_the_name_of_a_secret_is_not_shown() -> None:
     assert "+      value: live" in lines
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('[{"name": "DB_PASSWORD", "value": "x"}]', '[{"name": "DB_PASSWORD", "value": "****"}]'),
+        ('{"DbPassword": "x", "a": 1}', '{"DbPassword": "****", "a": 1}'),
+        ('{"a":1}', '{"a":1}'),
+        ("[ -f x ]", "[ -f x ]"),
+        ("[" * 9_000, "[" * 9_000),
+    ],
+)
+def test_json_in_a_text_is_masked_inside(text: str, shown: str) -> None:
+    assert Secrets().masked({"Parameters": text}) == {"Parameters": shown}
+
+
 def test_a_secret_inside_json_is_not_shown() -> None:
     secrets = Secrets(texts=frozenset({'a"b'}))
     assert secrets.without(json.dumps([{"x": 'a"b'}])) == '[{"x": "****"}]'

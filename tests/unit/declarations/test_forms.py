@@ -6,7 +6,7 @@ import yaml
 
 from hookline.declarations.reading import read
 from hookline.declarations.resources import Declarations
-from hookline.declarations.template import Surroundings
+from hookline.declarations.surroundings import Surroundings
 from hookline.errors import HooklineError
 from support.tenant import commands, declaration, source
 

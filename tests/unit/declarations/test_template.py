@@ -8,7 +8,7 @@ import pytest
 
 from hookline.declarations.reading import parameters_in, read
 from hookline.declarations.resources import Declarations, Known
-from hookline.declarations.template import Surroundings, stack_name_of
+from hookline.declarations.surroundings import Surroundings, stack_name_of
 from hookline.errors import HooklineError
 
 FILE = Path(__file__).with_name("Depot.template.json")
@@ -154,6 +154,20 @@ def test_functions(value: Any, expected: str) -> None:
         )
         == expected
     )
+
+
+@pytest.mark.parametrize(
+    ("region", "arn"),
+    [
+        ("cn-north-1", "arn:aws-cn:iam::111122223333:role/Role/amazonaws.com.cn"),
+        ("us-gov-west-1", "arn:aws-us-gov:iam::111122223333:role/Role/amazonaws.com"),
+    ],
+)
+def test_arns_are_of_the_regions_partition(region: str, arn: str) -> None:
+    value = {"Fn::Sub": "${Role.Arn}/${AWS::URLSuffix}"}
+    content = {"Hook": webhook(TargetAction=value), "Role": {"Type": "AWS::IAM::Role"}}
+    [found] = declared({"Resources": content}, region=region).webhooks
+    assert found.definition["targetAction"] == arn
 
 
 def test_no_value_leaves_a_property_out() -> None:
