@@ -35,7 +35,7 @@ def read(files: Iterable[tuple[str, bytes]], surroundings: Surroundings) -> Decl
     unused = surroundings.parameters.keys() - used
     if unused:
         raise HooklineError(
-            f"--parameter {min(unused)} is not asked for by anything that the files declare"
+            f"The parameter '{min(unused)}' is not asked for by anything that the files declare"
         )
     return together(parts)
 

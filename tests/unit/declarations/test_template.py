@@ -352,7 +352,7 @@ def test_values_from_elsewhere_may_be_given() -> None:
 
 
 def test_a_parameter_that_nothing_asks_for_is_an_error() -> None:
-    with pytest.raises(HooklineError, match="--parameter Tpyo is not asked for"):
+    with pytest.raises(HooklineError, match="The parameter 'Tpyo' is not asked for"):
         declared(FILE.read_bytes(), {**GIVEN, "Tpyo": "x"})
 
 
