@@ -21,6 +21,7 @@ from hookline.commands import (
     try_filters,
 )
 from hookline.errors import HooklineError
+from hookline.logs import printable
 
 app = typer.Typer(
     name="hookline",
@@ -96,7 +97,8 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except HooklineError as error:
-        print(f"hookline: {error.message}", file=sys.stderr)  # noqa: T201 - a person reads it
+        lines = map(printable, error.message.splitlines())
+        print("hookline:", "\n".join(lines), file=sys.stderr)  # noqa: T201 - a person reads it
         sys.exit(2)
 
 
