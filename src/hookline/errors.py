@@ -235,6 +235,26 @@ class InvalidWebhookAuthenticationParametersException(ApiError):
     """The specified authentication type is in an invalid format."""
 
 
+class ActionTypeNotFoundException(ApiError):
+    """The specified action type cannot be found."""
+
+
+class JobNotFoundException(ApiError):
+    """The job was specified in an invalid format or cannot be found."""
+
+
+class InvalidJobStateException(ApiError):
+    """The job state was specified in an invalid format."""
+
+
+class InvalidNonceException(ApiError):
+    """The nonce was specified in an invalid format."""
+
+
+class OutputVariablesSizeExceededException(ApiError):
+    """Exceeded the total size limit for all variables in the pipeline."""
+
+
 class WebhookNotFoundException(ApiError):
     """The specified webhook was entered in an invalid format or cannot be found."""
 

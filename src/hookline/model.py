@@ -24,6 +24,11 @@ class Scope:
         """The ARN of the webhook `name` (contract W7)."""
         return f"arn:aws:codepipeline:{self.region}:{self.account}:webhook:{name}"
 
+    def action_type_arn(self, kind: "ActionType") -> str:
+        """The ARN of the custom action type `kind`."""
+        path = f"{kind.owner}/{kind.category}/{kind.provider}/{kind.version}"
+        return f"arn:aws:codepipeline:{self.region}:{self.account}:actiontype:{path}"
+
 
 def new_id() -> str:
     """A new UUID of version 7; ids of one machine sort by the time they were made.
@@ -110,7 +115,7 @@ class Webhook:
         return self.scope.webhook_arn(self.name)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class ActionType:
     """What an action does: `category · owner · provider · version`."""
 
@@ -121,6 +126,11 @@ class ActionType:
 
     def __str__(self) -> str:
         return f"{self.category} · {self.owner} · {self.provider} · {self.version}"
+
+    @classmethod
+    def of(cls, identifier: Mapping[str, str]) -> "ActionType":
+        """The action type of an ActionTypeId."""
+        return cls(**{name: identifier[name] for name in cls.__slots__})
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,10 +213,9 @@ def stages_of(declaration: Mapping[str, Any]) -> tuple[Stage, ...]:
 
 
 def _action_of(action: Mapping[str, Any]) -> Action:
-    kind = action["actionTypeId"]
     return Action(
         name=action["name"],
-        type=ActionType(kind["category"], kind["owner"], kind["provider"], kind["version"]),
+        type=ActionType.of(action["actionTypeId"]),
         run_order=action.get("runOrder", 1),
         configuration=action.get("configuration", {}),
         commands=tuple(action.get("commands", ())),

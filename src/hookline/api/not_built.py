@@ -9,12 +9,8 @@ _RULES = "Hookline evaluates no stage conditions yet, so there are no rules"
 NOT_BUILT: Mapping[str, str] = {
     "AcknowledgeJob": _WORKERS,
     "AcknowledgeThirdPartyJob": _PARTNERS,
-    "CreateCustomActionType": _WORKERS,
-    "DeleteCustomActionType": _WORKERS,
-    "GetActionType": _WORKERS,
     "GetJobDetails": _WORKERS,
     "GetThirdPartyJobDetails": _PARTNERS,
-    "ListActionTypes": _WORKERS,
     "ListDeployActionExecutionTargets": "no deploy action runs yet",
     "OverrideStageCondition": _RULES,
     "PollForJobs": _WORKERS,
@@ -23,6 +19,5 @@ NOT_BUILT: Mapping[str, str] = {
     "PutJobSuccessResult": _WORKERS,
     "PutThirdPartyJobFailureResult": _PARTNERS,
     "PutThirdPartyJobSuccessResult": _PARTNERS,
-    "UpdateActionType": _WORKERS,
 }
 """The operations that `operations` does not answer, each with the reason."""

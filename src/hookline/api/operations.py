@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from hookline.api.action_type_operations import ActionTypeOperations
 from hookline.api.endpoint import Handler
 from hookline.api.executions import ExecutionOperations
 from hookline.api.pipelines import PipelineOperations
@@ -21,6 +22,7 @@ def operations(services: Services) -> Mapping[str, Handler]:
     executions = ExecutionOperations(services)
     stages = StageOperations(services)
     rules = RuleOperations(services)
+    action_types = ActionTypeOperations(services)
     tagging = TagOperations(services)
     return {
         "PutWebhook": webhooks.put_webhook,
@@ -47,6 +49,11 @@ def operations(services: Services) -> Mapping[str, Handler]:
         "PutApprovalResult": stages.put_approval_result,
         "ListRuleExecutions": rules.list_rule_executions,
         "ListRuleTypes": rules.list_rule_types,
+        "CreateCustomActionType": action_types.create_custom_action_type,
+        "DeleteCustomActionType": action_types.delete_custom_action_type,
+        "ListActionTypes": action_types.list_action_types,
+        "GetActionType": action_types.get_action_type,
+        "UpdateActionType": action_types.update_action_type,
         "TagResource": tagging.tag_resource,
         "UntagResource": tagging.untag_resource,
         "ListTagsForResource": tagging.list_tags_for_resource,

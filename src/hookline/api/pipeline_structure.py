@@ -7,7 +7,14 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from hookline.api.action_types import ACTION_TYPES, COMMANDS, CONNECTION, GITHUB, Count
+from hookline.api.action_types import (
+    ACTION_TYPES,
+    COMMANDS,
+    CONNECTION,
+    GITHUB,
+    ActionTypeRule,
+    Count,
+)
 from hookline.errors import (
     InvalidActionDeclarationException,
     InvalidBlockerDeclarationException,
@@ -16,7 +23,7 @@ from hookline.errors import (
     LimitExceededException,
 )
 from hookline.globs import GlobError, Globs
-from hookline.model import Action, Stage, stages_of
+from hookline.model import Action, ActionType, Stage, stages_of
 
 _LEAST_STAGES = 2
 _MOST_STAGES = 50
@@ -33,6 +40,8 @@ _WANTED = {
     "Branch": "the name of a branch",
     "BranchName": "the name of a branch",
 }
+_QUERYABLE = re.compile("[A-Za-z0-9_-]{1,20}")
+_NO_CUSTOM: Mapping[ActionType, ActionTypeRule] = {}
 _VARIABLE = "#{"
 _VARIABLES = "variables"
 # Of AWS: the id of the execution is read from it.
@@ -43,12 +52,13 @@ _PATTERNS = ("branches", "tags", "filePaths")
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """An action, where it stands, and as it was declared."""
+    """An action, where it stands, as it was declared, and the rule for its type if there is one."""
 
     stage: Stage
     stage_number: int
     action: Action
     declared: Mapping[str, Any]
+    rule: ActionTypeRule | None
 
     def __str__(self) -> str:
         return f"Action '{self.action.name}' in stage '{self.stage.name}'"
@@ -74,8 +84,12 @@ def with_defaults(declaration: Mapping[str, Any]) -> dict[str, Any]:
     return full
 
 
-def check_structure(declaration: Mapping[str, Any]) -> None:
+def check_structure(
+    declaration: Mapping[str, Any], custom: Mapping[ActionType, ActionTypeRule] = _NO_CUSTOM
+) -> None:
     """Check a PipelineDeclaration that already satisfies the constraints of the service model.
+
+    `custom` are the rules of custom action types that its actions can have.
 
     Raises:
         InvalidStructureException: the pipeline as a whole.
@@ -89,7 +103,7 @@ def check_structure(declaration: Mapping[str, Any]) -> None:
     _check_sizes(stages)
     _check_stages(declaration["stages"])
     _check_pipeline_type(declaration)
-    places = list(_places(declaration, stages))
+    places = list(_places(declaration, stages, {**custom, **ACTION_TYPES}))
     _check_sources(places)
     for place in places:
         for check in _ACTION_CHECKS:
@@ -100,11 +114,15 @@ def check_structure(declaration: Mapping[str, Any]) -> None:
     _check_triggers(declaration, places)
 
 
-def _places(declaration: Mapping[str, Any], stages: Iterable[Stage]) -> Iterator[_Place]:
+def _places(
+    declaration: Mapping[str, Any],
+    stages: Iterable[Stage],
+    rules: Mapping[ActionType, ActionTypeRule],
+) -> Iterator[_Place]:
     for number, stage in enumerate(stages):
         declared = declaration["stages"][number]["actions"]
         for action, raw in zip(stage.actions, declared, strict=True):
-            yield _Place(stage, number, action, raw)
+            yield _Place(stage, number, action, raw, rules.get(action.type))
 
 
 def _repeated(values: Iterable[str]) -> str | None:
@@ -238,21 +256,22 @@ def _check_sources(places: Iterable[_Place]) -> None:
 
 
 def _check_type(place: _Place) -> None:
-    kind = place.action.type
-    if kind in ACTION_TYPES:
+    if place.rule is not None:
+        _check_counts(place, place.rule)
+        _check_configuration(place, place.rule)
         return
+    kind = place.action.type
     if kind.owner == "Custom":
         raise InvalidActionDeclarationException(
-            f"{place} has the custom action type {kind}, and no such type is registered; this"
-            " version of Hookline has no custom action types"
+            f"{place} has the custom action type {kind}, which is not available in this region."
+            " Register it with CreateCustomActionType"
         )
     raise InvalidActionDeclarationException(
         f"{place} has the action type {kind}, which does not exist"
     )
 
 
-def _check_counts(place: _Place) -> None:
-    rule = ACTION_TYPES[place.action.type]
+def _check_counts(place: _Place, rule: ActionTypeRule) -> None:
     _check_count(place, "input", len(place.action.input_artifacts), rule.inputs)
     _check_count(place, "output", len(place.action.output_artifacts), rule.outputs)
 
@@ -269,13 +288,26 @@ def _check_count(place: _Place, what: str, count: int, allowed: Count) -> None:
         )
 
 
-def _check_configuration(place: _Place) -> None:
-    for key in ACTION_TYPES[place.action.type].keys:
-        if key not in place.action.configuration:
+def _check_configuration(place: _Place, rule: ActionTypeRule) -> None:
+    configuration = place.action.configuration
+    of_action = (
+        f"Action configuration for action '{place.action.name}' in stage '{place.stage.name}'"
+    )
+    for key in rule.keys:
+        if key not in configuration:
             raise InvalidActionDeclarationException(
-                f"Action configuration for action '{place.action.name}' in stage"
-                f" '{place.stage.name}' is missing required configuration '{key}'"
+                f"{of_action} is missing required configuration '{key}'"
             )
+    unknown = configuration.keys() - {*rule.keys, *rule.others}
+    if rule.is_closed and unknown:
+        raise InvalidActionDeclarationException(
+            f"{of_action} contains unknown configuration '{min(unknown)}'"
+        )
+    if rule.queryable is not None and not _QUERYABLE.fullmatch(configuration[rule.queryable]):
+        raise InvalidActionDeclarationException(
+            f"{of_action} has a value of '{rule.queryable}' that job workers can't ask for: give it"
+            " at most 20 characters, of A-Z a-z 0-9 _ -"
+        )
 
 
 def _check_repository(place: _Place) -> None:
@@ -313,8 +345,6 @@ def _check_commands(place: _Place) -> None:
 
 _ACTION_CHECKS: tuple[Callable[[_Place], None], ...] = (
     _check_type,
-    _check_counts,
-    _check_configuration,
     _check_repository,
     _check_commands,
 )

@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy import Connection
+
 from hookline.api import tags as api_tags
+from hookline.api.action_types import rule_of
 from hookline.api.pipeline_structure import check_structure, with_defaults
 from hookline.api.services import Services
 from hookline.errors import (
@@ -14,8 +17,15 @@ from hookline.errors import (
     PipelineNotFoundException,
     PipelineVersionNotFoundException,
 )
-from hookline.model import Pipeline, Scope
-from hookline.store import executions, pipeline_secrets, pipelines, stage_executions, tags
+from hookline.model import ActionType, Pipeline, Scope
+from hookline.store import (
+    action_types,
+    executions,
+    pipeline_secrets,
+    pipelines,
+    stage_executions,
+    tags,
+)
 
 _LIMIT = 1_000
 _PAGE = 1_000
@@ -34,8 +44,8 @@ class PipelineOperations:
         """Create a pipeline."""
         name = parameters["pipeline"]["name"]
         given_tags = api_tags.checked(parameters.get("tags", ()))
-        declaration = self._checked(parameters["pipeline"], None)
         with self._database.write() as connection:
+            declaration = self._checked(connection, scope, parameters["pipeline"], None)
             # Two that are created at once must see each other: by their name, and in the count.
             pipelines.lock_scope(connection, scope)
             pipeline = pipelines.create(connection, scope, declaration)
@@ -85,7 +95,7 @@ class PipelineOperations:
             if previous is None:
                 # UpdatePipeline's model lists no PipelineNotFoundException.
                 raise InvalidStructureException(_not_found_text(scope, name))
-            declaration = self._checked(parameters["pipeline"], previous)
+            declaration = self._checked(connection, scope, parameters["pipeline"], previous)
             pipeline = pipelines.update_declaration(connection, scope, declaration)
         if pipeline is None:
             raise InvalidStructureException(_not_found_text(scope, name))
@@ -114,21 +124,36 @@ class PipelineOperations:
             answer["nextToken"] = self._page_tokens.encode(scope, "ListPipelines", shown[-1].name)
         return answer
 
-    def _checked(self, declaration: Mapping[str, Any], previous: Pipeline | None) -> dict[str, Any]:
-        check_structure(declaration)
-        complete = with_defaults(declaration)
+    def _checked(
+        self,
+        connection: Connection,
+        scope: Scope,
+        declaration: Mapping[str, Any],
+        previous: Pipeline | None,
+    ) -> dict[str, Any]:
+        custom = {item.type: item for item in action_types.all_available(connection, scope)}
+        check_structure(declaration, {kind: rule_of(item) for kind, item in custom.items()})
+
+        def secret_keys(kind: ActionType) -> frozenset[str]:
+            return custom[kind].secret_keys if kind in custom else frozenset()
+
         sealed = pipeline_secrets.sealed(
-            complete, None if previous is None else previous.declaration, self._seal
+            with_defaults(declaration),
+            None if previous is None else previous.declaration,
+            self._seal,
+            secret_keys,
         )
         for stage in sealed["stages"]:
             for action in stage["actions"]:
-                _check_secrets(stage["name"], action)
+                kind = ActionType.of(action["actionTypeId"])
+                keys = pipeline_secrets.SECRET_KEYS | secret_keys(kind)
+                _check_secrets(stage["name"], action, keys)
         return sealed
 
 
-def _check_secrets(stage_name: str, action: Mapping[str, Any]) -> None:
+def _check_secrets(stage_name: str, action: Mapping[str, Any], keys: frozenset[str]) -> None:
     configuration = action.get("configuration", {})
-    for key in sorted(pipeline_secrets.SECRET_KEYS & configuration.keys()):
+    for key in sorted(keys & configuration.keys()):
         if configuration[key] == pipeline_secrets.MASK:
             raise InvalidActionDeclarationException(
                 f"Action '{action['name']}' of stage '{stage_name}' has {key} '****', which stands "

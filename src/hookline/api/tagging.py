@@ -8,14 +8,15 @@ from sqlalchemy import Connection
 from hookline.api import tags as api_tags
 from hookline.api.services import Services
 from hookline.errors import InvalidArnException, ResourceNotFoundException
-from hookline.model import Scope
-from hookline.store import pipelines, tags, webhooks
+from hookline.model import ActionType, Scope
+from hookline.store import action_types, pipelines, tags, webhooks
 
 _PAGE = 100
+_ACTION_TYPE_PATH = ("category", "provider", "version")
 
 
 class TagOperations:
-    """The operations on tags of pipelines and webhooks."""
+    """The operations on tags of pipelines, webhooks and custom action types."""
 
     def __init__(self, services: Services) -> None:
         self._database = services.database
@@ -70,16 +71,32 @@ def _lock(connection: Connection, scope: Scope, arn: str) -> None:
             pipelines.lock(connection, [(scope, name)])
         case [_, _, _, _, _, "webhook", _]:
             webhooks.lock_scope(connection, scope)
+        case [_, _, _, _, _, "actiontype", _]:
+            action_types.lock_scope(connection, scope)
 
 
 def _check_resource(connection: Connection, scope: Scope, arn: str) -> None:
-    """Refuse what is no pipeline or webhook of the scope."""
+    """Refuse what is no pipeline, webhook or custom action type of the scope."""
     match arn.split(":"):
         case ["arn", "aws", "codepipeline", region, account, name]:
             exists = pipelines.find(connection, scope, name) is not None
         case ["arn", "aws", "codepipeline", region, account, "webhook", name]:
             exists = webhooks.exists(connection, scope, name)
+        case ["arn", "aws", "codepipeline", region, account, "actiontype", path]:
+            exists = _has_action_type(connection, scope, path)
         case _:
-            raise InvalidArnException(f"'{arn}' is not the ARN of a pipeline or webhook")
+            raise InvalidArnException(
+                f"'{arn}' is not the ARN of a pipeline, webhook or action type"
+            )
     if scope != Scope(account, region) or not exists:
-        raise ResourceNotFoundException(f"There is no pipeline or webhook with the ARN '{arn}'")
+        raise ResourceNotFoundException(
+            f"There is no pipeline, webhook or custom action type with the ARN '{arn}'"
+        )
+
+
+def _has_action_type(connection: Connection, scope: Scope, path: str) -> bool:
+    owner, *rest = path.split("/")
+    if owner != "Custom" or len(rest) != len(_ACTION_TYPE_PATH):
+        return False
+    kind = ActionType.of({"owner": owner, **dict(zip(_ACTION_TYPE_PATH, rest, strict=True))})
+    return action_types.available(connection, scope, kind) is not None

@@ -19,7 +19,13 @@ from hookline.model import (
     Trigger,
 )
 from hookline.store import dialect
-from hookline.store.tables import action_executions, executions, is_active, stage_executions
+from hookline.store.tables import (
+    action_executions,
+    executions,
+    is_active,
+    jobs,
+    stage_executions,
+)
 
 _ACTIVE = (ExecutionStatus.IN_PROGRESS.value, ExecutionStatus.STOPPING.value)
 
@@ -279,7 +285,7 @@ def forget_finished(connection: Connection, before: float, limit: int) -> int:
         .limit(limit)
     )
     ids = list(connection.execute(finished).scalars())
-    for table in (action_executions, stage_executions):
+    for table in (jobs, action_executions, stage_executions):
         connection.execute(delete(table).where(table.c.execution_id.in_(ids)))
     connection.execute(delete(executions).where(executions.c.id.in_(ids)))
     return len(ids)

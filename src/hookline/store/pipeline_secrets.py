@@ -4,6 +4,7 @@ import base64
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from hookline.model import ActionType
 from hookline.sealing import Seal
 
 MASK = "****"
@@ -14,34 +15,53 @@ _PREFIX = "sealed:"
 _PURPOSE = "action-configuration"
 
 
+SecretKeys = Callable[[ActionType], frozenset[str]]
+"""Which keys of an action's configuration hold secrets, beside `SECRET_KEYS`."""
+
+
 def sealed(
-    declaration: Mapping[str, Any], previous: Mapping[str, Any] | None, seal: Seal
+    declaration: Mapping[str, Any],
+    previous: Mapping[str, Any] | None,
+    seal: Seal,
+    secret_keys: SecretKeys,
 ) -> dict[str, Any]:
     """The declaration as it is kept. A secret given as `****` is the one kept in `previous`."""
     kept = _kept_secrets(previous or {"stages": ()})
 
-    def replace(stage: str, action: str, key: str, value: str) -> str:
+    def replace(stage: str, action: Mapping[str, Any], key: str, value: str) -> str:
         if value == MASK:
-            return kept.get((stage, action, key), MASK)
-        return _PREFIX + base64.b64encode(seal.seal(value, _PURPOSE)).decode()
+            return kept.get((stage, action["name"], key), MASK)
+        # A value that looks sealed already would be shown and opened as a secret: let it be one.
+        if _is_secret(key, value) or key in secret_keys(ActionType.of(action["actionTypeId"])):
+            return _PREFIX + base64.b64encode(seal.seal(value, _PURPOSE)).decode()
+        return value
 
-    return _with_secrets(declaration, replace)
+    return _with_configuration(declaration, replace)
 
 
 def masked(declaration: Mapping[str, Any]) -> dict[str, Any]:
     """The declaration as it is shown."""
-    return _with_secrets(declaration, lambda *_: MASK)
+
+    def replace(_stage: str, _action: Mapping[str, Any], key: str, value: str) -> str:
+        return MASK if _is_secret(key, value) else value
+
+    return _with_configuration(declaration, replace)
 
 
 def opened(configuration: Mapping[str, str], seal: Seal) -> tuple[dict[str, str], tuple[str, ...]]:
-    """An action's configuration with its secrets in clear, and those secrets."""
+    """An action's configuration, as declared, with its secrets in clear, and those secrets."""
     clear = dict(configuration)
     secrets = []
-    for key in SECRET_KEYS & clear.keys():
-        if clear[key].startswith(_PREFIX):
-            clear[key] = seal.open(base64.b64decode(clear[key][len(_PREFIX) :]), _PURPOSE)
+    for key, value in configuration.items():
+        if value.startswith(_PREFIX):
+            clear[key] = seal.open(base64.b64decode(value[len(_PREFIX) :]), _PURPOSE)
             secrets.append(clear[key])
     return clear, tuple(secrets)
+
+
+def _is_secret(key: str, value: str) -> bool:
+    """Whether a value that is kept is a secret: which keys are, its action type decides."""
+    return key in SECRET_KEYS or value.startswith(_PREFIX)
 
 
 def _kept_secrets(declaration: Mapping[str, Any]) -> dict[tuple[str, str, str], str]:
@@ -50,23 +70,21 @@ def _kept_secrets(declaration: Mapping[str, Any]) -> dict[tuple[str, str, str], 
         for stage in declaration["stages"]
         for action in stage["actions"]
         for key, value in action.get("configuration", {}).items()
-        if key in SECRET_KEYS
+        if _is_secret(key, value)
     }
 
 
-def _with_secrets(
-    declaration: Mapping[str, Any], replace: Callable[[str, str, str, str], str]
+def _with_configuration(
+    declaration: Mapping[str, Any], replace: Callable[[str, Mapping[str, Any], str, str], str]
 ) -> dict[str, Any]:
-    def action_with_secrets(stage: Mapping[str, Any], action: Mapping[str, Any]) -> dict[str, Any]:
+    def replaced(stage: Mapping[str, Any], action: Mapping[str, Any]) -> dict[str, Any]:
         configuration = action.get("configuration")
         if not configuration:
             return dict(action)
         return {
             **action,
             "configuration": {
-                key: replace(stage["name"], action["name"], key, value)
-                if key in SECRET_KEYS
-                else value
+                key: replace(stage["name"], action, key, value)
                 for key, value in configuration.items()
             },
         }
@@ -74,10 +92,7 @@ def _with_secrets(
     return {
         **declaration,
         "stages": [
-            {
-                **stage,
-                "actions": [action_with_secrets(stage, action) for action in stage["actions"]],
-            }
+            {**stage, "actions": [replaced(stage, action) for action in stage["actions"]]}
             for stage in declaration["stages"]
         ],
     }

@@ -111,6 +111,19 @@ webhooks = Table(
     sqlite_autoincrement=True,
 )
 
+# A deleted one keeps its row: its version can't be used for another, and it can be restored.
+action_types = Table(
+    "hookline_action_types",
+    metadata,
+    Column("account", String(12), primary_key=True),
+    Column("region", String(32), primary_key=True),
+    Column("category", String(35), primary_key=True),
+    Column("provider", String(35), primary_key=True),
+    Column("version", String(35), primary_key=True),
+    Column("definition", Json, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+)
+
 tags = Table(
     "hookline_tags",
     metadata,
@@ -226,11 +239,45 @@ action_executions = Table(
     Index("ix_hookline_action_executions_pipeline", "pipeline_id", "started_at"),
 )
 
+<<<<<<< HEAD
 Index(
     "ix_hookline_action_executions_waiting",
     action_executions.c.waits_until,
     sqlite_where=text("status = 'InProgress' AND waits_until IS NOT NULL"),
     postgresql_where=text("status = 'InProgress' AND waits_until IS NOT NULL"),
+=======
+jobs = Table(
+    "hookline_jobs",
+    metadata,
+    # A UUID of version 7, so jobs are handed out in the order in which they were made.
+    Column("id", String(36), primary_key=True),
+    Column("account", String(12), nullable=False),
+    Column("region", String(32), nullable=False),
+    Column("category", String(35), nullable=False),
+    Column("provider", String(35), nullable=False),
+    Column("version", String(35), nullable=False),
+    Column("action_execution_id", String(36), nullable=False),
+    Column("execution_id", String(36), nullable=False),
+    Column("pipeline_id", BigInteger, nullable=False),
+    Column("status", String(12), nullable=False),
+    # The value of the queryable property of the action's configuration.
+    Column("query_value", String(50)),
+    Column("continuation_token", Text),
+    # Null until a worker was given the job.
+    Column("nonce", String(50)),
+    Column("updated_at", Float, nullable=False),
+    Index("ix_hookline_jobs_execution", "execution_id"),
+)
+# Literal, for the same reason as `is_active`.
+is_waiting_job = text("hookline_jobs.status IN ('Queued', 'Dispatched')")
+Index(
+    "ix_hookline_jobs_waiting",
+    jobs.c.account,
+    jobs.c.region,
+    jobs.c.provider,
+    sqlite_where=text("status IN ('Queued', 'Dispatched')"),
+    postgresql_where=text("status IN ('Queued', 'Dispatched')"),
+>>>>>>> 68e1d83 (Register custom action types, and check pipelines against them)
 )
 
 # A transition into a stage that was never disabled has no row.

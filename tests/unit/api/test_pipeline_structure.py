@@ -164,7 +164,7 @@ def test_a_pipeline_of_a_source_and_commands_is_accepted() -> None:
         (
             of_build(approval(actionTypeId=kind("Test Custom Jenkins"))),
             InvalidActionDeclarationException,
-            ["'Approve'", "'Build'", "Test · Custom · Jenkins · 1", "registered"],
+            ["'Approve'", "'Build'", "Test · Custom · Jenkins · 1", "CreateCustomActionType"],
         ),
         (
             of_build(approval(actionTypeId=kind("Build AWS CodeBild"))),

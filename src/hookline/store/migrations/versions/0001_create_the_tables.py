@@ -57,6 +57,24 @@ def upgrade() -> None:
         postgresql_where=sa.text("status = 'InProgress' AND waits_until IS NOT NULL"),
     )
     op.create_table(
+        "hookline_action_types",
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("region", sa.String(length=32), nullable=False),
+        sa.Column("category", sa.String(length=35), nullable=False),
+        sa.Column("provider", sa.String(length=35), nullable=False),
+        sa.Column("version", sa.String(length=35), nullable=False),
+        sa.Column("definition", sa.Text(), nullable=False),
+        sa.Column("deleted", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "account",
+            "region",
+            "category",
+            "provider",
+            "version",
+            name=("pk_hookline_action_types"),
+        ),
+    )
+    op.create_table(
         "hookline_credentials",
         sa.Column("access_key_id", sa.String(length=128), nullable=False),
         sa.Column("account", sa.String(length=12), nullable=False),
@@ -162,6 +180,33 @@ def upgrade() -> None:
     )
     op.create_index(
         "ix_hookline_executions_updated_at", "hookline_executions", ["updated_at"], unique=False
+    )
+    op.create_table(
+        "hookline_jobs",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("account", sa.String(length=12), nullable=False),
+        sa.Column("region", sa.String(length=32), nullable=False),
+        sa.Column("category", sa.String(length=35), nullable=False),
+        sa.Column("provider", sa.String(length=35), nullable=False),
+        sa.Column("version", sa.String(length=35), nullable=False),
+        sa.Column("action_execution_id", sa.String(length=36), nullable=False),
+        sa.Column("execution_id", sa.String(length=36), nullable=False),
+        sa.Column("pipeline_id", sa.BigInteger(), nullable=False),
+        sa.Column("status", sa.String(length=12), nullable=False),
+        sa.Column("query_value", sa.String(length=50), nullable=True),
+        sa.Column("continuation_token", sa.Text(), nullable=True),
+        sa.Column("nonce", sa.String(length=50), nullable=True),
+        sa.Column("updated_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=("pk_hookline_jobs")),
+    )
+    op.create_index("ix_hookline_jobs_execution", "hookline_jobs", ["execution_id"], unique=False)
+    op.create_index(
+        "ix_hookline_jobs_waiting",
+        "hookline_jobs",
+        ["account", "region", "provider"],
+        unique=False,
+        sqlite_where=sa.text("status IN ('Queued', 'Dispatched')"),
+        postgresql_where=sa.text("status IN ('Queued', 'Dispatched')"),
     )
     op.create_table(
         "hookline_pipeline_versions",
