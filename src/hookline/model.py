@@ -197,6 +197,15 @@ class Pipeline:
         """The action `name` of the first stage: what a webhook may aim at (contract P5)."""
         return next((action for action in self.stages[0].actions if action.name == name), None)
 
+    def action(self, stage_name: str, action_name: str) -> Action:
+        """An action of the pipeline that is there."""
+        return next(
+            action
+            for stage in self.stages
+            for action in stage.actions
+            if (stage.name, action.name) == (stage_name, action_name)
+        )
+
     def stage_after(self, stage_name: str) -> str | None:
         """The name of the stage that follows the stage `stage_name`; None after the last one."""
         names = [stage.name for stage in self.stages]
@@ -347,6 +356,17 @@ class ActionStatus(StrEnum):
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
     ABANDONED = "Abandoned"
+
+
+class JobStatus(StrEnum):
+    """The status of a job, in AWS's words."""
+
+    QUEUED = "Queued"
+    DISPATCHED = "Dispatched"
+    IN_PROGRESS = "InProgress"
+    TIMED_OUT = "TimedOut"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
 
 
 @dataclass(frozen=True, slots=True)

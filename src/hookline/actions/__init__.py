@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from hookline.actions.approval import ManualApproval
 from hookline.actions.commands import Commands
 from hookline.actions.git import ConnectionSource, GitHubSource
+from hookline.actions.job_workers import JobWorkers
 from hookline.actions.provider import Provider
 from hookline.errors import ActionError
 from hookline.model import ActionType
@@ -16,6 +17,8 @@ PROVIDERS: Mapping[ActionType, Provider] = {
     ActionType("Approval", "AWS", "Manual", "1"): ManualApproval(),
 }
 
+_CUSTOM = JobWorkers()
+
 
 def provider_for(kind: ActionType) -> Provider:
     """The provider that runs actions of `kind`.
@@ -23,6 +26,8 @@ def provider_for(kind: ActionType) -> Provider:
     Raises:
         ActionError: this version of Hookline runs no such actions.
     """
+    if kind.owner == "Custom":
+        return _CUSTOM
     try:
         return PROVIDERS[kind]
     except KeyError:

@@ -25,8 +25,23 @@ if TYPE_CHECKING:
     from obstore import ReadableFile
     from obstore.store import ObjectStore
 
+_S3 = "s3://"
 _CHUNK = 1 << 20
 _UNAVAILABLE = "SystemUnavailable"
+
+
+def key_of(pipeline_id: int, execution_id: str, action_execution_id: str, name: str) -> str:
+    """The key of the output artifact `name` of an action execution; no other has it."""
+    return f"{pipeline_id}/{execution_id}/{action_execution_id}/{name}.tar.gz"
+
+
+def place_of(url_or_path: str, key: str) -> tuple[str, str]:
+    """Where others find `key` of the artifact store at an address: bucket and key, or folder."""
+    if not url_or_path.startswith(_S3):
+        return str(Path(url_or_path).absolute()), key
+    bucket, _, prefix = url_or_path.removeprefix(_S3).partition("/")
+    prefix = prefix.strip("/")
+    return bucket, f"{prefix}/{key}" if prefix else key
 
 
 class ArtifactStore:
@@ -77,6 +92,19 @@ class ArtifactStore:
             finally:
                 remove(fresh)
 
+    def has(self, key: str) -> bool:
+        """Whether the archive `key` is there.
+
+        Raises:
+            ActionError: the store can't be read.
+        """
+        with _failing(f"The artifact {key} could not be looked for"):
+            try:
+                obstore.head(self._store, key)
+            except FileNotFoundError:
+                return False
+        return True
+
     def forget(self, before: datetime) -> int:
         """Delete the artifacts stored before `before`; how many.
 
@@ -109,7 +137,7 @@ class _Reader(io.RawIOBase):
 
 
 def _opened(url_or_path: str) -> "ObjectStore":
-    if url_or_path.startswith("s3://"):
+    if url_or_path.startswith(_S3):
         plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http:")
         return S3Store.from_url(url_or_path, client_options={"allow_http": plain})
     return LocalStore(Path(url_or_path).absolute(), mkdir=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from hookline.actions.artifacts import ArtifactStore
+from hookline.actions.artifacts import ArtifactStore, key_of
 from hookline.errors import HooklineError
 from hookline.model import Action, SourceRevision
 
@@ -68,8 +68,8 @@ class ActionContext:
 
     def output(self, name: str) -> Artifact:
         """The output artifact `name` of this action execution, at a key that no other has."""
-        key = f"{self.pipeline_id}/{self.execution_id}/{self.action_execution_id}/{name}.tar.gz"
-        return Artifact(name, key)
+        identifiers = (self.pipeline_id, self.execution_id, self.action_execution_id)
+        return Artifact(name, key_of(*identifiers, name))
 
 
 @dataclass(frozen=True)
@@ -88,11 +88,13 @@ class ActionResult:
 class Waiting:
     """The action goes on elsewhere: whoever knows the `token` says how it ended.
 
-    It fails when nobody has within `time_limit` seconds. No thread waits meanwhile.
+    It fails when nobody has within `time_limit` seconds. No thread waits meanwhile. `by_worker`
+    says that it is a job worker, to whom the action is offered as a job.
     """
 
     token: str
     time_limit: float
+    by_worker: bool = False
 
 
 class Provider(Protocol):

@@ -2,21 +2,15 @@
 
 from collections.abc import Mapping
 
-_WORKERS = "Hookline has no custom action types and no job workers yet"
 _PARTNERS = "only AWS's own partners poll for these jobs"
 _RULES = "Hookline evaluates no stage conditions yet, so there are no rules"
 
 NOT_BUILT: Mapping[str, str] = {
-    "AcknowledgeJob": _WORKERS,
     "AcknowledgeThirdPartyJob": _PARTNERS,
-    "GetJobDetails": _WORKERS,
     "GetThirdPartyJobDetails": _PARTNERS,
     "ListDeployActionExecutionTargets": "no deploy action runs yet",
     "OverrideStageCondition": _RULES,
-    "PollForJobs": _WORKERS,
     "PollForThirdPartyJobs": _PARTNERS,
-    "PutJobFailureResult": _WORKERS,
-    "PutJobSuccessResult": _WORKERS,
     "PutThirdPartyJobFailureResult": _PARTNERS,
     "PutThirdPartyJobSuccessResult": _PARTNERS,
 }

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from hookline.api.action_type_operations import ActionTypeOperations
 from hookline.api.endpoint import Handler
 from hookline.api.executions import ExecutionOperations
+from hookline.api.jobs import JobOperations
 from hookline.api.pipelines import PipelineOperations
 from hookline.api.registration import RegistrationOperations
 from hookline.api.rules import RuleOperations
@@ -23,6 +24,7 @@ def operations(services: Services) -> Mapping[str, Handler]:
     stages = StageOperations(services)
     rules = RuleOperations(services)
     action_types = ActionTypeOperations(services)
+    jobs = JobOperations(services)
     tagging = TagOperations(services)
     return {
         "PutWebhook": webhooks.put_webhook,
@@ -54,6 +56,11 @@ def operations(services: Services) -> Mapping[str, Handler]:
         "ListActionTypes": action_types.list_action_types,
         "GetActionType": action_types.get_action_type,
         "UpdateActionType": action_types.update_action_type,
+        "PollForJobs": jobs.poll_for_jobs,
+        "AcknowledgeJob": jobs.acknowledge_job,
+        "GetJobDetails": jobs.get_job_details,
+        "PutJobSuccessResult": jobs.put_job_success_result,
+        "PutJobFailureResult": jobs.put_job_failure_result,
         "TagResource": tagging.tag_resource,
         "UntagResource": tagging.untag_resource,
         "ListTagsForResource": tagging.list_tags_for_resource,

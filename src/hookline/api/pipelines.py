@@ -17,10 +17,11 @@ from hookline.errors import (
     PipelineNotFoundException,
     PipelineVersionNotFoundException,
 )
-from hookline.model import ActionType, Pipeline, Scope
+from hookline.model import ActionType, JobStatus, Pipeline, Scope
 from hookline.store import (
     action_types,
     executions,
+    jobs,
     pipeline_secrets,
     pipelines,
     stage_executions,
@@ -109,6 +110,7 @@ class PipelineOperations:
             if removed is not None:
                 executions.cancel_waiting(connection, removed, "The pipeline was deleted")
                 stage_executions.wake_all(connection, removed)
+                jobs.end_of_pipeline(connection, removed, JobStatus.FAILED)
             tags.replace(connection, scope.pipeline_arn(parameters["name"]), {})
         self._state.definitions_changed()
 

@@ -214,6 +214,8 @@ def _inbound(stage_name: str, standings: Sequence[Standing]) -> dict[str, Any]:
 def _action_state(action: Action, execution: ActionExecution | None) -> dict[str, Any]:
     if execution is None:
         return {"actionName": action.name}
+    # The token of an action that a job worker ends is nobody's business.
+    is_custom = action.type.owner == "Custom"
     return {
         "actionName": action.name,
         "latestExecution": {
@@ -222,9 +224,10 @@ def _action_state(action: Action, execution: ActionExecution | None) -> dict[str
             "summary": cut(execution.summary),
             "lastStatusChange": execution.updated_at,
             "lastUpdatedBy": execution.updated_by,
-            "token": execution.token if execution.waits else None,
+            "token": execution.token if execution.waits and not is_custom else None,
             "externalExecutionId": execution.external_id,
             "externalExecutionUrl": execution.external_url,
+            "percentComplete": execution.percent_complete,
             "errorDetails": error_details(execution),
         },
     }

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from hookline.actions.provider import ActionResult, Artifact, Waiting
 from hookline.engine.journal import ActionTask, StageTurn
 from hookline.errors import ActionError
-from hookline.executions import outcomes, variables
+from hookline.executions import jobs, outcomes, variables
 from hookline.executions import passage as passages
 from hookline.executions.moves import move_on
 from hookline.executions.passage import Passage
@@ -24,6 +24,7 @@ from hookline.model import (
 from hookline.sealing import Seal
 from hookline.store import (
     action_executions,
+    action_types,
     executions,
     pipeline_secrets,
     pipelines,
@@ -121,14 +122,14 @@ class StoreJournal:
 
     def _task(self, identifier: str, found: Passage, prepared: "_Prepared") -> ActionTask:
         action, stopped = prepared.action, found.execution.stop
-        configuration, secrets = pipeline_secrets.opened(action.configuration, self._seal)
+        declared, secrets = pipeline_secrets.opened(prepared.declared, self._seal)
         return ActionTask(
             action_execution_id=identifier,
             execution_id=found.execution.id,
             pipeline_name=found.pipeline.name,
             pipeline_id=found.pipeline.id,
             stage_name=found.stage.name,
-            action=replace(action, configuration=configuration),
+            action=replace(action, configuration={**declared, **prepared.resolved}),
             secrets=secrets,
             region=found.pipeline.scope.region,
             source_revision=next(
@@ -162,10 +163,15 @@ class StoreJournal:
                 return
             # A wish to abandon what runs is either seen here, or finds the action waiting.
             pipelines.lock_by_id(connection, action.pipeline_id)
+            found = action_executions.find(connection, action.id)
+            if found is None or found.waits or found.status is not ActionStatus.IN_PROGRESS:
+                return
             if executions.abandoned(connection, [action.execution_id]):
                 outcomes.abandon(connection, action.id)
-            else:
-                action_executions.wait_for(connection, action.id, waiting.token, until)
+                return
+            action_executions.wait_for(connection, action.id, waiting.token, until)
+            if waiting.by_worker:
+                jobs.offer(connection, found)
 
     def expire(self) -> None:
         """Fail the actions that have waited for too long."""
@@ -176,8 +182,7 @@ class StoreJournal:
                 pipelines.lock_by_id(connection, action.pipeline_id)
                 found = action_executions.find(connection, action.id)
                 if found is not None and found.waits:
-                    outcomes.fail(connection, action.id, ActionError("Nobody answered in time"))
-                    stage_executions.wake(connection, action.stage_execution_id)
+                    outcomes.expire(connection, found)
 
     def succeed(self, action_execution_id: str, result: ActionResult) -> None:
         """Note that an action succeeded, with what it produced."""
@@ -232,9 +237,14 @@ def _progress_of(attempt: ActionExecution | None, turn: int) -> Progress:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """An action with its references resolved, and its input artifacts, name → key."""
+    """An action with its references resolved, and its input artifacts, name → key.
+
+    Its configuration is `declared`, with secrets sealed, and `resolved` where that has references.
+    """
 
     action: Action
+    declared: Mapping[str, str]
+    resolved: Mapping[str, str]
     inputs: dict[str, str]
 
 
@@ -247,6 +257,7 @@ def _prepare(
     inputs = {name: artifacts[name] for name in action.input_artifacts if name in artifacts}
     executed = replace(executed, inputs=inputs)
     try:
+        _check_type(connection, found, action)
         _check_artifacts(action, inputs)
         values = variables.values_in(found.execution, found.pipeline, produced)
         resolved_action, resolved = variables.resolve(action, values)
@@ -255,7 +266,7 @@ def _prepare(
         outcomes.fail(connection, executed.id, error)
         return None
     action_executions.start(connection, replace(executed, resolved=resolved))
-    return _Prepared(resolved_action, inputs)
+    return _Prepared(resolved_action, action.configuration, resolved, inputs)
 
 
 def _produced(connection: Connection, execution: Execution) -> Sequence[ActionExecution]:
@@ -264,6 +275,16 @@ def _produced(connection: Connection, execution: Execution) -> Sequence[ActionEx
     if execution.rollback_target is not None:
         ids.insert(0, execution.rollback_target)
     return action_executions.produced(connection, ids)
+
+
+def _check_type(connection: Connection, found: Passage, action: Action) -> None:
+    if action.type.owner != "Custom":
+        return
+    if action_types.available(connection, found.pipeline.scope, action.type) is None:
+        raise ActionError(
+            f"The custom action type {action.type} was deleted, so nobody can run the action",
+            "ConfigurationError",
+        )
 
 
 def _check_artifacts(action: Action, inputs: dict[str, str]) -> None:

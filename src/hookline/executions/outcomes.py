@@ -6,8 +6,9 @@ from sqlalchemy import Connection
 
 from hookline.actions.provider import ActionResult
 from hookline.errors import ActionError
-from hookline.model import ActionStatus
-from hookline.store import action_executions, executions, stage_executions
+from hookline.model import ActionStatus, JobStatus
+from hookline.store import action_executions, executions, jobs, stage_executions
+from hookline.store.action_executions import ActionExecution
 
 _MESSAGE_LIMIT = 4_000
 
@@ -43,8 +44,16 @@ def fail(connection: Connection, action_execution_id: str, error: ActionError) -
     )
 
 
+def expire(connection: Connection, execution: ActionExecution) -> None:
+    """Note that an action has waited for too long, and let its stage go on."""
+    jobs.end_of_action(connection, execution.id, JobStatus.TIMED_OUT)
+    fail(connection, execution.id, ActionError("Nobody answered in time"))
+    stage_executions.wake(connection, execution.stage_execution_id)
+
+
 def abandon(connection: Connection, action_execution_id: str) -> None:
     """Note that an action was abandoned."""
+    jobs.end_of_action(connection, action_execution_id, JobStatus.FAILED)
     action_executions.finish(
         connection,
         action_execution_id,

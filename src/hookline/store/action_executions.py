@@ -37,6 +37,7 @@ class ActionExecution:
     summary: str | None = None
     external_id: str | None = None
     external_url: str | None = None
+    percent_complete: int | None = None
     error_code: str | None = None
     error_message: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -72,6 +73,12 @@ def start(connection: Connection, execution: ActionExecution) -> None:
             "updated_at": execution.updated_at,
         },
     )
+
+
+def note(connection: Connection, action_execution_id: str, **values: Any) -> None:
+    """Set what is known of an action execution that goes on; what is None stays as it is."""
+    known = {name: value for name, value in values.items() if value is not None}
+    finish(connection, action_execution_id, **known)
 
 
 def finish(connection: Connection, action_execution_id: str, **values: Any) -> None:
@@ -228,6 +235,7 @@ def _action_execution(row: Row[Any]) -> ActionExecution:
         summary=row.summary,
         external_id=row.external_id,
         external_url=row.external_url,
+        percent_complete=row.percent_complete,
         error_code=row.error_code,
         error_message=row.error_message,
         variables=row.variables or {},

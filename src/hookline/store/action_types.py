@@ -1,5 +1,6 @@
 """Custom action types of an account and region, and those that were marked as deleted."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,9 @@ from sqlalchemy import Connection, Row, and_, select, update
 from hookline.model import ActionType, Scope
 from hookline.store import dialect
 from hookline.store.tables import action_types
+
+_PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+_LINK = re.compile(r"https?://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,21 @@ class CustomActionType:
     def secret_keys(self) -> frozenset[str]:
         """The names of the properties whose values are secrets."""
         return frozenset(item["name"] for item in self.properties if item["secret"])
+
+    def link(
+        self, name: str, configuration: Mapping[str, str], external_execution_id: str
+    ) -> str | None:
+        """The page that the template `name` of the settings leads to; None if it names none.
+
+        `configuration` is an action's, without secrets.
+        """
+        template = self.definition.get("settings", {}).get(name)
+        if template is None:
+            return None
+        values = {f"Config:{key}": value for key, value in configuration.items()}
+        values["ExternalExecutionId"] = external_execution_id
+        link = _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), template)
+        return link if _LINK.match(link) else None
 
     @property
     def queryable_key(self) -> str | None:

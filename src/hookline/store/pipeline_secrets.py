@@ -59,6 +59,11 @@ def opened(configuration: Mapping[str, str], seal: Seal) -> tuple[dict[str, str]
     return clear, tuple(secrets)
 
 
+def without_secrets(configuration: Mapping[str, str]) -> dict[str, str]:
+    """An action's configuration, as declared, without its secrets."""
+    return {key: value for key, value in configuration.items() if not _is_secret(key, value)}
+
+
 def _is_secret(key: str, value: str) -> bool:
     """Whether a value that is kept is a secret: which keys are, its action type decides."""
     return key in SECRET_KEYS or value.startswith(_PREFIX)

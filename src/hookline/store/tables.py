@@ -230,6 +230,7 @@ action_executions = Table(
     Column("summary", Text),
     Column("external_id", Text),
     Column("external_url", Text),
+    Column("percent_complete", Integer),
     Column("error_code", Text),
     Column("error_message", Text),
     Column("variables", Json),
@@ -239,13 +240,13 @@ action_executions = Table(
     Index("ix_hookline_action_executions_pipeline", "pipeline_id", "started_at"),
 )
 
-<<<<<<< HEAD
 Index(
     "ix_hookline_action_executions_waiting",
     action_executions.c.waits_until,
     sqlite_where=text("status = 'InProgress' AND waits_until IS NOT NULL"),
     postgresql_where=text("status = 'InProgress' AND waits_until IS NOT NULL"),
-=======
+)
+
 jobs = Table(
     "hookline_jobs",
     metadata,
@@ -269,15 +270,14 @@ jobs = Table(
     Index("ix_hookline_jobs_execution", "execution_id"),
 )
 # Literal, for the same reason as `is_active`.
-is_waiting_job = text("hookline_jobs.status IN ('Queued', 'Dispatched')")
+is_open = text("hookline_jobs.status IN ('Queued', 'Dispatched', 'InProgress')")
 Index(
-    "ix_hookline_jobs_waiting",
+    "ix_hookline_jobs_open",
     jobs.c.account,
     jobs.c.region,
     jobs.c.provider,
-    sqlite_where=text("status IN ('Queued', 'Dispatched')"),
-    postgresql_where=text("status IN ('Queued', 'Dispatched')"),
->>>>>>> 68e1d83 (Register custom action types, and check pipelines against them)
+    sqlite_where=text("status IN ('Queued', 'Dispatched', 'InProgress')"),
+    postgresql_where=text("status IN ('Queued', 'Dispatched', 'InProgress')"),
 )
 
 # A transition into a stage that was never disabled has no row.

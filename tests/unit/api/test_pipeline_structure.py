@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from hookline.api.action_types import ACTION_TYPES
+from hookline.api.action_types import ACTION_TYPES, ActionTypeRule, Count, rule_of
 from hookline.api.pipeline_structure import check_structure, with_defaults
 from hookline.errors import (
     ApiError,
@@ -14,6 +14,8 @@ from hookline.errors import (
     InvalidStructureException,
     LimitExceededException,
 )
+from hookline.model import ActionType
+from hookline.store.action_types import CustomActionType
 
 Json = dict[str, Any]
 
@@ -503,3 +505,69 @@ def test_defaults_replace_nothing_that_was_given() -> None:
     assert (full["pipelineType"], full["executionMode"]) == ("V2", "QUEUED")
     assert full["stages"][1]["actions"][0]["runOrder"] == 7
     assert with_defaults(full) == full
+
+
+JENKINS = ActionType("Test", "Custom", "Jenkins", "1")
+JENKINS_RULE = rule_of(
+    CustomActionType(
+        JENKINS,
+        {
+            "actionConfigurationProperties": [
+                {"name": "Job", "required": True, "key": True, "secret": False, "queryable": True},
+                {"name": "Token", "required": True, "key": False, "secret": True},
+                {"name": "Note", "required": False, "key": False, "secret": False},
+            ],
+            "inputArtifactDetails": {"minimumCount": 0, "maximumCount": 1},
+            "outputArtifactDetails": {"minimumCount": 0, "maximumCount": 0},
+        },
+    )
+)
+
+
+def jenkins(**changes: Any) -> Json:
+    configured = {"Job": "tests", "Token": "secret"}
+    action = {"name": "Try", "actionTypeId": kind("Test Custom Jenkins")}
+    return of_build({**action, "configuration": configured, **changes})
+
+
+def test_a_custom_type_says_what_its_actions_declare() -> None:
+    assert (
+        ActionTypeRule(
+            inputs=Count(0, 1),
+            outputs=Count(0, 0),
+            keys=("Job", "Token"),
+            others=("Note",),
+            is_closed=True,
+            queryable="Job",
+        )
+        == JENKINS_RULE
+    )
+    check_structure(jenkins(), {JENKINS: JENKINS_RULE})
+    noted = {"Job": "tests", "Token": "#{variables.t}", "Note": "n"}
+    check_structure(jenkins(configuration=noted), {JENKINS: JENKINS_RULE})
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"configuration": {"Job": "tests"}}, "missing required configuration 'Token'"),
+        (
+            {"configuration": {"Job": "t", "Token": "t", "Else": "", "Also": ""}},
+            "unknown configuration 'Also'",
+        ),
+        ({"configuration": {"Job": "a" * 21, "Token": "t"}}, "at most 20 characters"),
+        ({"configuration": {"Job": "#{variables.job}", "Token": "t"}}, "can't ask for"),
+        ({"outputArtifacts": [{"name": "A"}]}, "more than the maximum count (0)"),
+        (
+            {"actionTypeId": kind("Test Custom Jenkins") | {"version": "2"}},
+            "Test · Custom · Jenkins · 2, which is not available",
+        ),
+    ],
+)
+def test_an_action_that_its_custom_type_does_not_allow_is_refused(
+    changes: Json, words: str
+) -> None:
+    with pytest.raises(InvalidActionDeclarationException) as caught:
+        check_structure(jenkins(**changes), {JENKINS: JENKINS_RULE})
+    assert "'Try'" in caught.value.message
+    assert words in caught.value.message

@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("summary", sa.Text(), nullable=True),
         sa.Column("external_id", sa.Text(), nullable=True),
         sa.Column("external_url", sa.Text(), nullable=True),
+        sa.Column("percent_complete", sa.Integer(), nullable=True),
         sa.Column("error_code", sa.Text(), nullable=True),
         sa.Column("error_message", sa.Text(), nullable=True),
         sa.Column("variables", sa.Text(), nullable=True),
@@ -201,12 +202,12 @@ def upgrade() -> None:
     )
     op.create_index("ix_hookline_jobs_execution", "hookline_jobs", ["execution_id"], unique=False)
     op.create_index(
-        "ix_hookline_jobs_waiting",
+        "ix_hookline_jobs_open",
         "hookline_jobs",
         ["account", "region", "provider"],
         unique=False,
-        sqlite_where=sa.text("status IN ('Queued', 'Dispatched')"),
-        postgresql_where=sa.text("status IN ('Queued', 'Dispatched')"),
+        sqlite_where=sa.text("status IN ('Queued', 'Dispatched', 'InProgress')"),
+        postgresql_where=sa.text("status IN ('Queued', 'Dispatched', 'InProgress')"),
     )
     op.create_table(
         "hookline_pipeline_versions",
