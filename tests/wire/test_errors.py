@@ -21,7 +21,9 @@ TESTS = Path(__file__).parents[1]
 OPERATIONS = service().operation_names
 SERIAL = "writes wait for each other, so none finds that another came between"
 HERE = "wire/test_errors.py"
+JOBS = "wire/test_jobs.py"
 TAGS = "wire/test_tags.py"
+TYPES = "wire/test_action_types.py"
 PIPELINES = "wire/test_pipelines.py"
 WEBHOOKS = "wire/test_webhooks.py"
 EXECUTIONS = "wire/test_executions.py"
@@ -36,7 +38,7 @@ FOR_ALL = {
     "WebhookNotFoundException": "test_w4_a_webhook_that_is_not_there",
     "InvalidNextTokenException": "test_w4_a_page_token_that_is_forged",
     "ResourceNotFoundException": "test_w4_a_resource_that_is_not_there",
-    "InvalidArnException": "test_w4_an_arn_of_neither_pipeline_nor_webhook",
+    "InvalidArnException": "test_w4_an_arn_of_what_has_no_tags",
 }
 
 # By operation and error: `file::test` where a test raises it, else why it can't occur.
@@ -154,6 +156,53 @@ OTHERS: dict[tuple[str, str], str] = {
     ("PutWebhook", "InvalidTagsException"): f"{WEBHOOKS}::test_p8_tags_have_limits",
     ("PutWebhook", "ConcurrentModificationException"): SERIAL,
     ("DeleteWebhook", "ConcurrentModificationException"): SERIAL,
+    ("CreateCustomActionType", "LimitExceededException"): (
+        f"{TYPES}::test_a_region_has_at_most_50_and_lists_them_by_page"
+    ),
+    ("CreateCustomActionType", "TooManyTagsException"): (
+        f"{TYPES}::test_p8_tags_of_action_types_have_their_limits"
+    ),
+    ("CreateCustomActionType", "InvalidTagsException"): (
+        f"{TYPES}::test_p8_tags_of_action_types_have_their_limits"
+    ),
+    ("CreateCustomActionType", "ConcurrentModificationException"): SERIAL,
+    ("DeleteCustomActionType", "ConcurrentModificationException"): SERIAL,
+    ("GetActionType", "ActionTypeNotFoundException"): (
+        f"{TYPES}::test_types_of_integration_models_are_not_found"
+    ),
+    ("UpdateActionType", "ActionTypeNotFoundException"): (
+        f"{TYPES}::test_types_of_integration_models_are_not_found"
+    ),
+    ("UpdateActionType", "RequestFailedException"): (
+        "no action type of an integration model is there to be updated"
+    ),
+    ("PollForJobs", "ActionTypeNotFoundException"): (
+        f"{JOBS}::test_a_worker_that_asks_wrongly_is_told_so"
+    ),
+    ("AcknowledgeJob", "InvalidNonceException"): (
+        f"{JOBS}::test_a_worker_that_asks_wrongly_is_told_so"
+    ),
+    ("AcknowledgeJob", "JobNotFoundException"): (
+        f"{JOBS}::test_a_worker_that_asks_wrongly_is_told_so"
+    ),
+    ("GetJobDetails", "JobNotFoundException"): (
+        f"{JOBS}::test_a_worker_that_asks_wrongly_is_told_so"
+    ),
+    ("PutJobSuccessResult", "JobNotFoundException"): (
+        f"{JOBS}::test_a_worker_that_asks_wrongly_is_told_so"
+    ),
+    ("PutJobSuccessResult", "InvalidJobStateException"): (
+        f"{JOBS}::test_a_worker_that_asks_wrongly_is_told_so"
+    ),
+    ("PutJobSuccessResult", "OutputVariablesSizeExceededException"): (
+        f"{JOBS}::test_a_worker_that_asks_wrongly_is_told_so"
+    ),
+    ("PutJobFailureResult", "JobNotFoundException"): (
+        f"{JOBS}::test_a_worker_that_asks_wrongly_is_told_so"
+    ),
+    ("PutJobFailureResult", "InvalidJobStateException"): (
+        f"{JOBS}::test_a_worker_that_asks_wrongly_is_told_so"
+    ),
     ("TagResource", "TooManyTagsException"): f"{TAGS}::test_p8_tags_have_their_limits",
     ("TagResource", "InvalidTagsException"): f"{TAGS}::test_p8_tags_have_their_limits",
     ("TagResource", "ConcurrentModificationException"): SERIAL,
@@ -296,7 +345,9 @@ def test_w4_a_page_token_that_is_forged(caller: Caller, tenant: Tenant, operatio
 
 
 @pytest.mark.parametrize("operation", built_with("ResourceNotFoundException"))
-@pytest.mark.parametrize("resource", ["absent", "webhook:absent"])
+@pytest.mark.parametrize(
+    "resource", ["absent", "webhook:absent", "actiontype:Custom/Build/Absent/1"]
+)
 def test_w4_a_resource_that_is_not_there(
     caller: Caller, tenant: Tenant, operation: str, resource: str
 ) -> None:
@@ -306,7 +357,7 @@ def test_w4_a_resource_that_is_not_there(
 
 
 @pytest.mark.parametrize("operation", built_with("InvalidArnException"))
-def test_w4_an_arn_of_neither_pipeline_nor_webhook(caller: Caller, operation: str) -> None:
+def test_w4_an_arn_of_what_has_no_tags(caller: Caller, operation: str) -> None:
     arn = "arn:aws:codepipeline:us-east-1:000000000000:rule:x"
     parameters = parameters_of(operation, resourceArn=arn)
     assert caller.code(operation, parameters) == "InvalidArnException"

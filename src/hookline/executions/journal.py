@@ -164,13 +164,13 @@ class StoreJournal:
             # A wish to abandon what runs is either seen here, or finds the action waiting.
             pipelines.lock_by_id(connection, action.pipeline_id)
             found = action_executions.find(connection, action.id)
-            if found is None or found.waits or found.status is not ActionStatus.IN_PROGRESS:
+            if found is None or found.status is not ActionStatus.IN_PROGRESS:
                 return
             if executions.abandoned(connection, [action.execution_id]):
                 outcomes.abandon(connection, action.id)
                 return
             action_executions.wait_for(connection, action.id, waiting.token, until)
-            if waiting.by_worker:
+            if waiting.by_worker and not found.waits:
                 jobs.offer(connection, found)
 
     def expire(self) -> None:
