@@ -196,6 +196,8 @@ def test_an_action_goes_on_with_another_job_as_long_as_there_is_a_token(tenant: 
         executionDetails={"summary": "Half", "externalExecutionId": "9", "percentComplete": 50},
     )
     state = tenant.client.get_pipeline_state(name=pipeline)["stageStates"][1]["actionStates"][0]
+    assert state["entityUrl"] == "https://jenkins.example.com/nightly"
+    assert "revisionUrl" not in state
     latest = state["latestExecution"]
     assert (latest["status"], latest["summary"]) == ("InProgress", "Half")
     assert (latest["percentComplete"], latest["externalExecutionId"]) == (50, "9")

@@ -1,6 +1,6 @@
 """What a job worker is told of its job, in the API's own shapes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,10 +72,8 @@ def job_details(work: Work, seal: Seal, artifact_store: str) -> dict[str, Any]:
                     "actionExecutionId": work.action_execution.id,
                 },
             },
-            "inputArtifacts": list(
-                _artifacts(work.action_execution.inputs, artifact_store, _revisions(work))
-            ),
-            "outputArtifacts": list(_artifacts(work.outputs, artifact_store, {})),
+            "inputArtifacts": _artifacts(work, work.action_execution.inputs, artifact_store),
+            "outputArtifacts": _artifacts(work, work.outputs, artifact_store),
             "continuationToken": work.job.continuation_token,
             "encryptionKey": work.pipeline.declaration.get("artifactStore", {}).get(
                 "encryptionKey"
@@ -89,23 +87,25 @@ def _configuration(work: Work, seal: Seal) -> dict[str, str]:
     return {**clear, **work.action_execution.resolved}
 
 
-def _artifacts(
-    keys: Mapping[str, str], artifact_store: str, revisions: Mapping[str, str]
-) -> Iterator[dict[str, Any]]:
-    for name, key in keys.items():
-        bucket, object_key = place_of(artifact_store, key)
-        yield {
+def _artifacts(work: Work, keys: Mapping[str, str], artifact_store: str) -> list[dict[str, Any]]:
+    revisions = _revisions(work)
+    return [
+        {
             "name": name,
             "revision": revisions.get(name),
-            "location": {
-                "type": "S3",
-                "s3Location": {"bucketName": bucket, "objectKey": object_key},
-            },
+            "location": {"type": "S3", "s3Location": _location(artifact_store, key)},
         }
+        for name, key in keys.items()
+    ]
+
+
+def _location(artifact_store: str, key: str) -> dict[str, str]:
+    bucket, object_key = place_of(artifact_store, key)
+    return {"bucketName": bucket, "objectKey": object_key}
 
 
 def _revisions(work: Work) -> dict[str, str]:
-    """The revisions of the artifacts that source actions made, by artifact name."""
+    """The revisions of the artifacts of source actions, as far as they are known, by name."""
     of_action = {item.action_name: item.revision_id for item in work.execution.source_revisions}
     return {
         artifact.name: of_action[action.name]

@@ -134,7 +134,7 @@ class JobOperations:
             "percent_complete": details.get("percentComplete"),
             "external_id": external_id,
             "external_url": None
-            if external_id is None or custom is None
+            if custom is None
             else custom.link("executionUrlTemplate", work.shown_configuration, external_id),
         }
 

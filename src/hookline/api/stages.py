@@ -20,6 +20,7 @@ from hookline.executions.retry import retry
 from hookline.executions.rollback import roll_back
 from hookline.model import (
     Action,
+    ActionType,
     Execution,
     ExecutionStatus,
     Pipeline,
@@ -27,11 +28,22 @@ from hookline.model import (
     StageStatus,
     Trigger,
 )
-from hookline.store import action_executions, executions, stage_executions, transitions
+from hookline.store import (
+    action_executions,
+    action_types,
+    executions,
+    pipeline_secrets,
+    stage_executions,
+    transitions,
+)
 from hookline.store.action_executions import ActionExecution
+from hookline.store.action_types import CustomActionType
 from hookline.store.executions import Standing
 from hookline.store.stage_executions import StageExecution
 from hookline.store.transitions import Transition
+
+
+_LINKS = {"entityUrl": "entityUrlTemplate", "revisionUrl": "revisionUrlTemplate"}
 
 
 class StageOperations:
@@ -51,6 +63,7 @@ class StageOperations:
             attempts = stage_executions.attempts(connection, ids)
             found = executions.find_all(connection, ids)
             actions = action_executions.latest(connection, pipeline.id)
+            custom = {item.type: item for item in action_types.all_available(connection, scope)}
         return {
             "pipelineName": pipeline.name,
             "pipelineVersion": pipeline.version,
@@ -60,7 +73,10 @@ class StageOperations:
                     **_inbound(stage.name, standings),
                     "inboundTransitionState": _transition(changed.get(stage.name)),
                     "actionStates": [
-                        _action_state(action, actions.get((stage.name, action.name)))
+                        {
+                            **_action_state(action, actions.get((stage.name, action.name))),
+                            **_links(action, actions.get((stage.name, action.name)), custom),
+                        }
                         for action in stage.actions
                     ],
                     **_passage(passages.get(stage.name), found, attempts),
@@ -230,4 +246,23 @@ def _action_state(action: Action, execution: ActionExecution | None) -> dict[str
             "percentComplete": execution.percent_complete,
             "errorDetails": error_details(execution),
         },
+    }
+
+
+def _links(
+    action: Action,
+    execution: ActionExecution | None,
+    custom: Mapping[ActionType, CustomActionType],
+) -> dict[str, str | None]:
+    """The pages that the settings of a custom action type name for an action."""
+    if action.type not in custom:
+        return {}
+    configuration = pipeline_secrets.without_secrets(action.configuration)
+    external_id = None
+    if execution is not None:
+        configuration |= execution.resolved
+        external_id = execution.external_id
+    return {
+        member: custom[action.type].link(template, configuration, external_id)
+        for member, template in _LINKS.items()
     }

@@ -37,18 +37,21 @@ class CustomActionType:
         return frozenset(item["name"] for item in self.properties if item["secret"])
 
     def link(
-        self, name: str, configuration: Mapping[str, str], external_execution_id: str
+        self, name: str, configuration: Mapping[str, str], external_execution_id: str | None
     ) -> str | None:
-        """The page that the template `name` of the settings leads to; None if it names none.
+        """The page that the template `name` of the settings leads to, as far as that is known.
 
-        `configuration` is an action's, without secrets.
+        `configuration` is an action's, without its secrets, and references as they are resolved.
         """
-        template = self.definition.get("settings", {}).get(name)
-        if template is None:
+        template = self.definition.get("settings", {}).get(name, "")
+        values = {
+            f"Config:{key}": value for key, value in configuration.items() if "#{" not in value
+        }
+        if external_execution_id is not None:
+            values["ExternalExecutionId"] = external_execution_id
+        if any(key not in values for key in _PLACEHOLDER.findall(template)):
             return None
-        values = {f"Config:{key}": value for key, value in configuration.items()}
-        values["ExternalExecutionId"] = external_execution_id
-        link = _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), template)
+        link = _PLACEHOLDER.sub(lambda match: values[match[1]], template)
         return link if _LINK.match(link) else None
 
     @property

@@ -11,7 +11,7 @@ import obstore
 import pytest
 from obstore.store import LocalStore
 
-from hookline.actions.artifacts import ArtifactStore
+from hookline.actions.artifacts import ArtifactStore, key_of, place_of
 from hookline.errors import ActionError
 
 
@@ -241,3 +241,27 @@ def test_artifacts_are_forgotten_by_age(store: ArtifactStore, source: Path) -> N
     with pytest.raises(ActionError, match="it is not there"):
         store.unpack("1/first/a", source.parent / "forgotten")
     assert store.forget(between) == 0
+
+
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [
+        ("s3://bucket", ("bucket", "1/e/a/Built.tar.gz")),
+        ("s3://bucket/", ("bucket", "1/e/a/Built.tar.gz")),
+        ("s3://bucket/some/prefix/", ("bucket", "some/prefix/1/e/a/Built.tar.gz")),
+        ("/srv/artifacts", ("/srv/artifacts", "1/e/a/Built.tar.gz")),
+    ],
+)
+def test_others_find_an_artifact_where_the_store_has_it(
+    address: str, place: tuple[str, str]
+) -> None:
+    assert place_of(address, key_of(1, "e", "a", "Built")) == place
+
+
+def test_a_store_knows_what_it_has(store: ArtifactStore, source: Path, tmp_path: Path) -> None:
+    key = key_of(1, "e", "a", "Built")
+    assert not store.has(key)
+    store.pack(key, source)
+    assert store.has(key)
+    folder, relative = place_of(str(tmp_path / "artifacts"), key)
+    assert (Path(folder) / relative).is_file()
