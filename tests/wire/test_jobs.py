@@ -1,6 +1,10 @@
 """Custom actions run by job workers: polled, acknowledged, ended; through boto3."""
 
 import io
+import json
+import re
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -9,9 +13,10 @@ from typing import Any
 import pytest
 
 from hookline.store import executions
-from support.server import Server, until
+from support.server import Server, clean_environment, until
 from support.tenant import Tenant, action_type, commands
 
+HOWTO = Path(__file__).parents[2] / "docs" / "howto" / "job-workers.md"
 KIND = action_type("Build", "Custom", "Jenkins")
 NOBODY = "00000000-0000-0000-0000-000000000000"
 ENDED = {"Succeeded", "Failed", "Stopped"}
@@ -370,6 +375,39 @@ def test_a_custom_source_action_tells_its_revision(tenant: Tenant) -> None:
     assert ended(tenant, pipeline, execution_id) == "Succeeded"
     [found] = tenant.execution(pipeline, execution_id)["artifactRevisions"]
     assert (found["revisionId"], found["revisionSummary"]) == ("r-12", "The twelfth")
+
+
+def blocks(language: str) -> list[str]:
+    """The code of the how-to page in a language."""
+    text = HOWTO.read_text()
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def test_the_worker_of_the_how_to_runs_actions(tenant: Tenant, tmp_path: Path) -> None:
+    [declared] = re.findall(r"<<'JSON'\n(.*?)^JSON$", blocks("sh")[0], re.DOTALL | re.MULTILINE)
+    tenant.client.create_custom_action_type(**json.loads(declared))
+    tenant.repository.commit(file="three little words")
+    [action] = map(json.loads, blocks("json"))
+    check = commands(
+        "Check", 'test "$(cat words)" = 3', runOrder=2, inputArtifacts=[{"name": "Counted"}]
+    )
+    pipeline, execution_id = begin(tenant, ("Build", action, check))
+    [script] = blocks("python")
+    (tmp_path / "worker.py").write_text(script)
+    files = {
+        f"AWS_{name}": str(tenant.server.data / "aws" / file)
+        for name, file in (("SHARED_CREDENTIALS_FILE", "credentials"), ("CONFIG_FILE", "config"))
+    }
+    environment = {**clean_environment(), **files, "AWS_DEFAULT_REGION": tenant.region}
+    worker = subprocess.Popen([sys.executable, tmp_path / "worker.py"], env=environment)
+    try:
+        assert ended(tenant, pipeline, execution_id) == "Succeeded"
+    finally:
+        worker.kill()
+        worker.wait()
+    output = tenant.actions(pipeline, execution_id)["Count"]["output"]
+    assert output["executionResult"]["externalExecutionSummary"] == "3 words"
+    assert output["outputVariables"] == {"Words": "3"}
 
 
 def test_kill_9_between_poll_and_result_loses_nothing(

@@ -42,7 +42,6 @@ from hookline.store.executions import Standing
 from hookline.store.stage_executions import StageExecution
 from hookline.store.transitions import Transition
 
-
 _LINKS = {"entityUrl": "entityUrlTemplate", "revisionUrl": "revisionUrlTemplate"}
 
 
