@@ -173,6 +173,10 @@ class StageNotRetryableException(ApiError):
     """Unable to retry the stage."""
 
 
+class ConditionNotOverridableException(ApiError):
+    """Unable to override because the condition does not allow overrides."""
+
+
 class NotLatestPipelineExecutionException(ApiError):
     """The stage has been entered by a later execution of the pipeline."""
 

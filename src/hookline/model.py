@@ -158,12 +158,44 @@ class Action:
     output_variables: tuple[str, ...] = ()
 
 
+class ConditionType(StrEnum):
+    """When a condition of a stage is checked, in AWS's words."""
+
+    BEFORE_ENTRY = "BEFORE_ENTRY"
+    ON_SUCCESS = "ON_SUCCESS"
+    ON_FAILURE = "ON_FAILURE"
+
+
+class Result(StrEnum):
+    """What a stage does when a condition of it fails, in AWS's words."""
+
+    FAIL = "FAIL"
+    SKIP = "SKIP"
+    ROLLBACK = "ROLLBACK"
+    RETRY = "RETRY"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Rules that must all succeed, or `result` follows; a rule has the shape of an action."""
+
+    rules: tuple[Action, ...]
+    result: Result = Result.FAIL
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage of a pipeline: actions of one run order go in parallel, run orders in turn."""
+    """One stage of a pipeline: actions of one run order go in parallel, run orders in turn.
+
+    `after_failure` is what follows a failure that no condition has been asked about; an automatic
+    retry runs all actions again unless it `retries_only_failed`.
+    """
 
     name: str
     actions: tuple[Action, ...]
+    conditions: Mapping[ConditionType, Condition] = field(default_factory=dict)
+    after_failure: Result = Result.FAIL
+    retries_only_failed: bool = True
 
 
 class ExecutionMode(StrEnum):
@@ -215,16 +247,47 @@ class Pipeline:
 
 def stages_of(declaration: Mapping[str, Any]) -> tuple[Stage, ...]:
     """The stages of a checked PipelineDeclaration: the one place that reads its camelCase."""
-    return tuple(
-        Stage(stage["name"], tuple(_action_of(action) for action in stage["actions"]))
-        for stage in declaration["stages"]
+    return tuple(_stage_of(stage) for stage in declaration["stages"])
+
+
+def _stage_of(stage: Mapping[str, Any]) -> Stage:
+    on_failure = stage.get("onFailure") or {}
+    after_failure = Result(on_failure.get("result", Result.FAIL))
+    return Stage(
+        name=stage["name"],
+        actions=tuple(_action_of(action, action["actionTypeId"]) for action in stage["actions"]),
+        conditions={
+            kind: Condition(
+                tuple(_action_of(rule, rule["ruleTypeId"]) for rule in condition.get("rules", ())),
+                Result(
+                    condition.get(
+                        "result",
+                        after_failure if kind is ConditionType.ON_FAILURE else Result.FAIL,
+                    )
+                ),
+            )
+            for kind, member in CONDITION_MEMBERS.items()
+            for condition in (stage.get(member) or {}).get("conditions", ())
+        },
+        after_failure=after_failure,
+        retries_only_failed=on_failure.get("retryConfiguration", {}).get("retryMode")
+        != "ALL_ACTIONS",
     )
 
 
-def _action_of(action: Mapping[str, Any]) -> Action:
+CONDITION_MEMBERS = {
+    ConditionType.BEFORE_ENTRY: "beforeEntry",
+    ConditionType.ON_SUCCESS: "onSuccess",
+    ConditionType.ON_FAILURE: "onFailure",
+}
+"""The members of a StageDeclaration that hold conditions: one of each type at most."""
+
+
+def _action_of(action: Mapping[str, Any], kind: Mapping[str, Any]) -> Action:
+    # The type of a rule may leave out what has one value only.
     return Action(
         name=action["name"],
-        type=ActionType.of(action["actionTypeId"]),
+        type=ActionType.of({"owner": "AWS", "version": "1", **kind}),
         run_order=action.get("runOrder", 1),
         configuration=action.get("configuration", {}),
         commands=tuple(action.get("commands", ())),
@@ -347,15 +410,39 @@ class StageStatus(StrEnum):
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
     STOPPED = "Stopped"
+    SKIPPED = "Skipped"
+
+
+class RetryTrigger(StrEnum):
+    """Who had a stage run again, in AWS's words."""
+
+    AUTOMATED = "AutomatedStageRetry"
+    MANUAL = "ManualStageRetry"
+
+
+class ConditionStatus(StrEnum):
+    """The status of a condition of a stage execution, in AWS's words."""
+
+    IN_PROGRESS = "InProgress"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    ERRORED = "Errored"
+    ABANDONED = "Abandoned"
+    OVERRIDDEN = "Overridden"
 
 
 class ActionStatus(StrEnum):
-    """The status of an action execution, in AWS's words."""
+    """The status of an action execution or a rule execution, in AWS's words."""
 
     IN_PROGRESS = "InProgress"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
     ABANDONED = "Abandoned"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it has ended."""
+        return self is not ActionStatus.IN_PROGRESS
 
 
 class JobStatus(StrEnum):

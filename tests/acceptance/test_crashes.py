@@ -85,6 +85,57 @@ def test_t1_an_execution_finishes_after_kill_9_of_every_process(
     check_each_ran_once(crashing, reply.execution_id)
 
 
+def test_conditions_are_asked_after_kill_9_of_every_process(
+    crashing: Server, github: Path, tmp_path: Path
+) -> None:
+    tenant = Tenant(crashing, github)
+    pipeline = three_steps(tenant, tmp_path)
+    declared = tenant.client.get_pipeline(name=pipeline)["pipeline"]
+    declared["pipelineType"] = "V2"
+    line = f"echo begun >> {tmp_path}/asked; sleep 4; echo asked >> {tmp_path}/ended"
+    look = {
+        "name": "Look",
+        "ruleTypeId": {"category": "Rule", "owner": "AWS", "provider": "Commands", "version": "1"},
+        "commands": [line],
+    }
+    window = {
+        "name": "Window",
+        "ruleTypeId": {"category": "Rule", "provider": "DeploymentWindow"},
+        "configuration": {"Cron": "* * * ? * * 1999"},
+    }
+    build, deploy = declared["stages"][1:]
+    build["beforeEntry"] = {"conditions": [{"result": "FAIL", "rules": [look]}]}
+    deploy["beforeEntry"] = {"conditions": [{"result": "FAIL", "rules": [window]}]}
+    tenant.client.update_pipeline(pipeline=declared)
+    execution_id = tenant.client.start_pipeline_execution(name=pipeline)["pipelineExecutionId"]
+    assert until(lambda: lines(tmp_path / "asked"))
+    crashing.kill()
+    assert lines(tmp_path / "ended") == []
+    crashing.start()
+    asked = {"pipelineName": pipeline, "filter": {"pipelineExecutionId": execution_id}}
+
+    def waits() -> bool:
+        found = tenant.client.list_rule_executions(**asked)["ruleExecutionDetails"]
+        return str(found[0]["ruleName"]) == "Window"
+
+    assert until(waits, 40)
+    # The interrupted rule ran again, and the actions came after it, each once.
+    assert lines(tmp_path / "asked") == ["begun", "begun"]
+    assert lines(tmp_path / "ended") == ["asked", "first", "second"]
+    crashing.kill()
+    crashing.start()
+    assert waits()
+    override = {"stageName": "Deploy", "conditionType": "BEFORE_ENTRY"}
+    tenant.client.override_stage_condition(
+        pipelineName=pipeline, pipelineExecutionId=execution_id, **override
+    )
+    assert tenant.finished(pipeline, execution_id)["status"] == "Succeeded"
+    assert lines(tmp_path / "ended") == ["asked", "first", "second", "third"]
+    check_each_ran_once(crashing, execution_id)
+    found = tenant.client.list_rule_executions(**asked)["ruleExecutionDetails"]
+    assert [item["status"] for item in found] == ["Abandoned", "Succeeded"]
+
+
 def test_t1_an_execution_finishes_after_kill_9_of_the_engine_alone(
     crashing: Server, github: Path, tmp_path: Path
 ) -> None:

@@ -21,7 +21,14 @@ from hookline.api.operations import operations
 from hookline.api.pipeline_structure import check_structure
 from hookline.api.service import service
 from hookline.cli import app
-from hookline.model import ActionStatus, ExecutionStatus, Filter, StageStatus, Verdict
+from hookline.model import (
+    ActionStatus,
+    ConditionStatus,
+    ExecutionStatus,
+    Filter,
+    StageStatus,
+    Verdict,
+)
 from hookline.receiver.filters import compile_filters
 
 ROOT = Path(__file__).parents[2]
@@ -177,7 +184,9 @@ def test_every_verdict_is_in_the_receivers_reference() -> None:
     assert verdict_table() in RECEIVER.read_text(), HOW_TO_WRITE
 
 
-@pytest.mark.parametrize("status", [*ExecutionStatus, *StageStatus, *ActionStatus])
+@pytest.mark.parametrize(
+    "status", [*ExecutionStatus, *StageStatus, *ActionStatus, *ConditionStatus]
+)
 def test_every_status_is_on_the_page_of_the_life_cycle(status: StrEnum) -> None:
     assert re.search(rf"\b{status.value}\b", (DOCS / "lifecycle.md").read_text())
 
@@ -269,6 +278,17 @@ def test_every_pipeline_of_the_documents_is_accepted() -> None:
     for pipeline in found:
         check("CreatePipeline", {"pipeline": pipeline})
         check_structure(pipeline)
+
+
+def test_the_conditions_of_the_documents_are_accepted() -> None:
+    page = (REFERENCE / "stage-conditions.md").read_text()
+    [block] = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    [pipeline, *_] = declarations("stages")
+    stage = json.loads(block)
+    stage["actions"] = pipeline["stages"][-1]["actions"]
+    conditional = {**pipeline, "stages": [*pipeline["stages"][:-1], stage]}
+    check("CreatePipeline", {"pipeline": conditional})
+    check_structure(conditional)
 
 
 def test_every_webhook_of_the_documents_is_accepted() -> None:

@@ -369,7 +369,6 @@ def custom_content() -> dict[str, Any]:
     return {"actionTypes": [CUSTOM], **made}
 
 
-@pytest.mark.xfail(reason="CreateCustomActionType and ListActionTypes are not built yet")
 def test_custom_action_types_are_created_first_and_never_changed(tool: Tool) -> None:
     output = tool.apply(custom_content())
     assert "create: custom action type Build Mine 1" in output
@@ -390,7 +389,6 @@ def test_custom_action_types_are_created_first_and_never_changed(tool: Tool) -> 
     assert "declare it under a new version" in output
 
 
-@pytest.mark.xfail(reason="CreateCustomActionType and ListActionTypes are not built yet")
 def test_a_template_declares_a_custom_action_type(tool: Tool) -> None:
     properties = {name[0].upper() + name[1:]: value for name, value in CUSTOM.items()}
     resource = {"Type": "AWS::CodePipeline::CustomActionType", "Properties": properties}

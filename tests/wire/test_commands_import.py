@@ -149,7 +149,6 @@ def test_a_webhook_that_outlived_its_pipeline_is_left_out(between: Import) -> No
     assert names(between.hookline) == ({pipeline}, set())
 
 
-@pytest.mark.xfail(reason="CreateCustomActionType and ListActionTypes are not built yet")
 def test_the_custom_action_types_that_pipelines_use_come_over(between: Import) -> None:
     details = {"minimumCount": 0, "maximumCount": 5}
     for provider in ("Used", "Unused"):

@@ -27,6 +27,7 @@ TYPES = "wire/test_action_types.py"
 PIPELINES = "wire/test_pipelines.py"
 WEBHOOKS = "wire/test_webhooks.py"
 EXECUTIONS = "wire/test_executions.py"
+CONDITIONS = "wire/test_conditions.py"
 APPROVALS = "wire/test_approvals.py"
 STRUCTURE = "unit/api/test_pipeline_structure.py"
 
@@ -133,6 +134,16 @@ OTHERS: dict[tuple[str, str], str] = {
     ("PutApprovalResult", "ApprovalAlreadyCompletedException"): (
         f"{APPROVALS}::test_an_approval_lets_the_stage_go_on"
     ),
+    ("OverrideStageCondition", "ConditionNotOverridableException"): (
+        f"{CONDITIONS}::test_who_and_what_can_be_overridden"
+    ),
+    ("OverrideStageCondition", "NotLatestPipelineExecutionException"): (
+        f"{CONDITIONS}::test_who_and_what_can_be_overridden"
+    ),
+    ("OverrideStageCondition", "ConcurrentPipelineExecutionsLimitExceededException"): (
+        f"{HERE}::test_w4_more_executions_at_once_than_the_limit"
+    ),
+    ("OverrideStageCondition", "ConflictException"): SERIAL,
     ("RollbackStage", "PipelineExecutionNotFoundException"): (
         f"{HERE}::test_w4_an_execution_that_is_not_there"
     ),
@@ -485,13 +496,16 @@ def test_w4_more_executions_at_once_than_the_limit(
     flag.touch()
     for _ in range(50):
         tenant.client.start_pipeline_execution(name=name)
-    retry = {"pipelineName": name, "stageName": "Build", "retryMode": "ALL_ACTIONS"}
+    stage = {"pipelineName": name, "stageName": "Build"}
+    retry = {**stage, "retryMode": "ALL_ACTIONS"}
+    override = {**stage, "conditionType": "BEFORE_ENTRY"}
     change = {"revisionId": "0" * 40, "revisionChangeId": "change", "created": 0}
     place = {"pipelineName": name, "stageName": "Source", "actionName": "App"}
     revision = {**place, "actionRevision": change}
     for operation, parameters in (
         ("StartPipelineExecution", {"name": name}),
         ("RetryStageExecution", {**retry, "pipelineExecutionId": failed}),
+        ("OverrideStageCondition", {**override, "pipelineExecutionId": failed}),
         ("PutActionRevision", revision),
     ):
         code = caller.code(operation, parameters)

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 
 from hookline.actions.approval import ManualApproval
 from hookline.actions.commands import Commands
+from hookline.actions.deployment_window import DeploymentWindow
 from hookline.actions.git import ConnectionSource, GitHubSource
 from hookline.actions.job_workers import JobWorkers
 from hookline.actions.provider import Provider
+from hookline.actions.variable_check import VariableCheck
 from hookline.errors import ActionError
 from hookline.model import ActionType
 
@@ -15,6 +17,10 @@ PROVIDERS: Mapping[ActionType, Provider] = {
     ActionType("Source", "AWS", "CodeStarSourceConnection", "1"): ConnectionSource(),
     ActionType("Compute", "AWS", "Commands", "1"): Commands(),
     ActionType("Approval", "AWS", "Manual", "1"): ManualApproval(),
+    # Rules of stage conditions run as actions do.
+    ActionType("Rule", "AWS", "Commands", "1"): Commands(),
+    ActionType("Rule", "AWS", "DeploymentWindow", "1"): DeploymentWindow(),
+    ActionType("Rule", "AWS", "VariableCheck", "1"): VariableCheck(),
 }
 
 _CUSTOM = JobWorkers()

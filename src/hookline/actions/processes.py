@@ -97,7 +97,9 @@ def run(child: Child, limits: Limits, output: Callable[[bytes], object]) -> int:
         try:
             process = child.start(sink)
         except OSError as error:
-            raise ActionError(f"{child.argv[0]} can't be started: {error}") from error
+            raise ActionError(
+                f"{child.argv[0]} can't be started: {error}", "SystemUnavailable"
+            ) from error
         finally:
             os.close(sink)
         try:

@@ -6,6 +6,7 @@ from typing import Any
 from hookline.model import Execution, Pipeline
 from hookline.store import pipeline_secrets
 from hookline.store.action_executions import ActionExecution
+from hookline.store.rule_executions import RuleExecution
 
 # The model gives these texts a maximum length.
 _SUMMARY_LIMIT = 2_048
@@ -92,8 +93,8 @@ def pipeline_execution_summary(execution: Execution) -> dict[str, Any]:
     }
 
 
-def error_details(execution: ActionExecution) -> dict[str, str | None] | None:
-    """AWS's ErrorDetails; None unless the action failed."""
+def error_details(execution: ActionExecution | RuleExecution) -> dict[str, str | None] | None:
+    """AWS's ErrorDetails; None unless the action or rule failed."""
     if execution.error_code is None:
         return None
     return {"code": execution.error_code, "message": execution.error_message}
@@ -112,7 +113,7 @@ def action_execution_detail(pipeline: Pipeline, execution: ActionExecution) -> d
         "status": execution.status.value,
         "input": _action_input(pipeline, execution),
         "output": {
-            "outputArtifacts": _artifact_details(pipeline, execution.outputs),
+            "outputArtifacts": artifact_details(pipeline, execution.outputs),
             "executionResult": {
                 "externalExecutionId": execution.external_id,
                 "externalExecutionSummary": execution.summary,
@@ -142,12 +143,13 @@ def _action_input(pipeline: Pipeline, execution: ActionExecution) -> dict[str, A
         "resolvedConfiguration": {**configuration, **execution.resolved},
         "roleArn": declared.get("roleArn"),
         "region": declared.get("region", pipeline.scope.region),
-        "inputArtifacts": _artifact_details(pipeline, execution.inputs),
+        "inputArtifacts": artifact_details(pipeline, execution.inputs),
         "namespace": declared.get("namespace"),
     }
 
 
-def _artifact_details(pipeline: Pipeline, artifacts: Mapping[str, str]) -> list[dict[str, Any]]:
+def artifact_details(pipeline: Pipeline, artifacts: Mapping[str, str]) -> list[dict[str, Any]]:
+    """AWS's ArtifactDetailList."""
     bucket = pipeline.declaration.get("artifactStore", {}).get("location")
     return [
         {"name": name, "s3location": {"bucket": bucket, "key": key}}

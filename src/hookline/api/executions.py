@@ -4,14 +4,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from hookline.api.action_types import CONNECTION, GITHUB
 from hookline.api.execution_views import (
     action_execution_detail,
     pipeline_execution,
     pipeline_execution_summary,
 )
+from hookline.api.listing import page_query, wanted_executions
 from hookline.api.lookups import (
     caller,
     check_action,
@@ -27,7 +26,6 @@ from hookline.executions.start import Start, start
 from hookline.executions.stop import stop
 from hookline.model import Pipeline, Scope, SourceRevision, StopRequest, Trigger, new_id
 from hookline.store import action_executions, executions, pipelines
-from hookline.store.action_executions import Wanted
 
 _PAGE = 100
 _COMMIT_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
@@ -112,7 +110,7 @@ class ExecutionOperations:
         self, scope: Scope, parameters: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """A page of a pipeline's executions, the newest first."""
-        query = _query("ListPipelineExecutions", parameters)
+        query = page_query("ListPipelineExecutions", parameters)
         limit, token = parameters.get("maxResults", _PAGE), parameters.get("nextToken")
         stage = parameters.get("filter", {}).get("succeededInStage", {}).get("stageName")
         with self._database.read() as connection:
@@ -134,9 +132,9 @@ class ExecutionOperations:
         self, scope: Scope, parameters: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """A page of a pipeline's action executions, the newest first."""
-        query = _query("ListActionExecutions", parameters)
+        query = page_query("ListActionExecutions", parameters)
         limit, token = parameters.get("maxResults", _PAGE), parameters.get("nextToken")
-        wanted = _wanted(parameters.get("filter", {}))
+        wanted = wanted_executions(parameters.get("filter", {}))
         with self._database.read() as connection:
             pipeline = find_pipeline(connection, scope, parameters["pipelineName"])
             if wanted.execution_id is not None:
@@ -161,28 +159,6 @@ class ExecutionOperations:
             position = [last.started_at, last.id]
             answer["nextToken"] = self._page_tokens.encode(scope, query, position)
         return answer
-
-
-def _query(operation: str, parameters: Mapping[str, Any]) -> str:
-    """What a page token is bound to: a position in other results would mean nothing."""
-    asked = {
-        name: value for name, value in parameters.items() if name not in {"nextToken", "maxResults"}
-    }
-    return f"{operation} {orjson.dumps(asked, option=orjson.OPT_SORT_KEYS).decode()}"
-
-
-def _wanted(filters: Mapping[str, Any]) -> Wanted:
-    execution_id, latest = filters.get("pipelineExecutionId"), filters.get(_LATEST)
-    if latest is None:
-        return Wanted(execution_id)
-    if execution_id is not None and execution_id != latest["pipelineExecutionId"]:
-        raise ValidationException(
-            f"The filters pipelineExecutionId and {_LATEST} name different executions"
-        )
-    return Wanted(latest["pipelineExecutionId"], latest["startTimeRange"] == "Latest")
-
-
-_LATEST = "latestInPipelineExecution"
 
 
 def _put_revision(

@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 
 _PARTNERS = "only AWS's own partners poll for these jobs"
-_RULES = "Hookline evaluates no stage conditions yet, so there are no rules"
 
 NOT_BUILT: Mapping[str, str] = {
     "AcknowledgeThirdPartyJob": _PARTNERS,
     "GetThirdPartyJobDetails": _PARTNERS,
     "ListDeployActionExecutionTargets": "no deploy action runs yet",
-    "OverrideStageCondition": _RULES,
     "PollForThirdPartyJobs": _PARTNERS,
     "PutThirdPartyJobFailureResult": _PARTNERS,
     "PutThirdPartyJobSuccessResult": _PARTNERS,

@@ -48,6 +48,7 @@ def operations(services: Services) -> Mapping[str, Handler]:
         "EnableStageTransition": stages.enable_stage_transition,
         "RetryStageExecution": stages.retry_stage_execution,
         "RollbackStage": stages.rollback_stage,
+        "OverrideStageCondition": stages.override_stage_condition,
         "PutApprovalResult": stages.put_approval_result,
         "ListRuleExecutions": rules.list_rule_executions,
         "ListRuleTypes": rules.list_rule_types,

@@ -15,6 +15,7 @@ from hookline.api.action_types import (
     ActionTypeRule,
     Count,
 )
+from hookline.api.condition_structure import check_conditions
 from hookline.errors import (
     InvalidActionDeclarationException,
     InvalidBlockerDeclarationException,
@@ -23,7 +24,7 @@ from hookline.errors import (
     LimitExceededException,
 )
 from hookline.globs import GlobError, Globs
-from hookline.model import Action, ActionType, Stage, stages_of
+from hookline.model import CONDITION_MEMBERS, Action, ActionType, Stage, stages_of
 
 _LEAST_STAGES = 2
 _MOST_STAGES = 50
@@ -46,7 +47,6 @@ _VARIABLE = "#{"
 _VARIABLES = "variables"
 # Of AWS: the id of the execution is read from it.
 _SERVICE_VARIABLES = "codepipeline"
-_STAGE_CONDITIONS = ("beforeEntry", "onFailure", "onSuccess")
 _PATTERNS = ("branches", "tags", "filePaths")
 
 
@@ -102,6 +102,7 @@ def check_structure(
     _check_artifact_store(declaration)
     _check_sizes(stages)
     _check_stages(declaration["stages"])
+    check_conditions(stages, declaration["stages"])
     _check_pipeline_type(declaration)
     places = list(_places(declaration, stages, {**custom, **ACTION_TYPES}))
     _check_sources(places)
@@ -166,9 +167,6 @@ def _check_stages(stages: Sequence[Mapping[str, Any]]) -> None:
         )
     for stage in stages:
         _check_stage(stage)
-    for number, stage in enumerate(stages):
-        for name in _STAGE_CONDITIONS:
-            _check_conditions(stage, name, is_first=number == 0)
 
 
 def _check_stage(stage: Mapping[str, Any]) -> None:
@@ -186,31 +184,6 @@ def _check_stage(stage: Mapping[str, Any]) -> None:
             f"Stage '{stage['name']}' has blockers, which AWS reserves for future use; leave them"
             " out, or disable the stage's inbound transition"
         )
-
-
-def _check_conditions(stage: Mapping[str, Any], name: str, *, is_first: bool) -> None:
-    declared = stage.get(name) or {}
-    conditions = declared.get("conditions", ())
-    where = f"Stage '{stage['name']}' has {name}"
-    results = {declared.get("result"), *(item.get("result") for item in conditions)}
-    if name != "onFailure" and "RETRY" in results:
-        raise InvalidStageDeclarationException(
-            f"{where} with the result RETRY, which only onFailure can have"
-        )
-    if "ROLLBACK" in results and (is_first or name == "beforeEntry"):
-        reason = "the first stage" if is_first else name
-        raise InvalidStageDeclarationException(
-            f"{where} with the result ROLLBACK, which {reason} can't have"
-        )
-    if declared.get("retryConfiguration") and "RETRY" not in results:
-        raise InvalidStageDeclarationException(
-            f"{where} with a retryConfiguration, which goes with the result RETRY"
-        )
-    for condition in conditions:
-        if rule := _repeated(item["name"] for item in condition.get("rules", ())):
-            raise InvalidStageDeclarationException(
-                f"{where} with more than one rule '{rule}'. Rule names must be unique"
-            )
 
 
 def _type_of(declaration: Mapping[str, Any]) -> str:
@@ -236,7 +209,7 @@ def _features_of_v2(declaration: Mapping[str, Any]) -> Iterator[str]:
         if declaration.get(feature):
             yield feature
     for stage in declaration["stages"]:
-        for condition in _STAGE_CONDITIONS:
+        for condition in CONDITION_MEMBERS.values():
             if stage.get(condition):
                 yield f"{condition} (in stage '{stage['name']}')"
 

@@ -1,12 +1,17 @@
-"""Rules of stage conditions: Hookline runs none, so none was ever executed."""
+"""What the API tells of rules: their executions and their types."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from hookline.api.condition_views import rule_execution_detail
+from hookline.api.listing import page_query, wanted_executions
 from hookline.api.lookups import find_execution, find_pipeline
+from hookline.api.rule_types import RULE_TYPES, RuleType
 from hookline.api.services import Services
-from hookline.errors import InvalidNextTokenException
-from hookline.model import Scope
+from hookline.model import ActionType, Scope
+from hookline.store import pipelines, rule_executions
+
+_PAGE = 100
 
 
 class RuleOperations:
@@ -14,23 +19,63 @@ class RuleOperations:
 
     def __init__(self, services: Services) -> None:
         self._database = services.database
+        self._page_tokens = services.page_tokens
 
     def list_rule_executions(
         self, scope: Scope, parameters: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        """No executions of rules, of a pipeline and execution that exist."""
-        filters = parameters.get("filter", {})
-        latest = filters.get("latestInPipelineExecution", {})
-        ids = {filters.get("pipelineExecutionId"), latest.get("pipelineExecutionId")} - {None}
+        """A page of a pipeline's rule executions, the newest first."""
+        query = page_query("ListRuleExecutions", parameters)
+        limit, token = parameters.get("maxResults", _PAGE), parameters.get("nextToken")
+        wanted = wanted_executions(parameters.get("filter", {}))
         with self._database.read() as connection:
             pipeline = find_pipeline(connection, scope, parameters["pipelineName"])
-            for execution_id in ids:
-                find_execution(connection, pipeline, execution_id)
-        if "nextToken" in parameters:
-            # There is no second page that a token could be from.
-            raise InvalidNextTokenException
-        return {"ruleExecutionDetails": []}
+            if wanted.execution_id is not None:
+                find_execution(connection, pipeline, wanted.execution_id)
+            position = token and self._page_tokens.decode(scope, query, token)
+            before = (position[0], position[1]) if position else None
+            found = rule_executions.page(connection, pipeline.id, wanted, before, limit + 1)
+            declared = {
+                version: pipelines.get(connection, pipeline.id, version) or pipeline
+                for version in {rule.pipeline_version for rule in found}
+            }
+        shown = found[:limit]
+        answer: dict[str, Any] = {
+            "ruleExecutionDetails": [
+                rule_execution_detail(declared[rule.pipeline_version], rule) for rule in shown
+            ]
+        }
+        if len(found) > limit:
+            position = [shown[-1].started_at, shown[-1].id]
+            answer["nextToken"] = self._page_tokens.encode(scope, query, position)
+        return answer
 
-    def list_rule_types(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002 - a handler's signature
-        """No types of rules."""
-        return {"ruleTypes": []}
+    def list_rule_types(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The rule types of AWS, with their configuration; none for another region."""
+        if parameters.get("regionFilter", scope.region) != scope.region:
+            return {"ruleTypes": []}
+        return {"ruleTypes": [_rule_type(kind, known) for kind, known in RULE_TYPES.items()]}
+
+
+def _rule_type(kind: ActionType, known: RuleType) -> dict[str, Any]:
+    return {
+        "id": {
+            "category": kind.category,
+            "owner": kind.owner,
+            "provider": kind.provider,
+            "version": kind.version,
+        },
+        "ruleConfigurationProperties": [
+            {
+                "name": item.name,
+                "required": item.required,
+                "key": False,
+                "secret": False,
+                "queryable": False,
+                "description": item.description,
+                "type": "String",
+            }
+            for item in known.properties
+        ],
+        "inputArtifactDetails": {"minimumCount": 0, "maximumCount": known.most_inputs},
+    }

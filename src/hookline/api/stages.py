@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hookline.api.condition_views import condition_states
 from hookline.api.execution_views import cut, error_details, execution_type
 from hookline.api.lookups import (
     caller,
@@ -16,14 +17,17 @@ from hookline.api.services import Services
 from hookline.errors import ValidationException
 from hookline.executions.approval import answer
 from hookline.executions.moves import move_on
+from hookline.executions.override import override
 from hookline.executions.retry import retry
 from hookline.executions.rollback import roll_back
 from hookline.model import (
     Action,
     ActionType,
+    ConditionType,
     Execution,
     ExecutionStatus,
     Pipeline,
+    RetryTrigger,
     Scope,
     StageStatus,
     Trigger,
@@ -31,8 +35,10 @@ from hookline.model import (
 from hookline.store import (
     action_executions,
     action_types,
+    condition_executions,
     executions,
     pipeline_secrets,
+    rule_executions,
     stage_executions,
     transitions,
 )
@@ -63,6 +69,9 @@ class StageOperations:
             found = executions.find_all(connection, ids)
             actions = action_executions.latest(connection, pipeline.id)
             custom = {item.type: item for item in action_types.all_available(connection, scope)}
+            asked = condition_executions.latest(connection, pipeline.id)
+            asking = {condition.stage_execution_id for condition in asked.values()}
+            rules = rule_executions.of_stages(connection, asking)
         return {
             "pipelineName": pipeline.name,
             "pipelineVersion": pipeline.version,
@@ -78,6 +87,7 @@ class StageOperations:
                         }
                         for action in stage.actions
                     ],
+                    **condition_states(stage, asked, rules),
                     **_passage(passages.get(stage.name), found, attempts),
                 }
                 for stage in pipeline.stages
@@ -136,6 +146,16 @@ class StageOperations:
             trigger = Trigger("ManualRollback", caller(scope))
             execution_id = roll_back(connection, pipeline, stage_name, target, trigger)
         return {"pipelineExecutionId": execution_id}
+
+    def override_stage_condition(self, scope: Scope, parameters: Mapping[str, Any]) -> None:
+        """Let an execution go on although a condition of a stage was not met."""
+        stage_name, execution_id = parameters["stageName"], parameters["pipelineExecutionId"]
+        kind = ConditionType(parameters["conditionType"])
+        with self._database.write() as connection:
+            pipeline = lock_pipeline(connection, scope, parameters["pipelineName"])
+            check_stage(pipeline, stage_name)
+            check_concurrency(connection, pipeline)
+            override(connection, pipeline, execution_id, stage_name, kind)
 
     def put_approval_result(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """Approve or reject what an action waits for."""
@@ -202,13 +222,26 @@ def _passage(
         }
     }
     passed = attempts.get((passage.execution_id, passage.stage_name), ())
-    retries = len(passed) - 1 + sum(len(item.retries) for item in passed)
-    if retries > 0:
-        shown["retryStageMetadata"] = {
-            "manualStageRetryAttempt": retries,
-            "latestRetryTrigger": "ManualStageRetry",
-        }
+    if retries := _retries(passed):
+        shown["retryStageMetadata"] = retries
     return shown
+
+
+def _retries(passed: Sequence[StageExecution]) -> dict[str, Any]:
+    """AWS's RetryStageMetadata for the passages of an execution through a stage, newest first."""
+    triggers = [
+        trigger
+        for passage in passed
+        for trigger in (*(RetryTrigger.MANUAL for _ in passage.retries), passage.retry_trigger)
+        if trigger is not None
+    ]
+    if not triggers:
+        return {}
+    return {
+        "autoStageRetryAttempt": triggers.count(RetryTrigger.AUTOMATED) or None,
+        "manualStageRetryAttempt": triggers.count(RetryTrigger.MANUAL) or None,
+        "latestRetryTrigger": triggers[0].value,
+    }
 
 
 def _inbound(stage_name: str, standings: Sequence[Standing]) -> dict[str, Any]:

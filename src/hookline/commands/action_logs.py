@@ -1,7 +1,8 @@
-"""`hookline logs`: what the actions of an execution wrote."""
+"""`hookline logs`: what the actions and rules of an execution wrote."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
 
@@ -12,15 +13,37 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hookline.store.action_executions import ActionExecution
+    from hookline.store.rule_executions import RuleExecution
+
+
+@dataclass(frozen=True)
+class _Ran:
+    """An action or a rule that has begun, and where it stands."""
+
+    executed: "ActionExecution | RuleExecution"
+    name: str
+    of: str = ""
+
+    @classmethod
+    def action(cls, executed: "ActionExecution") -> Self:
+        return cls(executed, executed.action_name)
+
+    @classmethod
+    def rule(cls, executed: "RuleExecution") -> Self:
+        return cls(executed, executed.rule_name, f" (rule, {executed.condition_type})")
+
+    def __str__(self) -> str:
+        status = self.executed.status.value
+        return f"{self.executed.stage_name} / {self.name}{self.of}: {status}"
 
 
 def show_logs(
     execution_id: Annotated[
         str, typer.Argument(metavar="EXECUTION_ID", help="The whole id of a pipeline execution.")
     ],
-    action: Annotated[str | None, typer.Option(help="Only this action's.")] = None,
+    action: Annotated[str | None, typer.Option(help="Only this action's or rule's.")] = None,
 ) -> None:
-    """Print the logs of an execution's actions, in the order in which they began.
+    """Print the logs of an execution's actions and rules, in the order in which they began.
 
     Logs are kept on the machine whose engine ran the action.
     """
@@ -28,30 +51,38 @@ def show_logs(
     from hookline.commands.opening import open_database  # noqa: PLC0415 - the same
     from hookline.engine.engine import log_file  # noqa: PLC0415 - the same
     from hookline.installation import work_folder  # noqa: PLC0415 - the same
-    from hookline.store import action_executions, executions  # noqa: PLC0415 - the same
+    from hookline.store import (  # noqa: PLC0415 - the same
+        action_executions,
+        executions,
+        rule_executions,
+    )
 
     settings = config.load()
     with open_database(settings).read() as connection:
         if executions.find(connection, execution_id) is None:
             raise HooklineError(f"There is no execution {execution_id}; an id is given whole")
-        found = action_executions.of_execution(connection, execution_id)
+        found = [
+            *map(_Ran.action, action_executions.of_execution(connection, execution_id)),
+            *map(_Ran.rule, rule_executions.of_execution(connection, execution_id)),
+        ]
+    found.sort(key=lambda item: item.executed.started_at)
     chosen = _chosen(found, action)
     if not chosen:
         typer.echo("No action of this execution has begun yet.")
     for item in chosen:
-        _show(item, log_file(work_folder(settings), item.id))
+        _show(item, log_file(work_folder(settings), item.executed.id))
 
 
-def _chosen(found: "Sequence[ActionExecution]", action: str | None) -> "list[ActionExecution]":
-    chosen = [item for item in found if action in {None, item.action_name}]
+def _chosen(found: Sequence[_Ran], action: str | None) -> list[_Ran]:
+    chosen = [item for item in found if action in {None, item.name}]
     if action is not None and found and not chosen:
-        begun = ", ".join(item.action_name for item in found)
+        begun = ", ".join(item.name for item in found)
         raise HooklineError(f"No action {action} of this execution has begun; begun: {begun}")
     return chosen
 
 
-def _show(item: "ActionExecution", file: "Path") -> None:
-    typer.echo(f"==> {item.stage_name} / {item.action_name}: {item.status.value} <==")
+def _show(item: _Ran, file: "Path") -> None:
+    typer.echo(f"==> {item} <==")
     try:
         with file.open(encoding="utf-8", errors="replace", newline="\n") as lines:
             begun = False
@@ -60,10 +91,13 @@ def _show(item: "ActionExecution", file: "Path") -> None:
                 typer.echo(_line(line))
     except FileNotFoundError:
         begun = False
-    if not begun:
+    executed = item.executed
+    if not begun and not (item.of and executed.summary):
         typer.echo("(no log yet on this machine)")
-    if item.error_message:
-        typer.echo(f"{item.error_code}: {printable(item.error_message)}")
+    if item.of and executed.summary:
+        typer.echo(printable(executed.summary))
+    if executed.error_message:
+        typer.echo(f"{executed.error_code}: {printable(executed.error_message)}")
     typer.echo()
 
 

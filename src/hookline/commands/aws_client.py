@@ -210,13 +210,8 @@ def _webhooks(client: "CodePipelineClient") -> dict[str, Present]:
 
 def _action_types(client: "CodePipelineClient") -> dict[str, dict[str, Any]]:
     pages = client.get_paginator("list_action_types").paginate(actionOwnerFilter="Custom")
-    try:
-        return {
-            action_type_name(item["id"]): as_created(item)
-            for page in pages
-            for item in page["actionTypes"]
-        }
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "NotImplementedException":
-            return {}
-        raise
+    return {
+        action_type_name(item["id"]): as_created(item)
+        for page in pages
+        for item in page["actionTypes"]
+    }

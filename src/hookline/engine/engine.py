@@ -108,7 +108,7 @@ class Engine:
             self._journal.wait(_IDLE_WAIT)
 
     def _tidy(self) -> None:
-        self._journal.expire()
+        self._journal.settle()
         unfinished = self._journal.unfinished()
         if unfinished:
             self._runs.start_again(unfinished)
@@ -203,7 +203,8 @@ class Engine:
             except Exception as error:
                 _log.exception("action broke", action_execution=task.action_execution_id)
                 raise ActionError(
-                    "Hookline could not run the action; the engine's log says why."
+                    "Hookline could not run the action; the engine's log says why.",
+                    "SystemUnavailable",
                 ) from error
         # Interrupted, and the process is about to end: to return would record an outcome, and
         # there is none. The next start runs the action again.

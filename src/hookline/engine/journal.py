@@ -72,8 +72,8 @@ class Journal(Protocol):
     def wait_for(self, action_execution_id: str, waiting: Waiting) -> None:
         """Note that an action waits for others to end it."""
 
-    def expire(self) -> None:
-        """Fail the actions that have waited for too long."""
+    def settle(self) -> None:
+        """End the rules whose wait is over, and fail the actions that have waited for too long."""
 
     def succeed(self, action_execution_id: str, result: ActionResult) -> None:
         """Note that an action succeeded, with what it produced."""

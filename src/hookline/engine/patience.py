@@ -63,9 +63,9 @@ class PatientJournal:
         """See Journal."""
         self._asked(lambda: self._journal.wait_for(action_execution_id, waiting), _never)
 
-    def expire(self) -> None:
+    def settle(self) -> None:
         """See Journal."""
-        self._asked(self._journal.expire, lambda: None)
+        self._asked(self._journal.settle, lambda: None)
 
     def succeed(self, action_execution_id: str, result: ActionResult) -> None:
         """See Journal."""

@@ -1,33 +1,34 @@
 """The state of executions as the engine needs it, kept in the store."""
 
 import time
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from sqlalchemy import Connection
 
 from hookline.actions.provider import ActionResult, Artifact, Waiting
 from hookline.engine.journal import ActionTask, StageTurn
 from hookline.errors import ActionError
-from hookline.executions import jobs, outcomes, variables
+from hookline.executions import actions, conditions, consequences, jobs, outcomes
 from hookline.executions import passage as passages
 from hookline.executions.moves import move_on
 from hookline.executions.passage import Passage
-from hookline.executions.progress import End, Progress, Run, next_step
+from hookline.executions.preparation import Prepared
+from hookline.executions.progress import End, Progress, Run, Wait, next_step, progress_of
 from hookline.model import (
-    Action,
     ActionStatus,
-    Execution,
+    ConditionStatus,
+    ConditionType,
     ExecutionStatus,
     StageStatus,
 )
 from hookline.sealing import Seal
 from hookline.store import (
     action_executions,
-    action_types,
     executions,
     pipeline_secrets,
     pipelines,
+    rule_executions,
     stage_executions,
 )
 from hookline.store.action_executions import ActionExecution
@@ -72,55 +73,34 @@ class StoreJournal:
             stage_execution = stage_executions.find(connection, turn.stage_execution_id)
             if stage_execution is None:
                 return []
-            # Before anything is decided: it must see what others have decided.
-            exists = pipelines.lock_by_id(connection, stage_execution.pipeline_id)
-            found = passages.find(connection, stage_execution.id) if exists else None
+            found = _locked(connection, stage_execution)
             if found is None:
                 _cancel(connection, stage_execution)
                 return []
             if found.stage_execution.status is not StageStatus.IN_PROGRESS:
                 return []
             attempts = passages.newest(connection, found)
-            progress = _progress(found, attempts, turn.number)
-            match next_step(found.stage.actions, progress, stopping=found.is_stopping):
+            match _step(connection, found, attempts, turn.number):
                 case Run(names):
                     return list(names)
                 case End():
-                    _close(connection, found, attempts)
+                    consequences.close(connection, found, attempts)
+                    move_on(connection, found.pipeline.id)
             return []
 
     def begin(self, turn: StageTurn, action_name: str) -> ActionTask | None:
         """Note that an action runs; None where it does not have to."""
         with self._database.write() as connection:
-            found = passages.find(connection, turn.stage_execution_id)
+            stage_execution = stage_executions.find(connection, turn.stage_execution_id)
+            # Two turns may have found that it is to begin.
+            found = None if stage_execution is None else _locked(connection, stage_execution)
             if found is None:
                 return None
-            identifier = found.action_execution_id(action_name)
-            earlier = action_executions.find(connection, identifier)
-            if earlier is not None and (
-                earlier.waits or earlier.status is not ActionStatus.IN_PROGRESS
-            ):
-                return None
-            if earlier is None and found.is_stopping:
-                return None
-            action = next(item for item in found.stage.actions if item.name == action_name)
-            executed = ActionExecution(
-                id=identifier,
-                stage_execution_id=found.stage_execution.id,
-                execution_id=found.execution.id,
-                pipeline_id=found.pipeline.id,
-                pipeline_version=found.pipeline.version,
-                stage_name=found.stage.name,
-                action_name=action.name,
-                status=ActionStatus.IN_PROGRESS,
-                turn=turn.number,
-                started_at=time.time(),
-                updated_at=time.time(),
-            )
-            prepared = _prepare(connection, found, action, executed)
-        return None if prepared is None else self._task(identifier, found, prepared)
+            begins = conditions if conditions.is_rule(action_name) else actions
+            begun = begins.begin(connection, found, action_name, turn.number)
+        return None if begun is None else self._task(found, *begun)
 
-    def _task(self, identifier: str, found: Passage, prepared: "_Prepared") -> ActionTask:
+    def _task(self, found: Passage, identifier: str, prepared: Prepared) -> ActionTask:
         action, stopped = prepared.action, found.execution.stop
         declared, secrets = pipeline_secrets.opened(prepared.declared, self._seal)
         return ActionTask(
@@ -160,6 +140,7 @@ class StoreJournal:
         with self._database.write() as connection:
             action = action_executions.find(connection, action_execution_id)
             if action is None:
+                conditions.wait_for(connection, action_execution_id, waiting.time_limit)
                 return
             # A wish to abandon what runs is either seen here, or finds the action waiting.
             pipelines.lock_by_id(connection, action.pipeline_id)
@@ -173,10 +154,18 @@ class StoreJournal:
             if waiting.by_worker and not found.waits:
                 jobs.offer(connection, found)
 
-    def expire(self) -> None:
-        """Fail the actions that have waited for too long."""
+    def settle(self) -> None:
+        """End the rules whose wait is over, and fail the actions that have waited for too long."""
         with self._database.read() as connection:
             overdue = action_executions.overdue(connection, time.time())
+            ready = [
+                rule
+                for rule in rule_executions.waiting(connection)
+                if conditions.is_ready(connection, rule)
+            ]
+        for rule in ready:
+            with self._database.write() as connection:
+                conditions.settle(connection, rule)
         for action in overdue:
             with self._database.write() as connection:
                 pipelines.lock_by_id(connection, action.pipeline_id)
@@ -195,8 +184,16 @@ class StoreJournal:
             outcomes.fail(connection, action_execution_id, error)
 
 
+def _locked(connection: Connection, stage_execution: StageExecution) -> Passage | None:
+    """A passage, with its pipeline locked; None where the pipeline is gone."""
+    # Before anything is decided: it must see what others have decided.
+    exists = pipelines.lock_by_id(connection, stage_execution.pipeline_id)
+    return passages.find(connection, stage_execution.id) if exists else None
+
+
 def _cancel(connection: Connection, stage_execution: StageExecution) -> None:
     """End what a deleted pipeline left in a stage."""
+    conditions.abandon_open(connection, stage_execution.id)
     if stage_executions.finish(connection, stage_execution.id, StageStatus.STOPPED):
         executions.finish(
             connection,
@@ -206,92 +203,27 @@ def _cancel(connection: Connection, stage_execution: StageExecution) -> None:
         )
 
 
-def _close(connection: Connection, found: Passage, attempts: Mapping[str, ActionExecution]) -> None:
-    status = passages.outcome(found, attempts)
-    stage_executions.finish(connection, found.stage_execution.id, status)
-    passages.leave(connection, found, status)
-    move_on(connection, found.pipeline.id)
-
-
-def _progress(
-    found: Passage, attempts: Mapping[str, ActionExecution], turn: int
-) -> dict[str, Progress]:
-    return {
+def _step(
+    connection: Connection, found: Passage, attempts: Mapping[str, ActionExecution], turn: int
+) -> Run | Wait | End:
+    """What a turn does next: the entry condition, the actions, and the condition after them."""
+    if consequences.asks_entry(found):
+        following = conditions.step(connection, found, ConditionType.BEFORE_ENTRY, turn)
+        status = conditions.statuses(connection, found).get(ConditionType.BEFORE_ENTRY)
+        if status is not ConditionStatus.SUCCEEDED:
+            return following
+    progress = {
         action.name: Progress.SUCCEEDED
         if action.name in found.stage_execution.done_before
-        else _progress_of(attempts.get(action.name), turn)
+        else progress_of(attempts.get(action.name), turn)
         for action in found.stage.actions
     }
-
-
-def _progress_of(attempt: ActionExecution | None, turn: int) -> Progress:
-    if attempt is None:
-        return Progress.NOT_BEGUN
-    if attempt.status is ActionStatus.SUCCEEDED:
-        return Progress.SUCCEEDED
-    if attempt.status is not ActionStatus.IN_PROGRESS:
-        return Progress.FAILED
-    is_mine = attempt.turn == turn and not attempt.waits
-    return Progress.INTERRUPTED if is_mine else Progress.ELSEWHERE
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """An action with its references resolved, and its input artifacts, name → key.
-
-    Its configuration is `declared`, with secrets sealed, and `resolved` where that has references.
-    """
-
-    action: Action
-    declared: Mapping[str, str]
-    resolved: Mapping[str, str]
-    inputs: dict[str, str]
-
-
-def _prepare(
-    connection: Connection, found: Passage, action: Action, executed: ActionExecution
-) -> _Prepared | None:
-    """Note that an action runs, with what it is given; or that it failed, since some is missing."""
-    produced = _produced(connection, found.execution)
-    artifacts = {name: key for item in produced for name, key in item.outputs.items()}
-    inputs = {name: artifacts[name] for name in action.input_artifacts if name in artifacts}
-    executed = replace(executed, inputs=inputs)
-    try:
-        _check_type(connection, found, action)
-        _check_artifacts(action, inputs)
-        values = variables.values_in(found.execution, found.pipeline, produced)
-        resolved_action, resolved = variables.resolve(action, values)
-    except ActionError as error:
-        action_executions.start(connection, executed)
-        outcomes.fail(connection, executed.id, error)
-        return None
-    action_executions.start(connection, replace(executed, resolved=resolved))
-    return _Prepared(resolved_action, action.configuration, resolved, inputs)
-
-
-def _produced(connection: Connection, execution: Execution) -> Sequence[ActionExecution]:
-    """What an execution can work with; a rollback, with what its target had as well."""
-    ids = [execution.id]
-    if execution.rollback_target is not None:
-        ids.insert(0, execution.rollback_target)
-    return action_executions.produced(connection, ids)
-
-
-def _check_type(connection: Connection, found: Passage, action: Action) -> None:
-    if action.type.owner != "Custom":
-        return
-    if action_types.available(connection, found.pipeline.scope, action.type) is None:
-        raise ActionError(
-            f"The custom action type {action.type} was deleted, so nobody can run the action",
-            "ConfigurationError",
-        )
-
-
-def _check_artifacts(action: Action, inputs: dict[str, str]) -> None:
-    missing = [name for name in action.input_artifacts if name not in inputs]
-    if missing:
-        raise ActionError(
-            f"Action {action.name} needs the artifact {', '.join(missing)}, which no earlier "
-            "action of this execution has produced",
-            "ConfigurationError",
-        )
+    following = next_step(found.stage.actions, progress, stopping=found.is_stopping)
+    if not isinstance(following, End):
+        return following
+    kind = consequences.asks_afterwards(
+        found.stage,
+        passages.outcome(found, attempts),
+        retried=consequences.is_retried(connection, found),
+    )
+    return following if kind is None else conditions.step(connection, found, kind, turn)

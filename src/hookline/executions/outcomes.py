@@ -1,29 +1,42 @@
-"""How an action execution ends, whoever says so: the engine, a person, or the clock."""
+"""How an action or rule execution ends, whoever says so: the engine, a person, or the clock.
+
+An id is one of an action execution or one of a rule execution, never of both.
+"""
 
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import Connection
 
 from hookline.actions.provider import ActionResult
 from hookline.errors import ActionError
 from hookline.model import ActionStatus, JobStatus
-from hookline.store import action_executions, executions, jobs, stage_executions
+from hookline.store import (
+    action_executions,
+    executions,
+    jobs,
+    rule_executions,
+    stage_executions,
+)
 from hookline.store.action_executions import ActionExecution
 
 _MESSAGE_LIMIT = 4_000
 
 
-def succeed(connection: Connection, action_execution_id: str, result: ActionResult) -> None:
-    """Note that an action succeeded, with what it produced."""
-    execution = action_executions.find(connection, action_execution_id)
+def succeed(connection: Connection, identifier: str, result: ActionResult) -> None:
+    """Note that an action or a rule succeeded, with what it produced."""
+    execution = action_executions.find(connection, identifier)
     if execution is None:
+        rule_executions.finish(
+            connection, identifier, status=ActionStatus.SUCCEEDED.value, summary=result.summary
+        )
         return
     if result.revision is not None:
         revision = replace(result.revision, action_name=execution.action_name)
         executions.set_source_revision(connection, execution.execution_id, revision)
     action_executions.finish(
         connection,
-        action_execution_id,
+        identifier,
         status=ActionStatus.SUCCEEDED.value,
         outputs={artifact.name: artifact.key for artifact in result.artifacts},
         summary=result.summary,
@@ -33,11 +46,11 @@ def succeed(connection: Connection, action_execution_id: str, result: ActionResu
     )
 
 
-def fail(connection: Connection, action_execution_id: str, error: ActionError) -> None:
-    """Note that an action failed."""
-    action_executions.finish(
+def fail(connection: Connection, identifier: str, error: ActionError) -> None:
+    """Note that an action or a rule failed."""
+    _finish(
         connection,
-        action_execution_id,
+        identifier,
         status=ActionStatus.FAILED.value,
         error_code=error.code,
         error_message=error.message[:_MESSAGE_LIMIT],
@@ -51,15 +64,18 @@ def expire(connection: Connection, execution: ActionExecution) -> None:
     stage_executions.wake(connection, execution.stage_execution_id)
 
 
-def abandon(connection: Connection, action_execution_id: str) -> None:
-    """Note that an action was abandoned."""
-    jobs.end_of_action(connection, action_execution_id, JobStatus.FAILED)
-    action_executions.finish(
-        connection,
-        action_execution_id,
-        status=ActionStatus.ABANDONED.value,
-        summary="Abandoned, since the execution was stopped",
-    )
+STOPPED = "Abandoned, since the execution was stopped"
+
+
+def abandon(connection: Connection, identifier: str, reason: str = STOPPED) -> None:
+    """Note that an action or a rule was abandoned."""
+    jobs.end_of_action(connection, identifier, JobStatus.FAILED)
+    _finish(connection, identifier, status=ActionStatus.ABANDONED.value, summary=reason)
+
+
+def _finish(connection: Connection, identifier: str, **values: Any) -> None:
+    action_executions.finish(connection, identifier, **values)
+    rule_executions.finish(connection, identifier, **values)
 
 
 def abandon_waiting(connection: Connection, execution_id: str) -> None:
@@ -68,3 +84,11 @@ def abandon_waiting(connection: Connection, execution_id: str) -> None:
         if action.waits:
             abandon(connection, action.id)
             stage_executions.wake(connection, action.stage_execution_id)
+
+
+def abandon_waiting_rules(connection: Connection, execution_id: str) -> None:
+    """Abandon the rules of an execution that wait, and let their stages go on."""
+    for rule in rule_executions.of_execution(connection, execution_id):
+        if rule.waits:
+            abandon(connection, rule.id)
+            stage_executions.wake(connection, rule.stage_execution_id)

@@ -6,8 +6,15 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from hookline.executions import stop
-from hookline.model import ActionStatus, Execution, ExecutionStatus, Pipeline, Stage, StageStatus
+from hookline.model import (
+    ActionStatus,
+    ConditionType,
+    Execution,
+    ExecutionStatus,
+    Pipeline,
+    Stage,
+    StageStatus,
+)
 from hookline.store import action_executions, executions, pipelines, stage_executions
 from hookline.store.action_executions import ActionExecution
 from hookline.store.stage_executions import StageExecution
@@ -33,6 +40,15 @@ class Passage:
         key = f"{action_name}/{again + 1}" if again else action_name
         return str(uuid.uuid5(uuid.UUID(self.stage_execution.id), key))
 
+    def rule_execution_id(self, kind: ConditionType, rule_name: str) -> str:
+        """The id of the newest run of a rule, whether it has begun or not.
+
+        Once failed actions were run again beside others, a failure is a new one to ask about.
+        """
+        again = 0 if kind is ConditionType.BEFORE_ENTRY else len(self.stage_execution.retries)
+        key = f"{kind}/{rule_name}/{again + 1}" if again else f"{kind}/{rule_name}"
+        return str(uuid.uuid5(uuid.UUID(self.stage_execution.id), key))
+
 
 def find(connection: Connection, stage_execution_id: str) -> Passage | None:
     """A passage by the id of its stage execution; None when its pipeline is gone."""
@@ -47,6 +63,13 @@ def find(connection: Connection, stage_execution_id: str) -> Passage | None:
         return None
     stage = next(item for item in pipeline.stages if item.name == stage_execution.stage_name)
     return Passage(stage_execution, execution, pipeline, stage)
+
+
+def following_stage(passage: Passage) -> str | None:
+    """The stage that the execution goes on to; None where it ends with this one."""
+    if passage.execution.rollback_target is not None:
+        return None
+    return passage.pipeline.stage_after(passage.stage.name)
 
 
 def newest(connection: Connection, passage: Passage) -> Mapping[str, ActionExecution]:
@@ -72,25 +95,3 @@ def outcome(passage: Passage, attempts: Mapping[str, ActionExecution]) -> StageS
     if passage.is_stopping and ActionStatus.FAILED not in statuses.values():
         return StageStatus.STOPPED
     return StageStatus.FAILED
-
-
-def leave(connection: Connection, passage: Passage, status: StageStatus) -> None:
-    """Let the execution end with its stage, or wait for the next one."""
-    execution = passage.execution
-    if passage.is_stopping:
-        stop.finish(connection, execution.id)
-        return
-    if status is not StageStatus.SUCCEEDED:
-        executions.finish(connection, execution.id, ExecutionStatus.FAILED)
-        return
-    following = _following_stage(passage)
-    if following is None:
-        executions.finish(connection, execution.id, ExecutionStatus.SUCCEEDED)
-    else:
-        executions.move(connection, execution.id, following, in_stage=False)
-
-
-def _following_stage(passage: Passage) -> str | None:
-    if passage.execution.rollback_target is not None:
-        return None
-    return passage.pipeline.stage_after(passage.stage.name)

@@ -1,12 +1,14 @@
 """What a stage does next, given where its actions stand: a pure decision."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from itertools import groupby
 from operator import attrgetter
 
-from hookline.model import Action
+from hookline.model import Action, ActionStatus
+from hookline.store.action_executions import ActionExecution
+from hookline.store.rule_executions import RuleExecution
 
 
 class Progress(Enum):
@@ -17,6 +19,23 @@ class Progress(Enum):
     ELSEWHERE = "an earlier turn runs it, or it waits for somebody outside"
     SUCCEEDED = "it succeeded"
     FAILED = "it failed or was abandoned"
+
+
+def progress_of(attempt: ActionExecution | RuleExecution | None, turn: int) -> Progress:
+    """Where an action or a rule stands, by its newest attempt."""
+    if attempt is None:
+        return Progress.NOT_BEGUN
+    if attempt.status is ActionStatus.SUCCEEDED:
+        return Progress.SUCCEEDED
+    if attempt.status is not ActionStatus.IN_PROGRESS:
+        return Progress.FAILED
+    is_mine = attempt.turn == turn and not attempt.waits
+    return Progress.INTERRUPTED if is_mine else Progress.ELSEWHERE
+
+
+def wanted(*, stopping: bool) -> Collection[Progress]:
+    """Where something stands that a turn is to run now."""
+    return {Progress.INTERRUPTED} if stopping else {Progress.INTERRUPTED, Progress.NOT_BEGUN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +61,11 @@ def next_step(
     Actions of one run order go together, and the next run order when all have succeeded. Nothing
     is begun while the execution is `stopping`, and a stage ends when all that goes on has ended.
     """
-    wanted = {Progress.INTERRUPTED} if stopping else {Progress.INTERRUPTED, Progress.NOT_BEGUN}
+    runnable = wanted(stopping=stopping)
     in_order = sorted(actions, key=attrgetter("run_order"))
     for _, group in groupby(in_order, attrgetter("run_order")):
         names = [action.name for action in group]
-        if chosen := tuple(name for name in names if progress[name] in wanted):
+        if chosen := tuple(name for name in names if progress[name] in runnable):
             return Run(chosen)
         if any(progress[name] is Progress.ELSEWHERE for name in names):
             return Wait()

@@ -1,6 +1,6 @@
 """Runs a stage again in which an execution failed or was stopped."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from sqlalchemy import Connection
 
@@ -12,9 +12,11 @@ from hookline.model import (
     ExecutionMode,
     ExecutionStatus,
     Pipeline,
+    RetryTrigger,
     StageStatus,
 )
 from hookline.store import executions, stage_executions
+from hookline.store.action_executions import ActionExecution
 from hookline.store.stage_executions import StageExecution
 
 _ENDED_BADLY = frozenset({StageStatus.FAILED, StageStatus.STOPPED})
@@ -68,7 +70,9 @@ def retry(
     _check_free(connection, pipeline, latest)
     done = _done(connection, latest) if only_failed else ()
     executions.resume(connection, execution_id, stage_name)
-    stage_executions.insert_retry(connection, latest, done)
+    stage_executions.insert_again(
+        connection, latest, done_before=done, retry_trigger=RetryTrigger.MANUAL
+    )
 
 
 def _check_ended(execution: Execution, latest: StageExecution, where: str) -> None:
@@ -107,11 +111,20 @@ def _failed(connection: Connection, latest: StageExecution) -> Collection[str]:
 def _done(connection: Connection, latest: StageExecution) -> Collection[str]:
     """The actions that have succeeded in a stage that ended, in this or an earlier passage."""
     passage = passages.find(connection, latest.id)
-    newest = {} if passage is None else passages.newest(connection, passage)
+    newest: Mapping[str, ActionExecution] = (
+        {} if passage is None else passages.newest(connection, passage)
+    )
     if not any(item.status in _RETRIED for item in newest.values()):
         raise _nothing_failed(latest)
-    succeeded = {name for name, item in newest.items() if item.status is ActionStatus.SUCCEEDED}
-    return succeeded | latest.done_before
+    return succeeded(latest, newest)
+
+
+def succeeded(
+    stage_execution: StageExecution, newest: Mapping[str, ActionExecution]
+) -> Collection[str]:
+    """The actions of a passage that a retry of the failed ones leaves as they ended."""
+    done = {name for name, item in newest.items() if item.status is ActionStatus.SUCCEEDED}
+    return done | stage_execution.done_before
 
 
 def _nothing_failed(latest: StageExecution) -> StageNotRetryableException:

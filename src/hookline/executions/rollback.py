@@ -9,6 +9,7 @@ from hookline.errors import (
     PipelineExecutionOutdatedException,
     UnableToRollbackStageException,
 )
+from hookline.executions.passage import Passage
 from hookline.model import (
     Execution,
     ExecutionMode,
@@ -18,7 +19,7 @@ from hookline.model import (
     Trigger,
     new_id,
 )
-from hookline.store import executions, stage_executions
+from hookline.store import executions, pipelines, stage_executions
 
 
 def roll_back(
@@ -68,6 +69,30 @@ def roll_back(
     executions.insert(connection, [new])
     stage_executions.insert(connection, pipeline.id, [(execution_id, stage_name)])
     return execution_id
+
+
+def roll_back_automatically(connection: Connection, passage: Passage) -> str:
+    """Roll a stage back in which an execution has just failed; what was done, in words.
+
+    The target is the newest execution that succeeded in the stage. A rollback that fails is not
+    followed by another one. The pipeline must be locked by the transaction.
+    """
+    stage_name, execution = passage.stage.name, passage.execution
+    none = f"The stage '{stage_name}' was not rolled back: "
+    if execution.rollback_target is not None:
+        return f"{none}this execution is a rollback itself"
+    pipeline = pipelines.current(connection, passage.pipeline.id)
+    if pipeline is None or pipeline.version != passage.pipeline.version:
+        return f"{none}the pipeline was changed since this execution started"
+    target = executions.last_succeeded_in(connection, pipeline.id, stage_name, pipeline.version)
+    if target is None:
+        return f"{none}no execution of this version of the pipeline has succeeded in it"
+    trigger = Trigger("AutomatedRollback", execution.id)
+    try:
+        started = roll_back(connection, pipeline, stage_name, target, trigger)
+    except UnableToRollbackStageException as error:
+        return f"{none}{error.message}"
+    return f"Execution '{started}' rolls the stage '{stage_name}' back to execution '{target}'"
 
 
 def _obstacle(

@@ -4,7 +4,7 @@ from sqlalchemy import Connection
 
 from hookline.errors import DuplicatedStopRequestException, PipelineExecutionNotStoppableException
 from hookline.executions.moves import move_on
-from hookline.executions.outcomes import abandon_waiting
+from hookline.executions.outcomes import abandon_waiting, abandon_waiting_rules
 from hookline.model import Execution, ExecutionStatus, Pipeline, StopRequest
 from hookline.store import executions
 
@@ -27,6 +27,8 @@ def stop(connection: Connection, pipeline: Pipeline, execution_id: str, wish: St
     executions.request_stop(connection, execution_id, wish)
     if wish.abandon:
         abandon_waiting(connection, execution_id)
+    # Nothing of these runs, and nobody outside is to end them.
+    abandon_waiting_rules(connection, execution_id)
     in_stage = {
         standing.execution_id
         for standing in executions.active(connection, pipeline.id)

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import orjson
-from sqlalchemy import Connection, Row, Text, delete, select, type_coerce, update
+from sqlalchemy import Connection, Row, Select, Text, delete, select, type_coerce, update
 
 from hookline.model import (
     Execution,
@@ -21,9 +21,11 @@ from hookline.model import (
 from hookline.store import dialect
 from hookline.store.tables import (
     action_executions,
+    condition_executions,
     executions,
     is_active,
     jobs,
+    rule_executions,
     stage_executions,
 )
 
@@ -264,16 +266,38 @@ def page(
     query = select(executions).where(executions.c.pipeline_id == pipeline_id)
     if succeeded_in is not None:
         stage_name, version = succeeded_in
-        passed = select(stage_executions.c.execution_id).where(
-            stage_executions.c.pipeline_id == pipeline_id,
-            stage_executions.c.stage_name == stage_name,
-            stage_executions.c.status == StageStatus.SUCCEEDED.value,
-        )
+        passed = _passed(pipeline_id, stage_name)
         query = query.where(executions.c.pipeline_version == version, executions.c.id.in_(passed))
     if before is not None:
         query = query.where(executions.c.sequence < before)
     rows = connection.execute(query.order_by(executions.c.sequence.desc()).limit(limit))
     return [(row.sequence, _execution(row)) for row in rows]
+
+
+def last_succeeded_in(
+    connection: Connection, pipeline_id: int, stage_name: str, version: int
+) -> str | None:
+    """The newest execution that passed a stage in a version and is no rollback; its id."""
+    query = (
+        select(executions.c.id)
+        .where(
+            executions.c.pipeline_id == pipeline_id,
+            executions.c.pipeline_version == version,
+            executions.c.rollback_target.is_(None),
+            executions.c.id.in_(_passed(pipeline_id, stage_name)),
+        )
+        .order_by(executions.c.sequence.desc())
+        .limit(1)
+    )
+    return connection.execute(query).scalar()
+
+
+def _passed(pipeline_id: int, stage_name: str) -> Select[tuple[str]]:
+    return select(stage_executions.c.execution_id).where(
+        stage_executions.c.pipeline_id == pipeline_id,
+        stage_executions.c.stage_name == stage_name,
+        stage_executions.c.status == StageStatus.SUCCEEDED.value,
+    )
 
 
 def forget_finished(connection: Connection, before: float, limit: int) -> int:
@@ -285,7 +309,14 @@ def forget_finished(connection: Connection, before: float, limit: int) -> int:
         .limit(limit)
     )
     ids = list(connection.execute(finished).scalars())
-    for table in (jobs, action_executions, stage_executions):
+    of_executions = (
+        jobs,
+        action_executions,
+        rule_executions,
+        condition_executions,
+        stage_executions,
+    )
+    for table in of_executions:
         connection.execute(delete(table).where(table.c.execution_id.in_(ids)))
     connection.execute(delete(executions).where(executions.c.id.in_(ids)))
     return len(ids)

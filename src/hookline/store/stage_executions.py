@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select, update
 
-from hookline.model import StageStatus, new_id
+from hookline.model import RetryTrigger, StageStatus, new_id
 from hookline.store import dialect
 from hookline.store.tables import stage_executions
 
@@ -18,6 +18,7 @@ class StageExecution:
 
     `done_before` are the actions that a retry leaves as they ended before, `retries` those that
     each retry of failed actions ran again while others of the stage still ran.
+    One with `entry_overridden` does not ask its entry condition.
     """
 
     id: str
@@ -29,8 +30,11 @@ class StageExecution:
     updated_at: float
     done_before: frozenset[str] = frozenset()
     retries: tuple[frozenset[str], ...] = ()
+    retry_trigger: RetryTrigger | None = None
+    entry_overridden: bool = False
 
 
+_BEGUN = StageStatus.IN_PROGRESS.value
 _COLUMNS = (
     "id",
     "execution_id",
@@ -38,6 +42,7 @@ _COLUMNS = (
     "stage_name",
     "status",
     "turn",
+    "entry_overridden",
     "started_at",
     "updated_at",
 )
@@ -47,7 +52,7 @@ def insert(connection: Connection, pipeline_id: int, entered: Sequence[tuple[str
     """Add stages that executions enter, as (execution id, stage name), and tell the engines."""
     now = time.time()
     rows: list[tuple[Any, ...]] = [
-        (new_id(), execution_id, pipeline_id, name, StageStatus.IN_PROGRESS.value, 1, now, now)
+        (new_id(), execution_id, pipeline_id, name, _BEGUN, 1, False, now, now)
         for execution_id, name in entered
     ]
     if rows:
@@ -55,8 +60,13 @@ def insert(connection: Connection, pipeline_id: int, entered: Sequence[tuple[str
         dialect.notify_stage_waiting(connection)
 
 
-def insert_retry(
-    connection: Connection, earlier: StageExecution, done_before: Collection[str]
+def insert_again(
+    connection: Connection,
+    earlier: StageExecution,
+    *,
+    done_before: Collection[str] = (),
+    retry_trigger: RetryTrigger | None = None,
+    entry_overridden: bool = False,
 ) -> None:
     """Add a stage that its execution runs again, without the actions `done_before`."""
     now = time.time()
@@ -69,6 +79,8 @@ def insert_retry(
             status=StageStatus.IN_PROGRESS.value,
             turn=1,
             done_before=sorted(done_before),
+            retry_trigger=retry_trigger and retry_trigger.value,
+            entry_overridden=entry_overridden,
             started_at=now,
             updated_at=now,
         )
@@ -83,6 +95,16 @@ def retry_within(connection: Connection, stage: StageExecution, actions: Collect
         update(stage_executions).where(stage_executions.c.id == stage.id).values(retries=retries)
     )
     wake(connection, stage.id)
+
+
+def override_entry(connection: Connection, stage_execution_id: str) -> None:
+    """Let a stage that has not ended go on without its entry condition."""
+    connection.execute(
+        update(stage_executions)
+        .where(stage_executions.c.id == stage_execution_id)
+        .values(entry_overridden=True)
+    )
+    wake(connection, stage_execution_id)
 
 
 def wake(connection: Connection, stage_execution_id: str) -> None:
@@ -158,6 +180,15 @@ def finish(connection: Connection, stage_execution_id: str, status: StageStatus)
     )
 
 
+def pass_after_all(connection: Connection, stage_execution_id: str) -> None:
+    """Let a stage execution that failed count as succeeded."""
+    connection.execute(
+        update(stage_executions)
+        .where(stage_executions.c.id == stage_execution_id)
+        .values(status=StageStatus.SUCCEEDED.value, updated_at=time.time())
+    )
+
+
 def latest(connection: Connection, pipeline_id: int) -> dict[str, StageExecution]:
     """The newest stage execution of each stage of a pipeline, by stage name."""
     newest = (
@@ -203,4 +234,6 @@ def _stage_execution(row: Row[Any]) -> StageExecution:
         updated_at=row.updated_at,
         done_before=frozenset(row.done_before or ()),
         retries=tuple(map(frozenset, row.retries or ())),
+        retry_trigger=row.retry_trigger and RetryTrigger(row.retry_trigger),
+        entry_overridden=row.entry_overridden,
     )

@@ -194,6 +194,10 @@ stage_executions = Table(
     Column("done_before", Json),
     # Per retry while other actions still ran, the actions that ran again.
     Column("retries", Json),
+    # Who had it run again; null for an execution's first passage and for an override.
+    Column("retry_trigger", String(20)),
+    # Whether it is entered although its entry condition failed before.
+    Column("entry_overridden", Boolean, nullable=False),
     Column("started_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
     Index("ix_hookline_stage_executions_execution", "execution_id"),
@@ -278,6 +282,58 @@ Index(
     jobs.c.provider,
     sqlite_where=text("status IN ('Queued', 'Dispatched', 'InProgress')"),
     postgresql_where=text("status IN ('Queued', 'Dispatched', 'InProgress')"),
+)
+
+condition_executions = Table(
+    "hookline_condition_executions",
+    metadata,
+    Column("stage_execution_id", String(36), primary_key=True),
+    Column("type", String(12), primary_key=True),
+    Column("execution_id", String(36), nullable=False),
+    Column("pipeline_id", BigInteger, nullable=False),
+    Column("stage_name", String(100), nullable=False),
+    Column("status", String(12), nullable=False),
+    Column("summary", Text),
+    Column("started_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Index("ix_hookline_condition_executions_execution", "execution_id"),
+    Index("ix_hookline_condition_executions_stage", "pipeline_id", "stage_name", "started_at"),
+)
+
+rule_executions = Table(
+    "hookline_rule_executions",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("stage_execution_id", String(36), nullable=False),
+    Column("execution_id", String(36), nullable=False),
+    Column("pipeline_id", BigInteger, nullable=False),
+    Column("pipeline_version", Integer, nullable=False),
+    Column("stage_name", String(100), nullable=False),
+    Column("condition_type", String(12), nullable=False),
+    Column("rule_name", String(100), nullable=False),
+    Column("status", String(12), nullable=False),
+    # The turn of the stage that runs it.
+    Column("turn", Integer, nullable=False),
+    # It waits, and nobody runs it; null where the engine does.
+    Column("waits_until", Float),
+    Column("inputs", Json, nullable=False),
+    # The configuration values that held references, as they were resolved.
+    Column("resolved", Json),
+    Column("summary", Text),
+    Column("error_code", Text),
+    Column("error_message", Text),
+    Column("started_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Index("ix_hookline_rule_executions_stage_execution", "stage_execution_id"),
+    Index("ix_hookline_rule_executions_execution", "execution_id", "started_at"),
+    Index("ix_hookline_rule_executions_pipeline", "pipeline_id", "started_at"),
+)
+
+Index(
+    "ix_hookline_rule_executions_waiting",
+    rule_executions.c.waits_until,
+    sqlite_where=text("status = 'InProgress' AND waits_until IS NOT NULL"),
+    postgresql_where=text("status = 'InProgress' AND waits_until IS NOT NULL"),
 )
 
 # A transition into a stage that was never disabled has no row.

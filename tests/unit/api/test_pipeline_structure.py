@@ -409,6 +409,15 @@ def test_a_namespace_that_is_taken_already_is_refused(namespace: str) -> None:
     assert "is reserved for" in refusal(declaration).message
 
 
+def rule(provider: str = "VariableCheck", **configuration: str) -> Json:
+    defaults = {"Variable": "a", "Operator": "EQ", "Value": "a"}
+    return {
+        "name": "r",
+        "ruleTypeId": {"category": "Rule", "provider": provider},
+        "configuration": configuration if provider != "VariableCheck" else defaults | configuration,
+    }
+
+
 @pytest.mark.parametrize(
     ("stage", "declared", "words"),
     [
@@ -419,8 +428,41 @@ def test_a_namespace_that_is_taken_already_is_refused(namespace: str) -> None:
         (1, {"onFailure": {"retryConfiguration": {"retryMode": "ALL_ACTIONS"}}}, "goes with"),
         (
             1,
-            {"onSuccess": {"conditions": [{"rules": [{"name": "r"}, {"name": "r"}]}]}},
+            {"onSuccess": {"conditions": [{"rules": [rule(), rule()]}]}},
             "more than one rule 'r'",
+        ),
+        (1, {"onSuccess": {"conditions": [{"result": "SKIP"}]}}, "a stage that has run"),
+        (1, {"onSuccess": {"conditions": [{"result": "FAIL"}]}}, "without rules"),
+        *(
+            (1, {"beforeEntry": {"conditions": [{"rules": [refused]}]}}, words)
+            for refused, words in (
+                (rule("Nothing"), "does not exist; providers are CloudWatchAlarm, CodeBuild"),
+                (rule("LambdaInvoke"), "needs the configuration key FunctionName"),
+                (rule(Else="x"), "the configuration key Else, which VariableCheck does not know"),
+                (rule(Operator="GT"), "use one of EQ, NE, CONTAINS, MATCHES"),
+                (rule(Operator="MATCHES", Value="(a"), "regular expression"),
+                (rule("DeploymentWindow", Cron="9 to 5"), "6 or 7 fields"),
+                (rule("DeploymentWindow", Cron="* * * ? * *", TimeZone="Mars/X"), "no time zone"),
+                (rule("Commands"), "has no commands"),
+                (rule() | {"commands": ["true"]}, "only rules with the provider Commands"),
+                (rule() | {"inputArtifacts": [{"name": "Source"}]}, "takes 0 at most"),
+                (
+                    rule("Commands")
+                    | {"commands": ["true"], "inputArtifacts": [{"name": "Nobody"}]},
+                    "which no action makes before it",
+                ),
+            )
+        ),
+        (
+            1,
+            {
+                "beforeEntry": {
+                    "conditions": [
+                        {"result": "SKIP", "rules": [rule("DeploymentWindow", Cron="* * * ? * *")]}
+                    ]
+                }
+            },
+            "LambdaInvoke and VariableCheck can",
         ),
     ],
 )
@@ -435,6 +477,24 @@ def test_a_stage_may_fail_retry_and_roll_back() -> None:
     retry = {"result": "RETRY", "retryConfiguration": {"retryMode": "FAILED_ACTIONS"}}
     check_structure(changed(lambda p: p["stages"][0].update(onFailure=retry)))
     check_structure(changed(lambda p: p["stages"][1].update(onFailure={"result": "ROLLBACK"})))
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        rule(Operator="#{variables.How}", Value="(a"),
+        rule(Operator="MATCHES", Value="#{variables.Pattern}"),
+        rule("DeploymentWindow", Cron="#{variables.Window}", TimeZone="#{variables.Zone}"),
+        rule("DeploymentWindow", Cron="* * 9-17 ? * MON-FRI", TimeZone="Europe/Berlin"),
+        rule("LambdaInvoke", FunctionName="f"),
+        rule("CloudWatchAlarm", AlarmName="a"),
+        rule("CodeBuild", ProjectName="p"),
+        rule("Commands") | {"commands": ["true"], "inputArtifacts": [{"name": "Source"}]},
+    ],
+)
+def test_every_rule_of_aws_can_be_declared(declared: Json) -> None:
+    conditions = {"conditions": [{"result": "FAIL", "rules": [declared]}]}
+    check_structure(changed(lambda p: p["stages"][1].update(beforeEntry=conditions)))
 
 
 @pytest.mark.parametrize(

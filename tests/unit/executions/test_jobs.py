@@ -129,7 +129,7 @@ def test_a_job_that_nobody_ends_in_time_is_timed_out(
 ) -> None:
     identifier = offer(journal, turn, seconds=-1)
     job = have(database)
-    journal.expire()
+    journal.settle()
     assert find(database, job).status is JobStatus.TIMED_OUT
     assert status(database, identifier) is ActionStatus.FAILED
     with pytest.raises(InvalidJobStateException, match="TimedOut"), database.write() as connection:

@@ -1,6 +1,6 @@
 """The journal's calls may be repeated: what was done stays done (on both databases)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -12,7 +12,6 @@ from hookline.executions.retry import retry
 from hookline.executions.start import Start, start
 from hookline.executions.stop import stop
 from hookline.model import ActionStatus, ExecutionStatus, Scope, StopRequest, Trigger, new_id
-from hookline.sealing import Seal
 from hookline.store import action_executions, executions, pipelines, states, transitions
 from hookline.store.database import Database
 
@@ -22,19 +21,6 @@ SCOPE = Scope("000000000000", "us-east-1")
 def action(name: str, category: str, run_order: int = 1) -> dict[str, object]:
     kind = {"category": category, "owner": "AWS", "provider": "Any", "version": "1"}
     return {"name": name, "actionTypeId": kind, "runOrder": run_order}
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    database = Database(database_url)
-    database.migrate()
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def journal(database: Database) -> StoreJournal:
-    return StoreJournal(database, Seal([b"k" * 32]), "node")
 
 
 @pytest.fixture
@@ -292,10 +278,10 @@ def test_an_action_that_waits_holds_no_turn_and_a_stage_goes_on_when_it_is_ended
     journal.succeed(b.action_execution_id, ActionResult("done"))
     assert journal.next_actions(first) == []
     assert journal.take(10) == []
-    journal.expire()
+    journal.settle()
     assert status(database, execution_id) is ExecutionStatus.IN_PROGRESS
     journal.wait_for(a.action_execution_id, Waiting("token", -1))
-    journal.expire()
+    journal.settle()
     [second] = journal.take(10)
     assert journal.next_actions(second) == []
     assert status(database, execution_id) is ExecutionStatus.FAILED

@@ -5,18 +5,38 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import Connection, func, select, update
 
 from hookline.executions.start import Start, start
-from hookline.model import ExecutionStatus, Pipeline, Scope, Trigger, Verdict, new_id
+from hookline.model import (
+    ActionStatus,
+    ConditionStatus,
+    ConditionType,
+    ExecutionStatus,
+    Pipeline,
+    Scope,
+    Trigger,
+    Verdict,
+    new_id,
+)
 from hookline.receiver import retention
 from hookline.receiver.retention import Limits, Retention
-from hookline.store import deliveries, executions, pipelines
+from hookline.store import (
+    condition_executions,
+    deliveries,
+    executions,
+    pipelines,
+    rule_executions,
+)
+from hookline.store.condition_executions import ConditionExecution
 from hookline.store.database import Database
 from hookline.store.deliveries import Delivery
+from hookline.store.rule_executions import RuleExecution
+from hookline.store.tables import condition_executions as condition_table
 from hookline.store.tables import dedupe, stage_executions
 from hookline.store.tables import deliveries as delivery_table
 from hookline.store.tables import executions as execution_table
+from hookline.store.tables import rule_executions as rule_table
 
 DAY = 86_400.0
 LIMITS = Limits(
@@ -146,12 +166,42 @@ def test_executions_go_when_they_ended_long_ago_with_all_of_theirs(
                 .values(updated_at=time.time() - 366 * DAY)
             )
         stages = list(connection.execute(select(stage_executions.c.execution_id)).scalars())
+        for name in (ended, recent):
+            ask(connection, pipeline, name)
     Retention(database, LIMITS).step()
     with database.read() as connection:
         left = set(connection.execute(select(execution_table.c.id)).scalars())
         now = list(connection.execute(select(stage_executions.c.execution_id)).scalars())
+        asked = connection.execute(select(condition_table.c.execution_id)).scalars().all()
+        rules = connection.execute(select(rule_table.c.execution_id)).scalars().all()
     assert left == {recent, running, waiting}
     assert now == [name for name in stages if name != ended]
+    assert asked == rules == [recent]
+
+
+def ask(connection: Connection, pipeline: Pipeline, execution_id: str) -> None:
+    """Keep that a condition with one rule was asked."""
+    common: dict[str, Any] = {
+        "stage_execution_id": new_id(),
+        "execution_id": execution_id,
+        "pipeline_id": pipeline.id,
+        "stage_name": "Build",
+        "started_at": 0.0,
+        "updated_at": 0.0,
+    }
+    kind = ConditionType.BEFORE_ENTRY
+    met = ConditionExecution(type=kind, status=ConditionStatus.SUCCEEDED, **common)
+    condition_executions.put(connection, met)
+    rule = RuleExecution(
+        id=new_id(),
+        pipeline_version=1,
+        condition_type=kind,
+        rule_name="Check",
+        status=ActionStatus.SUCCEEDED,
+        turn=1,
+        **common,
+    )
+    rule_executions.start(connection, rule)
 
 
 @pytest.fixture

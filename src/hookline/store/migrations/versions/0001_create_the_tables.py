@@ -76,6 +76,33 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "hookline_condition_executions",
+        sa.Column("stage_execution_id", sa.String(length=36), nullable=False),
+        sa.Column("type", sa.String(length=12), nullable=False),
+        sa.Column("execution_id", sa.String(length=36), nullable=False),
+        sa.Column("pipeline_id", sa.BigInteger(), nullable=False),
+        sa.Column("stage_name", sa.String(length=100), nullable=False),
+        sa.Column("status", sa.String(length=12), nullable=False),
+        sa.Column("summary", sa.Text(), nullable=True),
+        sa.Column("started_at", sa.Float(), nullable=False),
+        sa.Column("updated_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "stage_execution_id", "type", name=("pk_hookline_condition_executions")
+        ),
+    )
+    op.create_index(
+        "ix_hookline_condition_executions_execution",
+        "hookline_condition_executions",
+        ["execution_id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_hookline_condition_executions_stage",
+        "hookline_condition_executions",
+        ["pipeline_id", "stage_name", "started_at"],
+        unique=False,
+    )
+    op.create_table(
         "hookline_credentials",
         sa.Column("access_key_id", sa.String(length=128), nullable=False),
         sa.Column("account", sa.String(length=12), nullable=False),
@@ -240,6 +267,54 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_table(
+        "hookline_rule_executions",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("stage_execution_id", sa.String(length=36), nullable=False),
+        sa.Column("execution_id", sa.String(length=36), nullable=False),
+        sa.Column("pipeline_id", sa.BigInteger(), nullable=False),
+        sa.Column("pipeline_version", sa.Integer(), nullable=False),
+        sa.Column("stage_name", sa.String(length=100), nullable=False),
+        sa.Column("condition_type", sa.String(length=12), nullable=False),
+        sa.Column("rule_name", sa.String(length=100), nullable=False),
+        sa.Column("status", sa.String(length=12), nullable=False),
+        sa.Column("turn", sa.Integer(), nullable=False),
+        sa.Column("waits_until", sa.Float(), nullable=True),
+        sa.Column("inputs", sa.Text(), nullable=False),
+        sa.Column("resolved", sa.Text(), nullable=True),
+        sa.Column("summary", sa.Text(), nullable=True),
+        sa.Column("error_code", sa.Text(), nullable=True),
+        sa.Column("error_message", sa.Text(), nullable=True),
+        sa.Column("started_at", sa.Float(), nullable=False),
+        sa.Column("updated_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=("pk_hookline_rule_executions")),
+    )
+    op.create_index(
+        "ix_hookline_rule_executions_execution",
+        "hookline_rule_executions",
+        ["execution_id", "started_at"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_hookline_rule_executions_pipeline",
+        "hookline_rule_executions",
+        ["pipeline_id", "started_at"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_hookline_rule_executions_stage_execution",
+        "hookline_rule_executions",
+        ["stage_execution_id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_hookline_rule_executions_waiting",
+        "hookline_rule_executions",
+        ["waits_until"],
+        unique=False,
+        sqlite_where=sa.text("status = 'InProgress' AND waits_until IS NOT NULL"),
+        postgresql_where=sa.text("status = 'InProgress' AND waits_until IS NOT NULL"),
+    )
+    op.create_table(
         "hookline_stage_executions",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("execution_id", sa.String(length=36), nullable=False),
@@ -250,6 +325,8 @@ def upgrade() -> None:
         sa.Column("turn", sa.Integer(), nullable=False),
         sa.Column("done_before", sa.Text(), nullable=True),
         sa.Column("retries", sa.Text(), nullable=True),
+        sa.Column("retry_trigger", sa.String(length=20), nullable=True),
+        sa.Column("entry_overridden", sa.Boolean(), nullable=False),
         sa.Column("started_at", sa.Float(), nullable=False),
         sa.Column("updated_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=("pk_hookline_stage_executions")),

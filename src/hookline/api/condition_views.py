@@ -1,0 +1,111 @@
+"""Conditions of stages and executions of their rules, in the API's own shapes."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hookline.api.execution_views import artifact_details, cut, error_details
+from hookline.model import CONDITION_MEMBERS, Condition, ConditionType, Pipeline, Stage
+from hookline.store.condition_executions import ConditionExecution
+from hookline.store.rule_executions import RuleExecution
+
+_STATES = {
+    ConditionType.BEFORE_ENTRY: "beforeEntryConditionState",
+    ConditionType.ON_SUCCESS: "onSuccessConditionState",
+    ConditionType.ON_FAILURE: "onFailureConditionState",
+}
+
+Asked = Mapping[tuple[str, ConditionType], ConditionExecution]
+
+
+def condition_states(
+    stage: Stage, asked: Asked, executed: Iterable[RuleExecution]
+) -> dict[str, Any]:
+    """The members of a StageState that tell of its conditions, as they were last checked."""
+    rules = {
+        (rule.stage_execution_id, rule.condition_type, rule.rule_name): rule for rule in executed
+    }
+    states: dict[str, Any] = {}
+    for kind, condition in stage.conditions.items():
+        execution = asked.get((stage.name, kind))
+        found = {
+            name: rule
+            for (stage_execution_id, of, name), rule in rules.items()
+            if execution is not None
+            and (stage_execution_id, of) == (execution.stage_execution_id, kind)
+        }
+        states[_STATES[kind]] = _stage_condition_state(condition, execution, found)
+    return states
+
+
+def _stage_condition_state(
+    condition: Condition, execution: ConditionExecution | None, rules: Mapping[str, RuleExecution]
+) -> dict[str, Any]:
+    state: dict[str, Any] = {
+        "ruleStates": [_rule_state(rule.name, rules.get(rule.name)) for rule in condition.rules]
+    }
+    if execution is None:
+        return {"conditionStates": [state]}
+    latest = {"status": execution.status.value, "summary": cut(execution.summary)}
+    state["latestExecution"] = {**latest, "lastStatusChange": execution.updated_at}
+    return {"latestExecution": latest, "conditionStates": [state]}
+
+
+def _rule_state(name: str, rule: RuleExecution | None) -> dict[str, Any]:
+    if rule is None:
+        return {"ruleName": name}
+    return {
+        "ruleName": name,
+        "latestExecution": {
+            "ruleExecutionId": rule.id,
+            "status": rule.status.value,
+            "summary": cut(rule.summary),
+            "lastStatusChange": rule.updated_at,
+            "errorDetails": error_details(rule),
+        },
+    }
+
+
+def rule_execution_detail(pipeline: Pipeline, rule: RuleExecution) -> dict[str, Any]:
+    """A RuleExecutionDetail; `pipeline` in the version of the execution."""
+    declared = _declared(pipeline, rule)
+    kind = declared.get("ruleTypeId", {})
+    configuration = declared.get("configuration", {})
+    return {
+        "pipelineExecutionId": rule.execution_id,
+        "ruleExecutionId": rule.id,
+        "pipelineVersion": rule.pipeline_version,
+        "stageName": rule.stage_name,
+        "ruleName": rule.rule_name,
+        "startTime": rule.started_at,
+        "lastUpdateTime": rule.updated_at,
+        "status": rule.status.value,
+        "input": {
+            "ruleTypeId": {"owner": "AWS", "version": "1", **kind},
+            "configuration": configuration,
+            "resolvedConfiguration": {**configuration, **rule.resolved},
+            "roleArn": declared.get("roleArn"),
+            "region": declared.get("region", pipeline.scope.region),
+            "inputArtifacts": artifact_details(pipeline, rule.inputs),
+        },
+        "output": {
+            "executionResult": {
+                "externalExecutionSummary": cut(rule.summary),
+                "errorDetails": error_details(rule),
+            }
+        },
+    }
+
+
+def _declared(pipeline: Pipeline, rule: RuleExecution) -> Mapping[str, Any]:
+    member = CONDITION_MEMBERS[rule.condition_type]
+    return next(
+        (
+            declared
+            for stage in pipeline.declaration["stages"]
+            if stage["name"] == rule.stage_name
+            for condition in stage.get(member, {}).get("conditions", ())
+            for declared in condition.get("rules", ())
+            if declared["name"] == rule.rule_name
+        ),
+        {},
+    )
