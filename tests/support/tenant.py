@@ -96,6 +96,11 @@ class Tenant:
         self._repository: Repository | None = None
 
     @property
+    def arn(self) -> str:
+        """The ARN that stands for whoever calls through `client`."""
+        return f"arn:aws:iam::000000000000:user/{self.server.key()[0]}"
+
+    @property
     def repository(self) -> Repository:
         """This tenant's repository, with one commit to begin with."""
         if self._repository is None:

@@ -270,7 +270,7 @@ def test_executions_wait_before_a_disabled_transition(tenant: Tenant, way: dict[
     assert state.pop("lastChangedAt").timestamp() > 0
     assert state == {
         "enabled": False,
-        "lastChangedBy": "arn:aws:iam::000000000000:root",
+        "lastChangedBy": tenant.arn,
         "disabledReason": "Not on Fridays!",
     }
     older = begin(tenant, pipeline)

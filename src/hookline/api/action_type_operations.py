@@ -7,6 +7,7 @@ from typing import Any
 from hookline.api import tags as api_tags
 from hookline.api.action_types import ACTION_TYPES, described, identifier
 from hookline.api.services import Services
+from hookline.api.sigv4 import Caller
 from hookline.errors import (
     ActionTypeNotFoundException,
     LimitExceededException,
@@ -32,7 +33,7 @@ class ActionTypeOperations:
         self._page_tokens = services.page_tokens
 
     def create_custom_action_type(
-        self, scope: Scope, parameters: Mapping[str, Any]
+        self, caller: Caller, parameters: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """Register an action type whose actions job workers run, or restore a deleted one."""
         custom = _declared(parameters)
@@ -40,33 +41,33 @@ class ActionTypeOperations:
         given_tags = api_tags.checked(parameters.get("tags", ()))
         with self._database.write() as connection:
             # Two that are created at once must see each other: by their id, and in the count.
-            action_types.lock_scope(connection, scope)
-            _check_is_new(custom, action_types.find(connection, scope, custom.type))
-            if len(action_types.all_available(connection, scope)) >= _LIMIT:
+            action_types.lock_scope(connection, caller.scope)
+            _check_is_new(custom, action_types.find(connection, caller.scope, custom.type))
+            if len(action_types.all_available(connection, caller.scope)) >= _LIMIT:
                 raise LimitExceededException(
-                    f"Account '{scope.account}' already has {_LIMIT} custom action types in "
-                    f"{scope.region}, which is the limit. Delete one that is no longer used."
+                    f"Account '{caller.scope.account}' already has {_LIMIT} custom action types in "
+                    f"{caller.scope.region}, which is the limit. Delete one that is no longer used."
                 )
-            action_types.put(connection, scope, custom)
-            tags.replace(connection, scope.action_type_arn(custom.type), given_tags)
+            action_types.put(connection, caller.scope, custom)
+            tags.replace(connection, caller.scope.action_type_arn(custom.type), given_tags)
         return {"actionType": _shown(custom), "tags": api_tags.listed(given_tags)}
 
-    def delete_custom_action_type(self, scope: Scope, parameters: Mapping[str, Any]) -> None:
+    def delete_custom_action_type(self, caller: Caller, parameters: Mapping[str, Any]) -> None:
         """Mark a custom action type as deleted; its absence is success."""
         kind = _custom_id(parameters)
         with self._database.write() as connection:
-            action_types.lock_scope(connection, scope)
-            action_types.mark_deleted(connection, scope, kind)
-            tags.replace(connection, scope.action_type_arn(kind), {})
+            action_types.lock_scope(connection, caller.scope)
+            action_types.mark_deleted(connection, caller.scope, kind)
+            tags.replace(connection, caller.scope.action_type_arn(kind), {})
 
-    def list_action_types(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    def list_action_types(self, caller: Caller, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """A page of AWS's action types and the account's own, by their ids."""
         owner = parameters.get("actionOwnerFilter")
-        region = parameters.get("regionFilter", scope.region)
+        region = parameters.get("regionFilter", caller.scope.region)
         listing, token = f"{_LISTING} {owner} {region}", parameters.get("nextToken")
-        after = token and ActionType(*self._page_tokens.decode(scope, listing, token))
+        after = token and ActionType(*self._page_tokens.decode(caller.scope, listing, token))
         with self._database.read() as connection:
-            own = action_types.all_available(connection, Scope(scope.account, region))
+            own = action_types.all_available(connection, Scope(caller.scope.account, region))
         found = {kind: described(kind, rule) for kind, rule in ACTION_TYPES.items()}
         found |= {custom.type: _shown(custom) for custom in own}
         wanted = sorted(
@@ -78,14 +79,16 @@ class ActionTypeOperations:
         answer: dict[str, Any] = {"actionTypes": [found[kind] for kind in shown]}
         if len(wanted) > _PAGE:
             position = list(identifier(shown[-1]).values())
-            answer["nextToken"] = self._page_tokens.encode(scope, listing, position)
+            answer["nextToken"] = self._page_tokens.encode(caller.scope, listing, position)
         return answer
 
-    def get_action_type(self, _scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    def get_action_type(self, _caller: Caller, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """Refuse: the model asks for owners AWS and ThirdParty, whose types nobody creates here."""
         raise _no_partners_type(parameters)
 
-    def update_action_type(self, _scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    def update_action_type(
+        self, _caller: Caller, parameters: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
         """Refuse, for the same reason."""
         raise _no_partners_type(parameters["actionType"]["id"])
 

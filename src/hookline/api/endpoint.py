@@ -32,7 +32,7 @@ from hookline.errors import (
 )
 from hookline.model import Credential, Scope
 
-Handler = Callable[[Scope, dict[str, Any]], Mapping[str, Any] | None]
+Handler = Callable[[sigv4.Caller, dict[str, Any]], Mapping[str, Any] | None]
 """An operation: the scope and checked parameters (as in the model) to the output, or an ApiError.
 
 Plain `def`, run in a thread. Timestamps come in as epoch seconds and may go out as those or as
@@ -135,7 +135,7 @@ class Endpoint:
         handler = self._handler(operation)
         parameters = protocol.parse(operation, received.body)
         check(operation, parameters)
-        return protocol.render(operation, handler(caller.scope, parameters))
+        return protocol.render(operation, handler(caller, parameters))
 
     def _authenticate(self, received: sigv4.Received) -> sigv4.Caller:
         if not self._verify:
@@ -161,9 +161,8 @@ def _protocol(request: Request) -> Protocol:
 def _authorize(caller: sigv4.Caller, operation: str) -> None:
     credential = caller.credential
     if credential is not None and credential.read_only and not only_reads(operation):
-        user = f"arn:aws:iam::{credential.account}:user/{credential.access_key_id}"
         raise AccessDeniedException(
-            f"User: {user} is not authorized to perform: codepipeline:{operation} "
+            f"User: {caller.arn} is not authorized to perform: codepipeline:{operation} "
             "because its access key is read-only"
         )
 

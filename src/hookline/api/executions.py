@@ -12,7 +12,6 @@ from hookline.api.execution_views import (
 )
 from hookline.api.listing import page_query, wanted_executions
 from hookline.api.lookups import (
-    caller,
     check_action,
     check_concurrency,
     find_execution,
@@ -20,11 +19,12 @@ from hookline.api.lookups import (
     lock_pipeline,
 )
 from hookline.api.services import Services
+from hookline.api.sigv4 import Caller
 from hookline.errors import ValidationException
 from hookline.executions import variables
 from hookline.executions.start import Start, start
 from hookline.executions.stop import stop
-from hookline.model import Pipeline, Scope, SourceRevision, StopRequest, Trigger, new_id
+from hookline.model import Pipeline, SourceRevision, StopRequest, Trigger, new_id
 from hookline.store import action_executions, executions, pipelines
 
 _PAGE = 100
@@ -39,12 +39,12 @@ class ExecutionOperations:
         self._page_tokens = services.page_tokens
 
     def start_pipeline_execution(
-        self, scope: Scope, parameters: Mapping[str, Any]
+        self, caller: Caller, parameters: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """Start an execution, once for each clientRequestToken of a pipeline."""
         token = parameters.get("clientRequestToken")
         with self._database.write() as connection:
-            pipeline = lock_pipeline(connection, scope, parameters["name"])
+            pipeline = lock_pipeline(connection, caller.scope, parameters["name"])
             # A call whose answer was lost gets it, whatever the pipeline has become meanwhile.
             earlier = token and executions.find_by_request_token(connection, pipeline.id, token)
             if earlier:
@@ -55,7 +55,7 @@ class ExecutionOperations:
             check_concurrency(connection, pipeline)
             wish = Start(
                 execution_id=new_id(),
-                trigger=Trigger("StartPipelineExecution", caller(scope)),
+                trigger=Trigger("StartPipelineExecution", caller.arn),
                 source_revisions=revisions,
                 client_request_token=token,
                 variables=chosen,
@@ -63,14 +63,16 @@ class ExecutionOperations:
             start(connection, pipeline, [wish])
         return {"pipelineExecutionId": wish.execution_id}
 
-    def put_action_revision(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    def put_action_revision(
+        self, caller: Caller, parameters: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
         """Start an execution with a revision of a source, unless one has had it already.
 
         `revisionChangeId` and `created` tell nothing that an execution shows.
         """
         stage_name, action_name = parameters["stageName"], parameters["actionName"]
         with self._database.write() as connection:
-            pipeline = lock_pipeline(connection, scope, parameters["pipelineName"])
+            pipeline = lock_pipeline(connection, caller.scope, parameters["pipelineName"])
             check_action(pipeline, stage_name, action_name)
             revision = _put_revision(pipeline, stage_name, action_name, parameters)
             earlier = executions.find_by_revision(connection, pipeline.id, revision)
@@ -79,43 +81,43 @@ class ExecutionOperations:
             check_concurrency(connection, pipeline)
             wish = Start(
                 execution_id=new_id(),
-                trigger=Trigger("PutActionRevision", caller(scope)),
+                trigger=Trigger("PutActionRevision", caller.arn),
                 source_revisions=(revision,),
             )
             start(connection, pipeline, [wish])
         return {"newRevision": True, "pipelineExecutionId": wish.execution_id}
 
     def stop_pipeline_execution(
-        self, scope: Scope, parameters: Mapping[str, Any]
+        self, caller: Caller, parameters: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """Stop an execution, after its running actions or abandoning them."""
         execution_id = parameters["pipelineExecutionId"]
         wish = StopRequest(parameters.get("abandon", False), parameters.get("reason") or None)
         with self._database.write() as connection:
-            pipeline = lock_pipeline(connection, scope, parameters["pipelineName"])
+            pipeline = lock_pipeline(connection, caller.scope, parameters["pipelineName"])
             stop(connection, pipeline, execution_id, wish)
         return {"pipelineExecutionId": execution_id}
 
     def get_pipeline_execution(
-        self, scope: Scope, parameters: Mapping[str, Any]
+        self, caller: Caller, parameters: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """One execution."""
         with self._database.read() as connection:
-            pipeline = find_pipeline(connection, scope, parameters["pipelineName"])
+            pipeline = find_pipeline(connection, caller.scope, parameters["pipelineName"])
             execution = find_execution(connection, pipeline, parameters["pipelineExecutionId"])
             declared = pipelines.get(connection, pipeline.id, execution.pipeline_version)
         return {"pipelineExecution": pipeline_execution(declared or pipeline, execution)}
 
     def list_pipeline_executions(
-        self, scope: Scope, parameters: Mapping[str, Any]
+        self, caller: Caller, parameters: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """A page of a pipeline's executions, the newest first."""
         query = page_query("ListPipelineExecutions", parameters)
         limit, token = parameters.get("maxResults", _PAGE), parameters.get("nextToken")
         stage = parameters.get("filter", {}).get("succeededInStage", {}).get("stageName")
         with self._database.read() as connection:
-            pipeline = find_pipeline(connection, scope, parameters["pipelineName"])
-            before = token and self._page_tokens.decode(scope, query, token)
+            pipeline = find_pipeline(connection, caller.scope, parameters["pipelineName"])
+            before = token and self._page_tokens.decode(caller.scope, query, token)
             passed = None if stage is None else (stage, pipeline.version)
             found = executions.page(connection, pipeline.id, before, limit + 1, passed)
         answer: dict[str, Any] = {
@@ -125,21 +127,21 @@ class ExecutionOperations:
         }
         if len(found) > limit:
             position = found[limit - 1][0]
-            answer["nextToken"] = self._page_tokens.encode(scope, query, position)
+            answer["nextToken"] = self._page_tokens.encode(caller.scope, query, position)
         return answer
 
     def list_action_executions(
-        self, scope: Scope, parameters: Mapping[str, Any]
+        self, caller: Caller, parameters: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """A page of a pipeline's action executions, the newest first."""
         query = page_query("ListActionExecutions", parameters)
         limit, token = parameters.get("maxResults", _PAGE), parameters.get("nextToken")
         wanted = wanted_executions(parameters.get("filter", {}))
         with self._database.read() as connection:
-            pipeline = find_pipeline(connection, scope, parameters["pipelineName"])
+            pipeline = find_pipeline(connection, caller.scope, parameters["pipelineName"])
             if wanted.execution_id is not None:
                 find_execution(connection, pipeline, wanted.execution_id)
-            position = token and self._page_tokens.decode(scope, query, token)
+            position = token and self._page_tokens.decode(caller.scope, query, token)
             before = (position[0], position[1]) if position else None
             found = action_executions.page(connection, pipeline.id, wanted, before, limit + 1)
             versions = {execution.pipeline_version for execution in found}
@@ -157,7 +159,7 @@ class ExecutionOperations:
         if len(found) > limit:
             last = shown[-1]
             position = [last.started_at, last.id]
-            answer["nextToken"] = self._page_tokens.encode(scope, query, position)
+            answer["nextToken"] = self._page_tokens.encode(caller.scope, query, position)
         return answer
 
 

@@ -10,6 +10,7 @@ from hookline.actions.artifacts import ArtifactStore
 from hookline.actions.provider import ActionResult, Artifact
 from hookline.api.job_views import Work, find_work, job_details
 from hookline.api.services import Services
+from hookline.api.sigv4 import Caller
 from hookline.errors import (
     ActionError,
     ActionTypeNotFoundException,
@@ -39,14 +40,14 @@ class JobOperations:
         self._seal = services.seal
         self._settings = services.settings
 
-    def poll_for_jobs(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    def poll_for_jobs(self, caller: Caller, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """Hand out jobs of a custom action type that nobody works at."""
         kind = ActionType.of(parameters["actionTypeId"])
         asked = parameters.get("queryParam") or {}
         with self._database.read() as connection:
-            query_value = _query_value(_action_type(connection, scope, kind), asked)
+            query_value = _query_value(_action_type(connection, caller.scope, kind), asked)
             forgotten_before = time.time() - _ACKNOWLEDGED_WITHIN_S
-            wanted = jobs.Wanted(scope, kind, query_value, forgotten_before)
+            wanted = jobs.Wanted(caller.scope, kind, query_value, forgotten_before)
             if not jobs.any_offered(connection, wanted):
                 return {"jobs": []}
         limit = min(parameters.get("maxBatchSize", _MOST_JOBS), _MOST_JOBS)
@@ -61,12 +62,12 @@ class JobOperations:
             ]
         }
 
-    def acknowledge_job(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    def acknowledge_job(self, caller: Caller, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """Let a worker have a job that a poll handed out to it; the job's status."""
         job_id, nonce = parameters["jobId"], parameters["nonce"]
         with self._database.write() as connection:
             jobs.acknowledge(connection, job_id, nonce)
-            job = job_results.find(connection, scope, job_id)
+            job = job_results.find(connection, caller.scope, job_id)
         if job.nonce != nonce:
             raise InvalidNonceException(
                 f"The nonce '{nonce}' is not that of the last poll that handed out the job"
@@ -74,19 +75,19 @@ class JobOperations:
             )
         return {"status": job.status.value}
 
-    def get_job_details(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    def get_job_details(self, caller: Caller, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """What a job is about, with its action's secrets in clear."""
-        return {"jobDetails": self._details(self._work(scope, parameters["jobId"]))}
+        return {"jobDetails": self._details(self._work(caller.scope, parameters["jobId"]))}
 
-    def put_job_success_result(self, scope: Scope, parameters: Mapping[str, Any]) -> None:
+    def put_job_success_result(self, caller: Caller, parameters: Mapping[str, Any]) -> None:
         """End a job well: the action too, or with a continuation token another job follows."""
         token = parameters.get("continuationToken")
         variables = _checked_variables(parameters)
-        work = self._work(scope, parameters["jobId"])
+        work = self._work(caller.scope, parameters["jobId"])
         missing = [] if token else self._missing_outputs(work)
         noted = self._noted(work, parameters.get("executionDetails", {}))
         with self._database.write() as connection:
-            job = job_results.lock(connection, scope, work.job.id)
+            job = job_results.lock(connection, caller.scope, work.job.id)
             action_executions.note(connection, work.action_execution.id, **noted)
             if token:
                 job_results.go_on(connection, job, token)
@@ -96,13 +97,13 @@ class JobOperations:
                 result = _result(work, noted, variables, parameters.get("currentRevision"))
                 job_results.succeed(connection, job, result)
 
-    def put_job_failure_result(self, scope: Scope, parameters: Mapping[str, Any]) -> None:
+    def put_job_failure_result(self, caller: Caller, parameters: Mapping[str, Any]) -> None:
         """End a job and its action badly."""
         details = parameters["failureDetails"]
-        work = self._work(scope, parameters["jobId"])
+        work = self._work(caller.scope, parameters["jobId"])
         noted = self._noted(work, {**details, "summary": None})
         with self._database.write() as connection:
-            job = job_results.lock(connection, scope, work.job.id)
+            job = job_results.lock(connection, caller.scope, work.job.id)
             action_executions.note(connection, work.action_execution.id, **noted)
             job_results.fail(connection, job, ActionError(details["message"], details["type"]))
 

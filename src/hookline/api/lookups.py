@@ -67,8 +67,3 @@ def check_concurrency(connection: Connection, pipeline: Pipeline) -> None:
             f"Pipeline '{pipeline.name}' has {_CONCURRENT_LIMIT} executions in progress, which is "
             f"the limit in {pipeline.execution_mode.value} mode"
         )
-
-
-def caller(scope: Scope) -> str:
-    """The ARN that stands for whoever calls."""
-    return f"arn:aws:iam::{scope.account}:root"

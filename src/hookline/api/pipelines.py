@@ -9,6 +9,7 @@ from hookline.api import tags as api_tags
 from hookline.api.action_types import rule_of
 from hookline.api.pipeline_structure import check_structure, with_defaults
 from hookline.api.services import Services
+from hookline.api.sigv4 import Caller
 from hookline.errors import (
     InvalidActionDeclarationException,
     InvalidStructureException,
@@ -41,21 +42,21 @@ class PipelineOperations:
         self._state = services.state
         self._page_tokens = services.page_tokens
 
-    def create_pipeline(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    def create_pipeline(self, caller: Caller, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """Create a pipeline."""
         name = parameters["pipeline"]["name"]
         given_tags = api_tags.checked(parameters.get("tags", ()))
         with self._database.write() as connection:
-            declaration = self._checked(connection, scope, parameters["pipeline"], None)
+            declaration = self._checked(connection, caller.scope, parameters["pipeline"], None)
             # Two that are created at once must see each other: by their name, and in the count.
-            pipelines.lock_scope(connection, scope)
-            pipeline = pipelines.create(connection, scope, declaration)
+            pipelines.lock_scope(connection, caller.scope)
+            pipeline = pipelines.create(connection, caller.scope, declaration)
             if pipeline is None:
                 raise PipelineNameInUseException(f"A pipeline with name '{name}' already exists")
-            if pipelines.count(connection, scope) > _LIMIT:
+            if pipelines.count(connection, caller.scope) > _LIMIT:
                 raise LimitExceededException(
-                    f"Account '{scope.account}' already has {_LIMIT} pipelines in "
-                    f"{scope.region}, which is the limit. Delete one that is no longer used."
+                    f"Account '{caller.scope.account}' already has {_LIMIT} pipelines in "
+                    f"{caller.scope.region}, which is the limit. Delete one that is no longer used."
                 )
             tags.replace(connection, pipeline.arn, given_tags)
         self._state.definitions_changed()
@@ -64,15 +65,15 @@ class PipelineOperations:
             "tags": api_tags.listed(given_tags),
         }
 
-    def get_pipeline(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    def get_pipeline(self, caller: Caller, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """A pipeline in its current or a given version."""
         name, version = parameters["name"], parameters.get("version")
         with self._database.read() as connection:
-            pipeline = pipelines.find(connection, scope, name)
+            pipeline = pipelines.find(connection, caller.scope, name)
             if pipeline is None:
-                raise pipeline_not_found(scope, name)
+                raise pipeline_not_found(caller.scope, name)
             if version is not None:
-                pipeline = pipelines.find(connection, scope, name, version)
+                pipeline = pipelines.find(connection, caller.scope, name, version)
         if pipeline is None:
             raise PipelineVersionNotFoundException(
                 f"Pipeline '{name}' does not have a version {version}"
@@ -86,44 +87,46 @@ class PipelineOperations:
             },
         }
 
-    def update_pipeline(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    def update_pipeline(self, caller: Caller, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """Replace a pipeline's definition by a new version."""
         name = parameters["pipeline"]["name"]
         with self._database.write() as connection:
             # A secret given as `****` is the newest one, also when two update at once.
-            pipelines.lock(connection, [(scope, name)])
-            previous = pipelines.find(connection, scope, name)
+            pipelines.lock(connection, [(caller.scope, name)])
+            previous = pipelines.find(connection, caller.scope, name)
             if previous is None:
                 # UpdatePipeline's model lists no PipelineNotFoundException.
-                raise InvalidStructureException(_not_found_text(scope, name))
-            declaration = self._checked(connection, scope, parameters["pipeline"], previous)
-            pipeline = pipelines.update_declaration(connection, scope, declaration)
+                raise InvalidStructureException(_not_found_text(caller.scope, name))
+            declaration = self._checked(connection, caller.scope, parameters["pipeline"], previous)
+            pipeline = pipelines.update_declaration(connection, caller.scope, declaration)
         if pipeline is None:
-            raise InvalidStructureException(_not_found_text(scope, name))
+            raise InvalidStructureException(_not_found_text(caller.scope, name))
         self._state.definitions_changed()
         return {"pipeline": pipeline_secrets.masked(pipeline.declaration)}
 
-    def delete_pipeline(self, scope: Scope, parameters: Mapping[str, Any]) -> None:
+    def delete_pipeline(self, caller: Caller, parameters: Mapping[str, Any]) -> None:
         """Delete a pipeline; its absence is success."""
         with self._database.write() as connection:
-            removed = pipelines.remove(connection, scope, parameters["name"])
+            removed = pipelines.remove(connection, caller.scope, parameters["name"])
             if removed is not None:
                 executions.cancel_waiting(connection, removed, "The pipeline was deleted")
                 stage_executions.wake_all(connection, removed)
                 jobs.end_of_pipeline(connection, removed, JobStatus.FAILED)
-            tags.replace(connection, scope.pipeline_arn(parameters["name"]), {})
+            tags.replace(connection, caller.scope.pipeline_arn(parameters["name"]), {})
         self._state.definitions_changed()
 
-    def list_pipelines(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    def list_pipelines(self, caller: Caller, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """A page of the scope's pipelines by name."""
         limit, token = parameters.get("maxResults", _PAGE), parameters.get("nextToken")
-        after = token and self._page_tokens.decode(scope, "ListPipelines", token)
+        after = token and self._page_tokens.decode(caller.scope, "ListPipelines", token)
         with self._database.read() as connection:
-            found = pipelines.page(connection, scope, after, limit + 1)
+            found = pipelines.page(connection, caller.scope, after, limit + 1)
         shown = found[:limit]
         answer: dict[str, Any] = {"pipelines": [_summary(pipeline) for pipeline in shown]}
         if len(found) > limit:
-            answer["nextToken"] = self._page_tokens.encode(scope, "ListPipelines", shown[-1].name)
+            answer["nextToken"] = self._page_tokens.encode(
+                caller.scope, "ListPipelines", shown[-1].name
+            )
         return answer
 
     def _checked(

@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import Connection
 
 from hookline.api.services import Services
+from hookline.api.sigv4 import Caller
 from hookline.config import Settings
 from hookline.errors import (
     GitHubError,
@@ -74,7 +75,7 @@ class RegistrationOperations:
         self._settings = services.settings
 
     def register_webhook_with_third_party(
-        self, scope: Scope, parameters: Mapping[str, Any]
+        self, caller: Caller, parameters: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """Make the webhook's hook in its target's repository, or bring the one there up to date.
 
@@ -82,13 +83,13 @@ class RegistrationOperations:
         where the webhook has no secret to sign with, or in AWS's words where GitHub refuses.
         """
         try:
-            self._bring(scope, _name(parameters))
+            self._bring(caller.scope, _name(parameters))
         except GitHubError as error:
             raise ValidationException(_NOT_REGISTERED + error.message) from error
         return {}
 
     def deregister_webhook_with_third_party(
-        self, scope: Scope, parameters: Mapping[str, Any]
+        self, caller: Caller, parameters: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """Remove the webhook's hook; that it is gone, or never was, is success.
 
@@ -96,7 +97,7 @@ class RegistrationOperations:
         remove it with, or in AWS's words where GitHub refuses.
         """
         with self._database.read() as connection:
-            webhook = self._found(connection, scope, _name(parameters))
+            webhook = self._found(connection, caller.scope, _name(parameters))
             registration = _registration(webhook)
             target = None if registration is None else self._target(connection, webhook)
         if registration is None or target is None:

@@ -8,7 +8,8 @@ from hookline.api.listing import page_query, wanted_executions
 from hookline.api.lookups import find_execution, find_pipeline
 from hookline.api.rule_types import RULE_TYPES, RuleType
 from hookline.api.services import Services
-from hookline.model import ActionType, Scope
+from hookline.api.sigv4 import Caller
+from hookline.model import ActionType
 from hookline.store import pipelines, rule_executions
 
 _PAGE = 100
@@ -22,17 +23,17 @@ class RuleOperations:
         self._page_tokens = services.page_tokens
 
     def list_rule_executions(
-        self, scope: Scope, parameters: Mapping[str, Any]
+        self, caller: Caller, parameters: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """A page of a pipeline's rule executions, the newest first."""
         query = page_query("ListRuleExecutions", parameters)
         limit, token = parameters.get("maxResults", _PAGE), parameters.get("nextToken")
         wanted = wanted_executions(parameters.get("filter", {}))
         with self._database.read() as connection:
-            pipeline = find_pipeline(connection, scope, parameters["pipelineName"])
+            pipeline = find_pipeline(connection, caller.scope, parameters["pipelineName"])
             if wanted.execution_id is not None:
                 find_execution(connection, pipeline, wanted.execution_id)
-            position = token and self._page_tokens.decode(scope, query, token)
+            position = token and self._page_tokens.decode(caller.scope, query, token)
             before = (position[0], position[1]) if position else None
             found = rule_executions.page(connection, pipeline.id, wanted, before, limit + 1)
             declared = {
@@ -47,12 +48,12 @@ class RuleOperations:
         }
         if len(found) > limit:
             position = [shown[-1].started_at, shown[-1].id]
-            answer["nextToken"] = self._page_tokens.encode(scope, query, position)
+            answer["nextToken"] = self._page_tokens.encode(caller.scope, query, position)
         return answer
 
-    def list_rule_types(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    def list_rule_types(self, caller: Caller, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """The rule types of AWS, with their configuration; none for another region."""
-        if parameters.get("regionFilter", scope.region) != scope.region:
+        if parameters.get("regionFilter", caller.scope.region) != caller.scope.region:
             return {"ruleTypes": []}
         return {"ruleTypes": [_rule_type(kind, known) for kind, known in RULE_TYPES.items()]}
 

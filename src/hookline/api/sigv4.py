@@ -47,6 +47,12 @@ class Caller:
     scope: Scope
     credential: Credential | None = None
 
+    @property
+    def arn(self) -> str:
+        """The ARN that stands for it: a user by the access key, or the account itself."""
+        who = "root" if self.credential is None else f"user/{self.credential.access_key_id}"
+        return f"arn:aws:iam::{self.scope.account}:{who}"
+
 
 @dataclass(frozen=True, slots=True)
 class Received:

@@ -6,7 +6,6 @@ from typing import Any
 from hookline.api.condition_views import condition_states
 from hookline.api.execution_views import cut, error_details, execution_type
 from hookline.api.lookups import (
-    caller,
     check_action,
     check_concurrency,
     check_stage,
@@ -14,6 +13,7 @@ from hookline.api.lookups import (
     lock_pipeline,
 )
 from hookline.api.services import Services
+from hookline.api.sigv4 import Caller
 from hookline.errors import ValidationException
 from hookline.executions.approval import answer
 from hookline.executions.moves import move_on
@@ -28,7 +28,6 @@ from hookline.model import (
     ExecutionStatus,
     Pipeline,
     RetryTrigger,
-    Scope,
     StageStatus,
     Trigger,
 )
@@ -57,10 +56,12 @@ class StageOperations:
     def __init__(self, services: Services) -> None:
         self._database = services.database
 
-    def get_pipeline_state(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    def get_pipeline_state(
+        self, caller: Caller, parameters: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
         """Where each stage and action of a pipeline stands."""
         with self._database.read() as connection:
-            pipeline = find_pipeline(connection, scope, parameters["name"])
+            pipeline = find_pipeline(connection, caller.scope, parameters["name"])
             standings = executions.active(connection, pipeline.id)
             changed = transitions.of_pipeline(connection, pipeline.id)
             passages = stage_executions.latest(connection, pipeline.id)
@@ -68,7 +69,9 @@ class StageOperations:
             attempts = stage_executions.attempts(connection, ids)
             found = executions.find_all(connection, ids)
             actions = action_executions.latest(connection, pipeline.id)
-            custom = {item.type: item for item in action_types.all_available(connection, scope)}
+            custom = {
+                item.type: item for item in action_types.all_available(connection, caller.scope)
+            }
             asked = condition_executions.latest(connection, pipeline.id)
             asking = {condition.stage_execution_id for condition in asked.values()}
             rules = rule_executions.of_stages(connection, asking)
@@ -96,36 +99,36 @@ class StageOperations:
             "updated": pipeline.updated_at,
         }
 
-    def disable_stage_transition(self, scope: Scope, parameters: Mapping[str, Any]) -> None:
+    def disable_stage_transition(self, caller: Caller, parameters: Mapping[str, Any]) -> None:
         """Let no execution pass into a stage until the transition is enabled."""
         with self._database.write() as connection:
-            pipeline = lock_pipeline(connection, scope, parameters["pipelineName"])
+            pipeline = lock_pipeline(connection, caller.scope, parameters["pipelineName"])
             transitions.put(
                 connection,
                 pipeline.id,
                 _entered_stage(pipeline, parameters),
                 enabled=False,
-                changed_by=caller(scope),
+                changed_by=caller.arn,
                 reason=parameters["reason"],
             )
 
-    def enable_stage_transition(self, scope: Scope, parameters: Mapping[str, Any]) -> None:
+    def enable_stage_transition(self, caller: Caller, parameters: Mapping[str, Any]) -> None:
         """Let executions pass into a stage; who waits for it may enter at once."""
         with self._database.write() as connection:
-            pipeline = lock_pipeline(connection, scope, parameters["pipelineName"])
+            pipeline = lock_pipeline(connection, caller.scope, parameters["pipelineName"])
             stage_name = _entered_stage(pipeline, parameters)
             transitions.put(
-                connection, pipeline.id, stage_name, enabled=True, changed_by=caller(scope)
+                connection, pipeline.id, stage_name, enabled=True, changed_by=caller.arn
             )
             move_on(connection, pipeline.id)
 
     def retry_stage_execution(
-        self, scope: Scope, parameters: Mapping[str, Any]
+        self, caller: Caller, parameters: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """Run a stage of an execution again that failed or was stopped."""
         stage_name, execution_id = parameters["stageName"], parameters["pipelineExecutionId"]
         with self._database.write() as connection:
-            pipeline = lock_pipeline(connection, scope, parameters["pipelineName"])
+            pipeline = lock_pipeline(connection, caller.scope, parameters["pipelineName"])
             check_stage(pipeline, stage_name)
             check_concurrency(connection, pipeline)
             retry(
@@ -137,32 +140,34 @@ class StageOperations:
             )
         return {"pipelineExecutionId": execution_id}
 
-    def rollback_stage(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    def rollback_stage(self, caller: Caller, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """Run a stage again as an earlier execution did that succeeded in it."""
         stage_name, target = parameters["stageName"], parameters["targetPipelineExecutionId"]
         with self._database.write() as connection:
-            pipeline = lock_pipeline(connection, scope, parameters["pipelineName"])
+            pipeline = lock_pipeline(connection, caller.scope, parameters["pipelineName"])
             check_stage(pipeline, stage_name)
-            trigger = Trigger("ManualRollback", caller(scope))
+            trigger = Trigger("ManualRollback", caller.arn)
             execution_id = roll_back(connection, pipeline, stage_name, target, trigger)
         return {"pipelineExecutionId": execution_id}
 
-    def override_stage_condition(self, scope: Scope, parameters: Mapping[str, Any]) -> None:
+    def override_stage_condition(self, caller: Caller, parameters: Mapping[str, Any]) -> None:
         """Let an execution go on although a condition of a stage was not met."""
         stage_name, execution_id = parameters["stageName"], parameters["pipelineExecutionId"]
         kind = ConditionType(parameters["conditionType"])
         with self._database.write() as connection:
-            pipeline = lock_pipeline(connection, scope, parameters["pipelineName"])
+            pipeline = lock_pipeline(connection, caller.scope, parameters["pipelineName"])
             check_stage(pipeline, stage_name)
             check_concurrency(connection, pipeline)
             override(connection, pipeline, execution_id, stage_name, kind)
 
-    def put_approval_result(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    def put_approval_result(
+        self, caller: Caller, parameters: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
         """Approve or reject what an action waits for."""
         stage_name, action_name = parameters["stageName"], parameters["actionName"]
         result = parameters["result"]
         with self._database.write() as connection:
-            pipeline = lock_pipeline(connection, scope, parameters["pipelineName"])
+            pipeline = lock_pipeline(connection, caller.scope, parameters["pipelineName"])
             check_action(pipeline, stage_name, action_name)
             answered_at = answer(
                 connection,
@@ -171,7 +176,7 @@ class StageOperations:
                 parameters["token"],
                 approved=result["status"] == "Approved",
                 summary=result["summary"],
-                by=caller(scope),
+                by=caller.arn,
             )
         return {"approvedAt": answered_at}
 

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from hookline.api import tags as api_tags
 from hookline.api.services import Services
+from hookline.api.sigv4 import Caller
 from hookline.errors import InvalidArnException, ResourceNotFoundException
 from hookline.model import ActionType, Scope
 from hookline.store import action_types, pipelines, tags, webhooks
@@ -22,23 +23,23 @@ class TagOperations:
         self._database = services.database
         self._page_tokens = services.page_tokens
 
-    def tag_resource(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    def tag_resource(self, caller: Caller, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """Add tags, or give those that are there new values."""
         arn = parameters["resourceArn"]
         added = api_tags.checked(parameters["tags"])
         with self._database.write() as connection:
-            _lock(connection, scope, arn)
-            _check_resource(connection, scope, arn)
+            _lock(connection, caller.scope, arn)
+            _check_resource(connection, caller.scope, arn)
             together = tags.of(connection, [arn])[arn] | added
             tags.replace(connection, arn, api_tags.checked(api_tags.listed(together)))
         return {}
 
-    def untag_resource(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    def untag_resource(self, caller: Caller, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """Remove tags; one that is not there is no error."""
         arn = parameters["resourceArn"]
         with self._database.write() as connection:
-            _lock(connection, scope, arn)
-            _check_resource(connection, scope, arn)
+            _lock(connection, caller.scope, arn)
+            _check_resource(connection, caller.scope, arn)
             kept = tags.of(connection, [arn])[arn]
             for key in parameters["tagKeys"]:
                 kept.pop(key, None)
@@ -46,21 +47,21 @@ class TagOperations:
         return {}
 
     def list_tags_for_resource(
-        self, scope: Scope, parameters: Mapping[str, Any]
+        self, caller: Caller, parameters: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """A page of a resource's tags by key."""
         arn, token = parameters["resourceArn"], parameters.get("nextToken")
         listing = f"ListTagsForResource {arn}"
         limit = parameters.get("maxResults", _PAGE)
         with self._database.read() as connection:
-            _check_resource(connection, scope, arn)
-            after = token and self._page_tokens.decode(scope, listing, token)
+            _check_resource(connection, caller.scope, arn)
+            after = token and self._page_tokens.decode(caller.scope, listing, token)
             found = tags.of(connection, [arn])[arn]
         following = {key: value for key, value in found.items() if not after or key > after}
         shown = dict(list(following.items())[:limit])
         answer: dict[str, Any] = {"tags": api_tags.listed(shown)}
         if len(following) > limit:
-            answer["nextToken"] = self._page_tokens.encode(scope, listing, [*shown][-1])
+            answer["nextToken"] = self._page_tokens.encode(caller.scope, listing, [*shown][-1])
         return answer
 
 

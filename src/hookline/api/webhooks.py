@@ -11,6 +11,7 @@ from hookline import jsonpath
 from hookline.api import tags as api_tags
 from hookline.api.registration import RegistrationOperations, url_of
 from hookline.api.services import Services
+from hookline.api.sigv4 import Caller
 from hookline.errors import (
     InvalidWebhookAuthenticationParametersException,
     InvalidWebhookFilterPatternException,
@@ -39,7 +40,7 @@ class WebhookOperations:
         self._page_tokens = services.page_tokens
         self._registration = RegistrationOperations(services)
 
-    def put_webhook(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    def put_webhook(self, caller: Caller, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """Create a webhook, or replace the definition of the one with its name.
 
         GitHub's hook of one that is registered follows in the same call (contract P11). When
@@ -55,9 +56,9 @@ class WebhookOperations:
         new_tags = None if given_tags is None else api_tags.checked(given_tags)
         with self._database.write() as connection:
             # What is read here (URL, secret, count) must still be so when it is written.
-            webhooks.lock_scope(connection, scope)
-            previous = webhooks.find(connection, self._seal, scope, definition["name"])
-            webhook = self._webhook(connection, scope, definition, rules, previous)
+            webhooks.lock_scope(connection, caller.scope)
+            previous = webhooks.find(connection, self._seal, caller.scope, definition["name"])
+            webhook = self._webhook(connection, caller.scope, definition, rules, previous)
             webhooks.put(connection, self._seal, webhook)
             if new_tags is not None:
                 tags.replace(connection, webhook.arn, new_tags)
@@ -69,31 +70,33 @@ class WebhookOperations:
             listed = self._listed_now(webhook) or listed
         return {"webhook": listed}
 
-    def list_webhooks(self, scope: Scope, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    def list_webhooks(self, caller: Caller, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """A page of the scope's webhooks by name."""
         limit, token = parameters.get("MaxResults", _PAGE), parameters.get("NextToken")
-        after = token and self._page_tokens.decode(scope, "ListWebhooks", token)
+        after = token and self._page_tokens.decode(caller.scope, "ListWebhooks", token)
         with self._database.read() as connection:
-            found = webhooks.page(connection, self._seal, scope, after, limit + 1)
+            found = webhooks.page(connection, self._seal, caller.scope, after, limit + 1)
             shown = found[:limit]
             tags_of = tags.of(connection, [webhook.arn for webhook in shown])
         answer: dict[str, Any] = {
             "webhooks": [self._shape(webhook, tags_of[webhook.arn]) for webhook in shown]
         }
         if len(found) > limit:
-            answer["NextToken"] = self._page_tokens.encode(scope, "ListWebhooks", shown[-1].name)
+            answer["NextToken"] = self._page_tokens.encode(
+                caller.scope, "ListWebhooks", shown[-1].name
+            )
         return answer
 
-    def delete_webhook(self, scope: Scope, parameters: Mapping[str, Any]) -> None:
+    def delete_webhook(self, caller: Caller, parameters: Mapping[str, Any]) -> None:
         """Delete a webhook, and its hook at GitHub if that can be done; its absence is success."""
         with self._database.write() as connection:
             # What is tagged at this moment must not leave its tags to a later webhook of the name.
-            webhooks.lock_scope(connection, scope)
-            registration = webhooks.remove(connection, scope, parameters["name"])
-            tags.replace(connection, scope.webhook_arn(parameters["name"]), {})
+            webhooks.lock_scope(connection, caller.scope)
+            registration = webhooks.remove(connection, caller.scope, parameters["name"])
+            tags.replace(connection, caller.scope.webhook_arn(parameters["name"]), {})
         self._state.definitions_changed()
         if registration is not None:
-            self._registration.leave(scope, registration)
+            self._registration.leave(caller.scope, registration)
 
     def _webhook(
         self,

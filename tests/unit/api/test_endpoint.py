@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hookline import errors
 from hookline.api.endpoint import COMMON_ERRORS, Endpoint, Handler, allowed_errors, only_reads
 from hookline.api.service import service, shape_named
+from hookline.api.sigv4 import Caller
 from hookline.model import Credential, Scope
 
 from .calling import (
@@ -45,14 +46,14 @@ WEBHOOK: dict[str, Any] = {
 PUT = json.dumps({"webhook": WEBHOOK}).encode()
 
 
-def put_webhook(scope: Scope, parameters: dict[str, Any]) -> Mapping[str, Any]:
+def put_webhook(caller: Caller, parameters: dict[str, Any]) -> Mapping[str, Any]:
     name = parameters["webhook"]["name"]
     definition = {**parameters["webhook"], "authenticationConfiguration": {}}
-    return {"webhook": {"definition": definition, "url": "", "arn": scope.webhook_arn(name)}}
+    return {"webhook": {"definition": definition, "url": "", "arn": caller.scope.webhook_arn(name)}}
 
 
 def raising(error: Exception) -> Handler:
-    def handler(_scope: Scope, _parameters: dict[str, Any]) -> None:
+    def handler(_caller: Caller, _parameters: dict[str, Any]) -> None:
         raise error
 
     return handler
