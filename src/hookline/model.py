@@ -253,25 +253,25 @@ def stages_of(declaration: Mapping[str, Any]) -> tuple[Stage, ...]:
 def _stage_of(stage: Mapping[str, Any]) -> Stage:
     on_failure = stage.get("onFailure") or {}
     after_failure = Result(on_failure.get("result", Result.FAIL))
+    defaults = {ConditionType.ON_FAILURE: after_failure}
     return Stage(
         name=stage["name"],
         actions=tuple(_action_of(action, action["actionTypeId"]) for action in stage["actions"]),
         conditions={
-            kind: Condition(
-                tuple(_action_of(rule, rule["ruleTypeId"]) for rule in condition.get("rules", ())),
-                Result(
-                    condition.get(
-                        "result",
-                        after_failure if kind is ConditionType.ON_FAILURE else Result.FAIL,
-                    )
-                ),
-            )
+            kind: _condition_of(condition, defaults.get(kind, Result.FAIL))
             for kind, member in CONDITION_MEMBERS.items()
             for condition in (stage.get(member) or {}).get("conditions", ())
         },
         after_failure=after_failure,
         retries_only_failed=on_failure.get("retryConfiguration", {}).get("retryMode")
         != "ALL_ACTIONS",
+    )
+
+
+def _condition_of(condition: Mapping[str, Any], default: Result) -> Condition:
+    return Condition(
+        tuple(_action_of(rule, rule["ruleTypeId"]) for rule in condition.get("rules", ())),
+        Result(condition.get("result", default)),
     )
 
 

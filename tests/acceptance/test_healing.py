@@ -35,6 +35,7 @@ def test_t1_a_stage_whose_run_broke_is_run_again(
                 stage_name="A stage that the pipeline does not have",
                 status=StageStatus.IN_PROGRESS.value,
                 turn=1,
+                entry_overridden=False,
                 started_at=time.time(),
                 updated_at=time.time(),
             )

@@ -52,7 +52,7 @@ def step(
             _open(connection, passage, kind)
             return Run(tuple(f"{kind}{_SEPARATOR}{name}" for name in names))
         case End():
-            status, summary = _status(begun)
+            status, summary = _status(len(rules), begun)
             condition_executions.finish(
                 connection, passage.stage_execution.id, kind, status, summary
             )
@@ -82,14 +82,16 @@ def _open(connection: Connection, passage: Passage, kind: ConditionType) -> None
     condition_executions.put(connection, condition)
 
 
-def _status(begun: Mapping[str, RuleExecution]) -> tuple[ConditionStatus, str]:
+def _status(count: int, begun: Mapping[str, RuleExecution]) -> tuple[ConditionStatus, str]:
+    """How a condition of `count` rules ended, of which some may never have begun."""
     failed = [rule for rule in begun.values() if rule.status is ActionStatus.FAILED]
     if failed:
         errored = any(rule.error_code != _NOT_MET for rule in failed)
         words = "; ".join(f"Rule '{rule.rule_name}': {rule.error_message}" for rule in failed)
         status = ConditionStatus.ERRORED if errored else ConditionStatus.FAILED
         return status, words[:_SUMMARY_LIMIT]
-    if all(rule.status is ActionStatus.SUCCEEDED for rule in begun.values()):
+    succeeded = [rule for rule in begun.values() if rule.status is ActionStatus.SUCCEEDED]
+    if len(succeeded) == count:
         return ConditionStatus.SUCCEEDED, "All rules succeeded"
     return ConditionStatus.ABANDONED, outcomes.STOPPED
 
@@ -103,7 +105,9 @@ def begin(
     connection: Connection, passage: Passage, name: str, turn: int
 ) -> tuple[str, Prepared] | None:
     """Note that a rule runs: its id, and what it is given; None where it does not have to."""
-    kind, rule = _find(passage, name)
+    kind_name, _, rule_name = name.partition(_SEPARATOR)
+    kind = ConditionType(kind_name)
+    rule = _declared(passage, kind, rule_name)
     identifier = passage.rule_execution_id(kind, rule.name)
     earlier = rule_executions.find(connection, identifier)
     if progress_of(earlier, turn) not in wanted(stopping=passage.is_stopping):
@@ -133,11 +137,9 @@ def begin(
     return identifier, prepared
 
 
-def _find(passage: Passage, name: str) -> tuple[ConditionType, Action]:
-    kind_name, _, rule_name = name.partition(_SEPARATOR)
-    kind = ConditionType(kind_name)
+def _declared(passage: Passage, kind: ConditionType, rule_name: str) -> Action:
     rules = passage.stage.conditions[kind].rules
-    return kind, next(rule for rule in rules if rule.name == rule_name)
+    return next(rule for rule in rules if rule.name == rule_name)
 
 
 def wait_for(connection: Connection, rule_execution_id: str, time_limit: float) -> None:
@@ -197,6 +199,6 @@ def _is_open(connection: Connection, rule: RuleExecution) -> bool:
     passage = passages.find(connection, rule.stage_execution_id)
     if passage is None:
         return False
-    _, declared = _find(passage, f"{rule.condition_type}{_SEPARATOR}{rule.rule_name}")
+    declared = _declared(passage, rule.condition_type, rule.rule_name)
     configuration = {**declared.configuration, **rule.resolved}
     return deployment_window.is_open(configuration, datetime.now(UTC))

@@ -194,6 +194,33 @@ def test_a_stop_ends_a_rule_that_waits(
     assert condition(database, first) is ConditionStatus.ABANDONED
 
 
+def test_a_condition_is_not_met_by_the_rules_that_began_before_a_stop(
+    journal: StoreJournal, database: Database
+) -> None:
+    looks = [rule("Look", "Commands"), rule("Other", "Commands")]
+    asked = {"onSuccess": {"conditions": [{"result": "FAIL", "rules": looks}]}}
+    execution_id, turn = begin(journal, database, **asked)
+    assert journal.next_actions(turn) == ["Make"]
+    journal.succeed(run(journal, turn, "Make"), DONE)
+    assert journal.next_actions(turn) == ["ON_SUCCESS/Look", "ON_SUCCESS/Other"]
+    look = run(journal, turn, "ON_SUCCESS/Look")
+    with database.write() as connection:
+        stop(connection, locked(connection), execution_id, StopRequest(abandon=False))
+    assert journal.begin(turn, "ON_SUCCESS/Other") is None
+    journal.succeed(look, DONE)
+    assert journal.next_actions(turn) == []
+    assert condition(database, turn, ConditionType.ON_SUCCESS) is ConditionStatus.ABANDONED
+    assert stage_status(database, turn) is StageStatus.STOPPED
+    assert status(database, execution_id) is ExecutionStatus.STOPPED
+
+
+def stage_status(database: Database, turn: StageTurn) -> StageStatus:
+    with database.read() as connection:
+        stage = stage_executions.find(connection, turn.stage_execution_id)
+    assert stage is not None
+    return stage.status
+
+
 def test_what_waits_ends_with_a_deleted_pipeline(journal: StoreJournal, database: Database) -> None:
     execution_id, first = begin(journal, database, **GATED)
     window, look = run_both(journal, first)
@@ -251,10 +278,7 @@ def test_a_failure_condition_is_asked_once_the_actions_have_failed(
     journal.fail(look, ActionError("exited with status 1"))
     assert journal.next_actions(turn) == []
     assert condition(database, turn, ConditionType.ON_FAILURE) is ConditionStatus.FAILED
-    with database.read() as connection:
-        stage = stage_executions.find(connection, turn.stage_execution_id)
-    assert stage is not None
-    assert stage.status is StageStatus.SKIPPED
+    assert stage_status(database, turn) is StageStatus.SKIPPED
     assert status(database, execution_id) is ExecutionStatus.SUCCEEDED
 
 
