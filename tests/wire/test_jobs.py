@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from hookline.store import executions
 from support.server import Server, clean_environment, until
@@ -232,6 +233,24 @@ def test_success_without_the_output_artifact_is_a_failure(tenant: Tenant) -> Non
     assert "has not stored the output artifact Built (objectKey " in error["message"]
 
 
+def test_a_result_that_cannot_be_looked_at_is_not_taken(tenant: Tenant) -> None:
+    register(tenant)
+    pipeline, execution_id = begin(tenant, ("Build", jenkins(outputArtifacts=[{"name": "Built"}])))
+    job = have(tenant)
+    target = place(job["data"]["outputArtifacts"][0])
+    target.parent.parent.mkdir(parents=True, exist_ok=True)
+    target.parent.write_text("not a folder")
+    with pytest.raises(ClientError) as caught:
+        tenant.client.put_job_success_result(jobId=job["id"])
+    error = caught.value.response["Error"]
+    assert error["Code"] == "ServiceUnavailableException"
+    assert "the job was not ended" in error["Message"]
+    target.parent.unlink()
+    archive(target, "a", "b")
+    tenant.client.put_job_success_result(jobId=job["id"])
+    assert ended(tenant, pipeline, execution_id) == "Succeeded"
+
+
 def test_a_worker_asks_for_the_jobs_of_its_own(tenant: Tenant) -> None:
     register(tenant, flags("Site", queryable=True))
     both = [jenkins(name, {"Site": site}) for name, site in (("A", "north"), ("B", "south"))]
@@ -394,11 +413,8 @@ def test_the_worker_of_the_how_to_runs_actions(tenant: Tenant, tmp_path: Path) -
     pipeline, execution_id = begin(tenant, ("Build", action, check))
     [script] = blocks("python")
     (tmp_path / "worker.py").write_text(script)
-    files = {
-        f"AWS_{name}": str(tenant.server.data / "aws" / file)
-        for name, file in (("SHARED_CREDENTIALS_FILE", "credentials"), ("CONFIG_FILE", "config"))
-    }
-    environment = {**clean_environment(), **files, "AWS_DEFAULT_REGION": tenant.region}
+    region = {"AWS_DEFAULT_REGION": tenant.region}
+    environment = {**clean_environment(), **tenant.server.profile(), **region}
     worker = subprocess.Popen([sys.executable, tmp_path / "worker.py"], env=environment)
     try:
         assert ended(tenant, pipeline, execution_id) == "Succeeded"

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection
 
 from hookline.actions.artifacts import ArtifactStore
@@ -25,6 +26,7 @@ from hookline.model import ActionType, Scope, SourceRevision
 from hookline.store import action_executions, action_types, jobs
 from hookline.store.action_types import CustomActionType
 
+_log = structlog.get_logger()
 _MOST_JOBS = 100
 # A worker that was given a job says within this time that it has it; else another one gets it.
 _ACKNOWLEDGED_WITHIN_S = 60.0
@@ -53,6 +55,7 @@ class JobOperations:
         limit = min(parameters.get("maxBatchSize", _MOST_JOBS), _MOST_JOBS)
         with self._database.write() as connection:
             handed_out = jobs.dispatch(connection, wanted, limit)
+        with self._database.read() as connection:
             found = [find_work(connection, job) for job in handed_out]
         return {
             "jobs": [
@@ -123,7 +126,10 @@ class JobOperations:
             store = ArtifactStore(self._settings.artifacts)
             return [Artifact(name, key) for name, key in work.outputs.items() if not store.has(key)]
         except ActionError as error:
-            raise ServiceUnavailableException(error.message) from error
+            _log.warning("artifact store unavailable", reason=error.message)
+            raise ServiceUnavailableException(
+                "The artifact store can't be read now, so the job was not ended. Try again."
+            ) from error
 
     def _noted(self, work: Work, details: Mapping[str, Any]) -> dict[str, Any]:
         """What a worker tells of its work, as an action execution keeps it."""
