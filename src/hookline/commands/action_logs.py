@@ -18,19 +18,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Ran:
-    """An action or a rule that has begun, and where it stands."""
+    """An action or a rule that has begun, and where it stands.
+
+    One that `runs_elsewhere` has no log: others do it, and its summary tells what they found.
+    """
 
     executed: "ActionExecution | RuleExecution"
     name: str
     of: str = ""
+    runs_elsewhere: bool = False
 
     @classmethod
     def action(cls, executed: "ActionExecution") -> Self:
-        return cls(executed, executed.action_name)
+        return cls(executed, executed.action_name, runs_elsewhere=executed.token is not None)
 
     @classmethod
     def rule(cls, executed: "RuleExecution") -> Self:
-        return cls(executed, executed.rule_name, f" (rule, {executed.condition_type})")
+        of = f" (rule, {executed.condition_type})"
+        return cls(executed, executed.rule_name, of, runs_elsewhere=True)
 
     def __str__(self) -> str:
         status = self.executed.status.value
@@ -92,9 +97,9 @@ def _show(item: _Ran, file: "Path") -> None:
     except FileNotFoundError:
         begun = False
     executed = item.executed
-    if not begun and not (item.of and executed.summary):
+    if not begun and not item.runs_elsewhere:
         typer.echo("(no log yet on this machine)")
-    if item.of and executed.summary:
+    if item.runs_elsewhere and executed.summary:
         typer.echo(printable(executed.summary))
     if executed.error_message:
         typer.echo(f"{executed.error_code}: {printable(executed.error_message)}")
