@@ -151,7 +151,10 @@ class StoreJournal:
                 outcomes.abandon(connection, action.id)
                 return
             action_executions.wait_for(connection, action.id, waiting.token, until)
-            if waiting.by_worker and not found.waits:
+            if not waiting.by_worker:
+                # AWS: what answers for an approval in PARALLEL mode, read by ListActionExecutions.
+                action_executions.note(connection, action.id, external_id=waiting.token)
+            elif not found.waits:
                 jobs.offer(connection, found)
 
     def settle(self) -> None:
