@@ -99,7 +99,8 @@ def _objection(rule: Action, artifacts: Collection[str], *, skips: bool) -> str 
 
 def _objection_to_keys(rule: Action, known: RuleType) -> str | None:
     names = {item.name for item in known.properties}
-    if unknown := sorted(set(rule.configuration) - names):
+    unknown = sorted(set(rule.configuration) - names)
+    if unknown and known.is_closed:
         return f"has the configuration key {unknown[0]}, which {rule.type.provider} does not know"
     missing = [
         item.name

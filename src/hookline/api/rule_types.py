@@ -20,11 +20,16 @@ class Property:
 
 @dataclass(frozen=True, slots=True)
 class RuleType:
-    """A rule type: its configuration, how many artifacts it takes, whether it may skip a stage."""
+    """A rule type: its configuration, how many artifacts it takes, whether it may skip a stage.
+
+    Keys that are not among its properties are refused where `is_closed`; of the types that Hookline
+    does not run, AWS may know more than is documented.
+    """
 
     properties: tuple[Property, ...] = ()
     most_inputs: int = 0
     may_skip: bool = False
+    is_closed: bool = False
 
 
 def _rule(provider: str) -> ActionType:
@@ -39,6 +44,7 @@ RULE_TYPES: Mapping[ActionType, RuleType] = {
     _rule("CloudWatchAlarm"): RuleType(
         (
             Property("AlarmName", "The name of the CloudWatch alarm", required=True),
+            Property("AlarmStates", "The states to look for: ALARM, OK, INSUFFICIENT_DATA"),
             Property("WaitTime", "The minutes to wait for a change of the alarm's state"),
         )
     ),
@@ -52,12 +58,13 @@ RULE_TYPES: Mapping[ActionType, RuleType] = {
         ),
         most_inputs=5,
     ),
-    COMMANDS_RULE: RuleType(most_inputs=5),
+    COMMANDS_RULE: RuleType(most_inputs=5, is_closed=True),
     DEPLOYMENT_WINDOW: RuleType(
         (
             Property("Cron", "The minutes in which the stage may be entered", required=True),
             Property("TimeZone", "The time zone of Cron; UTC unless given"),
-        )
+        ),
+        is_closed=True,
     ),
     _rule("LambdaInvoke"): RuleType(
         (
@@ -74,6 +81,7 @@ RULE_TYPES: Mapping[ActionType, RuleType] = {
             Property("Operator", "EQ, NE, CONTAINS or MATCHES", required=True),
         ),
         may_skip=True,
+        is_closed=True,
     ),
 }
 """The rule types by their ids, in the order in which they are listed."""

@@ -487,7 +487,7 @@ def test_a_stage_may_fail_retry_and_roll_back() -> None:
         rule("DeploymentWindow", Cron="#{variables.Window}", TimeZone="#{variables.Zone}"),
         rule("DeploymentWindow", Cron="* * 9-17 ? * MON-FRI", TimeZone="Europe/Berlin"),
         rule("LambdaInvoke", FunctionName="f"),
-        rule("CloudWatchAlarm", AlarmName="a"),
+        rule("CloudWatchAlarm", AlarmName="a", AlarmStates="ALARM", Later="x"),
         rule("CodeBuild", ProjectName="p"),
         rule("Commands") | {"commands": ["true"], "inputArtifacts": [{"name": "Source"}]},
     ],
