@@ -104,6 +104,25 @@ def test_a_rejection_fails_the_stage_and_can_be_retried(tenant: Tenant) -> None:
     assert ended(tenant, pipeline, execution_id) == "Succeeded"
 
 
+def test_each_of_several_executions_beside_each_other_can_be_answered(tenant: Tenant) -> None:
+    pipeline = guarded(tenant, pipelineType="V2", executionMode="PARALLEL")
+    begun = [begin(tenant, pipeline) for _ in range(2)]
+
+    def token(execution_id: str) -> str | None:
+        detail = tenant.actions(pipeline, execution_id).get("Ask")
+        result = {} if detail is None else detail["output"]["executionResult"]
+        found: str | None = result.get("externalExecutionId")
+        return found
+
+    # In PARALLEL mode AWS has people take the token from ListActionExecutions.
+    tokens = [until(lambda one=one: token(one), 40) for one in begun]
+    assert len(set(tokens)) == len(begun)
+    for status, given in zip(("Approved", "Rejected"), tokens, strict=True):
+        answer(tenant, pipeline, given, status)
+    found = [ended(tenant, pipeline, execution_id) for execution_id in begun]
+    assert found == ["Succeeded", "Failed"]
+
+
 def test_who_may_not_answer(tenant: Tenant) -> None:
     pipeline = guarded(tenant)
     begin(tenant, pipeline)
