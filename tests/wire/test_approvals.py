@@ -78,6 +78,7 @@ def test_an_approval_lets_the_stage_go_on(tenant: Tenant) -> None:
     assert "token" not in latest
     assert latest["summary"] == "Seen by a person"
     assert latest["lastUpdatedBy"] == tenant.arn
+    assert tenant.actions(pipeline, execution_id)["Ask"]["updatedBy"] == tenant.arn
     with pytest.raises(tenant.client.exceptions.ApprovalAlreadyCompletedException):
         answer(tenant, pipeline, found["token"])
 

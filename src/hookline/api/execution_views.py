@@ -110,6 +110,7 @@ def action_execution_detail(pipeline: Pipeline, execution: ActionExecution) -> d
         "actionName": execution.action_name,
         "startTime": execution.started_at,
         "lastUpdateTime": execution.updated_at,
+        "updatedBy": execution.updated_by,
         "status": execution.status.value,
         "input": _action_input(pipeline, execution),
         "output": {
