@@ -494,8 +494,7 @@ def test_w4_more_executions_at_once_than_the_limit(
     name = tenant.pipeline(slow, pipelineType="V2", executionMode="QUEUED")
     failed = run(tenant, name)
     flag.touch()
-    for _ in range(50):
-        tenant.client.start_pipeline_execution(name=name)
+    begun = [tenant.client.start_pipeline_execution(name=name) for _ in range(50)]
     stage = {"pipelineName": name, "stageName": "Build"}
     retry = {**stage, "retryMode": "ALL_ACTIONS"}
     override = {**stage, "conditionType": "BEFORE_ENTRY"}
@@ -510,4 +509,9 @@ def test_w4_more_executions_at_once_than_the_limit(
     ):
         code = caller.code(operation, parameters)
         assert code == "ConcurrentPipelineExecutionsLimitExceededException"
+    # What is in progress already is none more.
+    active = {"pipelineExecutionId": begun[0]["pipelineExecutionId"]}
+    assert caller.code("RetryStageExecution", {**retry, **active}) == "StageNotRetryableException"
+    code = caller.code("OverrideStageCondition", {**override, **active})
+    assert code == "ConditionNotOverridableException"
     tenant.client.delete_pipeline(name=name)

@@ -58,11 +58,17 @@ def check_action(pipeline: Pipeline, stage_name: str, action_name: str) -> None:
         )
 
 
-def check_concurrency(connection: Connection, pipeline: Pipeline) -> None:
-    """Raise ConcurrentPipelineExecutionsLimitExceededException if one more would be too many."""
+def check_concurrency(
+    connection: Connection, pipeline: Pipeline, execution_id: str | None = None
+) -> None:
+    """Raise ConcurrentPipelineExecutionsLimitExceededException if one more would be too many.
+
+    `execution_id` is the one that is to go on, which may be in progress; None for a new one.
+    """
     if pipeline.execution_mode is ExecutionMode.SUPERSEDED:
         return
-    if len(executions.active(connection, pipeline.id)) >= _CONCURRENT_LIMIT:
+    active = {standing.execution_id for standing in executions.active(connection, pipeline.id)}
+    if len(active - {execution_id}) >= _CONCURRENT_LIMIT:
         raise ConcurrentPipelineExecutionsLimitExceededException(
             f"Pipeline '{pipeline.name}' has {_CONCURRENT_LIMIT} executions in progress, which is "
             f"the limit in {pipeline.execution_mode.value} mode"

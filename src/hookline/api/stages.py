@@ -130,7 +130,7 @@ class StageOperations:
         with self._database.write() as connection:
             pipeline = lock_pipeline(connection, caller.scope, parameters["pipelineName"])
             check_stage(pipeline, stage_name)
-            check_concurrency(connection, pipeline)
+            check_concurrency(connection, pipeline, execution_id)
             retry(
                 connection,
                 pipeline,
@@ -157,7 +157,7 @@ class StageOperations:
         with self._database.write() as connection:
             pipeline = lock_pipeline(connection, caller.scope, parameters["pipelineName"])
             check_stage(pipeline, stage_name)
-            check_concurrency(connection, pipeline)
+            check_concurrency(connection, pipeline, execution_id)
             override(connection, pipeline, execution_id, stage_name, kind)
 
     def put_approval_result(
