@@ -26,6 +26,9 @@ _Writer = Callable[[Any], Any]
 _FIRST_SECOND = -62_135_596_800
 _LAST_SECOND = 253_402_300_799
 
+# PostgreSQL has no text with this character.
+_UNSTORABLE = "\0"
+
 _INTEGER_BITS = {"integer": 32, "long": 64}
 
 _FOUND = {
@@ -82,7 +85,7 @@ class Protocol(ABC):
         map stays None, for the constraints to name. Nothing but types is checked here.
 
         Raises SerializationException: a body that can't be loaded, is not an object, or has a
-        member of another type.
+        member of another type or with a NUL.
         """
         read = _reader(self, input_shape(operation).name)
         return cast("dict[str, Any]", read(self.load(body), ""))
@@ -167,7 +170,11 @@ def _map_reader(protocol: Protocol, shape: Shape) -> _Reader:
 
 def _string_reader(_protocol: Protocol, _shape: Shape) -> _Reader:
     def read(value: Any, path: str) -> str:
-        return value if type(value) is str else _expected(path, "a string", value)
+        if type(value) is not str:
+            _expected(path, "a string", value)
+        if _UNSTORABLE in value:
+            raise SerializationException(f"{path}: the string has the character U+0000.")
+        return value
 
     return read
 

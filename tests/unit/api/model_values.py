@@ -18,6 +18,7 @@ _SAMPLES = (
 )
 _ROOM = 6
 """How many entries or characters more than the least a generated value has."""
+_STORABLE = st.characters(codec="utf-8", exclude_characters="\0")
 
 
 def samples(shape: Shape) -> list[str]:
@@ -86,7 +87,9 @@ def _scalars(shape: Shape, least: int, most: int) -> st.SearchStrategy[Any]:
             enum = cast("StringShape", shape).enum
             free = not enum and "pattern" not in shape.metadata
             return (
-                st.text(min_size=least, max_size=most) if free else st.sampled_from(samples(shape))
+                st.text(_STORABLE, min_size=least, max_size=most)
+                if free
+                else st.sampled_from(samples(shape))
             )
         case "boolean":
             return st.booleans()

@@ -121,6 +121,7 @@ def test_w4_a_body_that_is_no_object_is_refused(body: bytes) -> None:
     ("operation", "body", "message"),
     [
         ("GetPipeline", b'{"name": 5}', "name: expected a string, found an integer."),
+        ("GetPipeline", b'{"name": "a\\u0000"}', "name: the string has the character U+0000."),
         ("GetPipeline", b'{"version": "5"}', "version: expected an integer, found a string."),
         ("GetPipeline", b'{"version": 5.0}', "version: expected an integer, found a number."),
         ("GetPipeline", b'{"version": true}', "version: expected an integer, found a boolean."),

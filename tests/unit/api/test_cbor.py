@@ -174,6 +174,7 @@ def test_w1_lengths_may_be_indefinite() -> None:
     ("operation", "parameters", "message"),
     [
         ("GetPipeline", {"name": 5}, "name: expected a string, found an integer."),
+        ("GetPipeline", {"name": "a\0"}, "name: the string has the character U+0000."),
         ("GetPipeline", {"name": b"a"}, "name: expected a string, found a byte string."),
         ("GetPipeline", {"name": cbor2.undefined, "version": "5"}, None),
         ("GetPipeline", {"version": 5.0}, "version: expected an integer, found a number."),
