@@ -173,7 +173,9 @@ def test_a_failure_says_why_and_can_be_retried(tenant: Tenant) -> None:
     first = have(tenant)
     tenant.client.put_job_failure_result(jobId=first["id"], failureDetails=failure)
     assert ended(tenant, pipeline, execution_id) == "Failed"
-    result = tenant.actions(pipeline, execution_id)["Make"]["output"]["executionResult"]
+    detail = tenant.actions(pipeline, execution_id)["Make"]
+    assert detail["updatedBy"] == tenant.arn
+    result = detail["output"]["executionResult"]
     assert result["errorDetails"] == {"code": "ConfigurationError", "message": "No such job"}
     assert result["externalExecutionUrl"] == "https://jenkins.example.com/nightly/8"
     tenant.client.retry_stage_execution(

@@ -88,7 +88,7 @@ class JobOperations:
         variables = _checked_variables(parameters)
         work = self._work(caller.scope, parameters["jobId"])
         missing = [] if token else self._missing_outputs(work)
-        noted = self._noted(work, parameters.get("executionDetails", {}))
+        noted = self._noted(caller, work, parameters.get("executionDetails", {}))
         with self._database.write() as connection:
             job = job_results.lock(connection, caller.scope, work.job.id)
             action_executions.note(connection, work.action_execution.id, **noted)
@@ -104,7 +104,7 @@ class JobOperations:
         """End a job and its action badly."""
         details = parameters["failureDetails"]
         work = self._work(caller.scope, parameters["jobId"])
-        noted = self._noted(work, {**details, "summary": None})
+        noted = self._noted(caller, work, {**details, "summary": None})
         with self._database.write() as connection:
             job = job_results.lock(connection, caller.scope, work.job.id)
             action_executions.note(connection, work.action_execution.id, **noted)
@@ -131,7 +131,7 @@ class JobOperations:
                 "The artifact store can't be read now, so the job was not ended. Try again."
             ) from error
 
-    def _noted(self, work: Work, details: Mapping[str, Any]) -> dict[str, Any]:
+    def _noted(self, caller: Caller, work: Work, details: Mapping[str, Any]) -> dict[str, Any]:
         """What a worker tells of its work, as an action execution keeps it."""
         external_id = details.get("externalExecutionId")
         with self._database.read() as connection:
@@ -139,6 +139,7 @@ class JobOperations:
         return {
             "summary": details.get("summary"),
             "percent_complete": details.get("percentComplete"),
+            "updated_by": caller.arn,
             "external_id": external_id,
             "external_url": None
             if custom is None
