@@ -124,6 +124,17 @@ def test_each_of_several_executions_beside_each_other_can_be_answered(tenant: Te
     assert found == ["Succeeded", "Failed"]
 
 
+def test_an_approval_can_be_answered_after_its_action_was_renamed(tenant: Tenant) -> None:
+    pipeline = guarded(tenant)
+    execution_id = begin(tenant, pipeline)
+    token = asked(tenant, pipeline)["token"]
+    changed = tenant.client.get_pipeline(name=pipeline)["pipeline"]
+    changed["stages"][1]["actions"][0]["name"] = "Confirm"
+    tenant.client.update_pipeline(pipeline=changed)
+    answer(tenant, pipeline, token)
+    assert ended(tenant, pipeline, execution_id) == "Succeeded"
+
+
 def test_who_may_not_answer(tenant: Tenant) -> None:
     pipeline = guarded(tenant)
     begin(tenant, pipeline)
