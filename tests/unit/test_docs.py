@@ -84,10 +84,12 @@ API_HEAD = """\
 
 Hookline answers AWS CodePipeline's API of 2015-07-09 in two protocols: AWS JSON 1.1 at `POST /`,
 and Smithy RPC v2 CBOR at `POST /service/CodePipeline_20150709/operation/<operation>`. Calls are
-signed with Signature Version 4; a read-only key that calls what changes something gets
-`AccessDeniedException`. Requests are checked against AWS's own model, as botocore ships it. An
-operation that is refused answers `NotImplementedException` with status 501 and the reason: never a
-made-up success. What each does is in AWS's reference, which the names lead to.
+signed with Signature Version 4; a read-only key that calls what changes something, or tells a
+secret as `GetJobDetails` does, gets `AccessDeniedException`. Requests are checked against AWS's own
+model, as botocore ships it. An operation that is refused answers `NotImplementedException` with
+status 501 and the reason: never a made-up success. `GetActionType` and `UpdateActionType` find
+nothing: they are for types of AWS's partners. What each does is in AWS's reference, which the names
+lead to.
 """
 
 
