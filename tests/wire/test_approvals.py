@@ -109,14 +109,17 @@ def test_each_of_several_executions_beside_each_other_can_be_answered(tenant: Te
     pipeline = guarded(tenant, pipelineType="V2", executionMode="PARALLEL")
     begun = [begin(tenant, pipeline) for _ in range(2)]
 
-    def token(execution_id: str) -> str | None:
-        detail = tenant.actions(pipeline, execution_id).get("Ask")
-        result = {} if detail is None else detail["output"]["executionResult"]
-        found: str | None = result.get("externalExecutionId")
-        return found
+    def token(execution_id: str) -> str:
+        def found() -> str | None:
+            detail = tenant.actions(pipeline, execution_id).get("Ask")
+            result = {} if detail is None else detail["output"]["executionResult"]
+            told: str | None = result.get("externalExecutionId")
+            return told
+
+        return until(found, 40) or "nobody is asked"
 
     # In PARALLEL mode AWS has people take the token from ListActionExecutions.
-    tokens = [until(lambda one=one: token(one), 40) for one in begun]
+    tokens = [token(execution_id) for execution_id in begun]
     assert len(set(tokens)) == len(begun)
     for status, given in zip(("Approved", "Rejected"), tokens, strict=True):
         answer(tenant, pipeline, given, status)
