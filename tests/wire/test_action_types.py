@@ -170,6 +170,11 @@ def properties(*items: tuple[str, str]) -> list[dict[str, Any]]:
             "not secret",
         ),
         (
+            # Sealed in every action: no worker could ask for the jobs of a value.
+            changed(configurationProperties=properties(("OAuthToken", "rq")), settings={}),
+            "'OAuthToken' is queryable, so it must be required and not secret",
+        ),
+        (
             changed(settings={"entityUrlTemplate": "https://example.com/{Config:Token}"}),
             "settings.entityUrlTemplate refers to {Config:Token}",
         ),

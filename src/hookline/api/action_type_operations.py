@@ -16,6 +16,7 @@ from hookline.errors import (
 from hookline.model import ActionType, Scope
 from hookline.store import action_types, tags
 from hookline.store.action_types import CustomActionType
+from hookline.store.pipeline_secrets import SECRET_KEYS
 
 _LIMIT = 50
 _PAGE = 50
@@ -157,15 +158,20 @@ def _check_properties(properties: Sequence[Mapping[str, Any]]) -> None:
             f" {', '.join(item['name'] for item in queryable)}. Leave one"
         )
     for item in queryable:
-        if item["secret"] or not item["required"]:
+        if _is_secret(item) or not item["required"]:
             raise ValidationException(
                 f"The configuration property '{item['name']}' is queryable, so it must be required"
                 " and not secret"
             )
 
 
+def _is_secret(item: Mapping[str, Any]) -> bool:
+    # The values of some keys are sealed in actions of every type.
+    return item["secret"] or item["name"] in SECRET_KEYS
+
+
 def _check_settings(settings: Mapping[str, str], properties: Sequence[Mapping[str, Any]]) -> None:
-    usable = {item["name"] for item in properties if item["required"] and not item["secret"]}
+    usable = {item["name"] for item in properties if item["required"] and not _is_secret(item)}
     for name, template in settings.items():
         if not _LINK.match(template):
             raise ValidationException(f"settings.{name} is not the address of a page: {template}")
