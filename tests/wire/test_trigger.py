@@ -199,6 +199,16 @@ def test_t6_a_placeholder_follows_the_pipeline(tenant: Tenant) -> None:
     assert tenant.push(webhook, push_event(branch="main")).outcome == "filtered"
 
 
+def test_t6_a_placeholder_never_stands_for_a_secret(tenant: Tenant) -> None:
+    rule = {"jsonPath": "$.ref", "matchEquals": "{OAuthToken}"}
+    webhook = tenant.webhook(tenant.idle_pipeline(), filters=[rule])
+    reply = tenant.push(webhook, push_event(branch="main"))
+    assert reply.outcome == "filtered"
+    shown = tenant.server.hookline("deliveries", "show", reply.delivery_id).stdout
+    assert "{OAuthToken}" in shown
+    assert "sealed" not in shown
+
+
 def test_t8_a_form_carries_json(tenant: Tenant, pipeline: str) -> None:
     webhook = tenant.webhook(pipeline, filters=[{"jsonPath": "$.ref", "matchEquals": "é&="}])
     body = f"payload={quote(json.dumps({'ref': 'é&='}, ensure_ascii=False))}".encode()

@@ -17,6 +17,7 @@ from hookline.sealing import Seal
 from hookline.store import pipelines, webhooks
 from hookline.store.database import Database
 from hookline.store.node_state import NodeState
+from hookline.store.pipeline_secrets import without_secrets
 
 _KEPT = 8_192
 # On this machine a change is seen at once; what another machine changed, within this (contract D2).
@@ -119,10 +120,12 @@ def target_of(connection: Connection, webhook: Webhook) -> Target:
 def _aim(
     connection: Connection, webhook: Webhook
 ) -> tuple[Mapping[str, str] | None, tuple[TriggerRule, ...]]:
-    """The target action's configuration, and the filters of the trigger on it."""
+    """The target action's configuration without secrets, and the filters of the trigger on it."""
     pipeline = pipelines.find(connection, webhook.scope, webhook.target_pipeline)
     action = None if pipeline is None else pipeline.source_action(webhook.target_action)
     if pipeline is None or action is None:
         return None, ()
+    # A filter that names a secret would put it, sealed, into the decision trace.
+    configuration = without_secrets(action.configuration)
     triggers = triggers_of(pipeline.declaration)
-    return action.configuration, compile_trigger(triggers, action.name, action.configuration)
+    return configuration, compile_trigger(triggers, action.name, configuration)
