@@ -53,7 +53,12 @@ def override(
     _note(connection, passage, kind)
     executions.resume(connection, execution_id, stage_name)
     if kind is ConditionType.BEFORE_ENTRY:
-        stage_executions.insert_again(connection, passage.stage_execution, entry_overridden=True)
+        stage_executions.insert_again(
+            connection,
+            passage.stage_execution,
+            done_before=passage.stage_execution.done_before,
+            entry_overridden=True,
+        )
     else:
         stage_executions.pass_after_all(connection, passage.stage_execution.id)
         consequences.advance(connection, passage)

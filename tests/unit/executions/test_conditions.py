@@ -305,3 +305,28 @@ def test_a_failure_is_asked_about_again_after_a_retry_beside_what_runs(
     journal.fail(again, ActionError("exited with status 1"))
     assert journal.next_actions(second) == []
     assert status(database, execution_id) is ExecutionStatus.SUCCEEDED
+
+
+def test_an_overridden_entry_leaves_what_a_retry_left(
+    journal: StoreJournal, database: Database
+) -> None:
+    kind = {"category": "Build", "owner": "AWS", "provider": "Any", "version": "1"}
+    both = [{"name": name, "actionTypeId": kind} for name in ("Make", "Check")]
+    asked = {**entry(rule("Look", "Commands")), "actions": both}
+    execution_id, turn = begin(journal, database, **asked)
+    assert journal.next_actions(turn) == [LOOK]
+    journal.succeed(run(journal, turn, LOOK), DONE)
+    assert journal.next_actions(turn) == ["Make", "Check"]
+    journal.succeed(run(journal, turn, "Make"), DONE)
+    journal.fail(run(journal, turn, "Check"), ActionError("no"))
+    assert journal.next_actions(turn) == []
+    with database.write() as connection:
+        retry(connection, locked(connection), execution_id, "Build", only_failed=True)
+    [retried] = journal.take(10)
+    assert journal.next_actions(retried) == [LOOK]
+    journal.fail(run(journal, retried, LOOK), ActionError("no"))
+    assert journal.next_actions(retried) == []
+    with database.write() as connection:
+        override(connection, locked(connection), execution_id, "Build", ConditionType.BEFORE_ENTRY)
+    [overridden] = journal.take(10)
+    assert journal.next_actions(overridden) == ["Check"]
