@@ -94,7 +94,8 @@ class StoreJournal:
             stage_execution = stage_executions.find(connection, turn.stage_execution_id)
             # Two turns may have found that it is to begin.
             found = None if stage_execution is None else _locked(connection, stage_execution)
-            if found is None:
+            # And another one may have ended the stage meanwhile.
+            if found is None or found.stage_execution.status is not StageStatus.IN_PROGRESS:
                 return None
             begins = conditions if conditions.is_rule(action_name) else actions
             begun = begins.begin(connection, found, action_name, turn.number)

@@ -298,3 +298,23 @@ def test_an_abandoned_execution_waits_for_nobody(journal: StoreJournal, database
     [second] = journal.take(10)
     assert journal.next_actions(second) == []
     assert status(database, execution_id) is ExecutionStatus.STOPPED
+
+
+def test_nothing_begins_in_a_stage_that_has_ended(
+    journal: StoreJournal, database: Database
+) -> None:
+    execution_id = in_parallel(database)
+    first = in_build(journal)
+    a, b = run(journal, first, "A"), run(journal, first, "B")
+    journal.wait_for(a.action_execution_id, Waiting("token", 60))
+    journal.fail(b.action_execution_id, ActionError("no"))
+    retry_failed(database, execution_id)
+    [second] = journal.take(10)
+    assert journal.next_actions(second) == ["B"]
+    # The second turn is slow, or was interrupted, and the stage ends meanwhile.
+    request_stop(database, execution_id, abandon=True)
+    [third] = journal.take(10)
+    assert journal.next_actions(third) == []
+    assert status(database, execution_id) is ExecutionStatus.STOPPED
+    assert journal.begin(second, "B") is None
+    assert journal.next_actions(second) == []
