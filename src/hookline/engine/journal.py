@@ -49,7 +49,10 @@ class Journal(Protocol):
         """Assign up to `limit` stages that wait for an engine to this node; their turns."""
 
     def unfinished(self) -> list[StageTurn]:
-        """The newest turns of the stages that this node has taken and that have not ended."""
+        """The turns, of stages that this node has taken, that may have more to do.
+
+        Of each stage that has not ended, the newest turn and those whose actions still run.
+        """
 
     def wait(self, seconds: float) -> None:
         """Return when a stage may be waiting, at the latest after `seconds`."""

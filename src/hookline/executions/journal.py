@@ -55,7 +55,10 @@ class StoreJournal:
         return [StageTurn(*turn) for turn in taken]
 
     def unfinished(self) -> list[StageTurn]:
-        """The newest turns of the stages that this node has taken and that have not ended."""
+        """The turns, of stages that this node has taken, that may have more to do.
+
+        Of each stage that has not ended, the newest turn and those whose actions still run.
+        """
         with self._database.read() as connection:
             taken = stage_executions.unfinished(connection, self._node)
         return [StageTurn(*turn) for turn in taken]

@@ -5,11 +5,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, select, union, update
 
-from hookline.model import RetryTrigger, StageStatus, new_id
+from hookline.model import ActionStatus, RetryTrigger, StageStatus, new_id
 from hookline.store import dialect
-from hookline.store.tables import stage_executions
+from hookline.store.tables import action_executions, rule_executions, stage_executions
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +151,27 @@ def take(connection: Connection, node: str, limit: int) -> list[tuple[str, int]]
 
 
 def unfinished(connection: Connection, node: str) -> list[tuple[str, int]]:
-    """The stages that `node` has taken and that have not ended: their ids and turns."""
-    query = select(stage_executions.c.id, stage_executions.c.turn).where(
+    """The turns that may have more to do, of stages that `node` has taken: stage ids and turns.
+
+    Of each stage that has not ended, the newest turn and those whose actions or rules still run.
+    """
+    taken = (
         stage_executions.c.node == node,
         stage_executions.c.status == StageStatus.IN_PROGRESS.value,
     )
-    return [(row.id, row.turn) for row in connection.execute(query)]
+    newest = select(stage_executions.c.id, stage_executions.c.turn).where(*taken)
+    running = [
+        select(stage_executions.c.id, table.c.turn).where(
+            *taken,
+            # The execution's id, too, since that is what has an index.
+            table.c.execution_id == stage_executions.c.execution_id,
+            table.c.stage_execution_id == stage_executions.c.id,
+            table.c.status == ActionStatus.IN_PROGRESS.value,
+            table.c.waits_until.is_(None),
+        )
+        for table in (action_executions, rule_executions)
+    ]
+    return [(row.id, row.turn) for row in connection.execute(union(newest, *running))]
 
 
 def find(connection: Connection, stage_execution_id: str) -> StageExecution | None:

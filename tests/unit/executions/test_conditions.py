@@ -330,3 +330,18 @@ def test_an_overridden_entry_leaves_what_a_retry_left(
         override(connection, locked(connection), execution_id, "Build", ConditionType.BEFORE_ENTRY)
     [overridden] = journal.take(10)
     assert journal.next_actions(overridden) == ["Check"]
+
+
+def test_a_rule_that_an_earlier_turn_runs_is_unfinished(
+    journal: StoreJournal, database: Database
+) -> None:
+    asked = {"onFailure": {"conditions": [{"result": "SKIP", "rules": [rule("Look", "Commands")]}]}}
+    execution_id, first = begin(journal, database, **asked)
+    journal.next_actions(first)
+    journal.fail(run(journal, first, "Make"), ActionError("no"))
+    journal.next_actions(first)
+    run(journal, first, "ON_FAILURE/Look")
+    with database.write() as connection:
+        retry(connection, locked(connection), execution_id, "Build", only_failed=True)
+    [second] = journal.take(10)
+    assert sorted(journal.unfinished(), key=lambda turn: turn.number) == [first, second]

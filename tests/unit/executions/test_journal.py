@@ -318,3 +318,17 @@ def test_nothing_begins_in_a_stage_that_has_ended(
     assert status(database, execution_id) is ExecutionStatus.STOPPED
     assert journal.begin(second, "B") is None
     assert journal.next_actions(second) == []
+
+
+def test_what_earlier_turns_run_is_unfinished(journal: StoreJournal, database: Database) -> None:
+    execution_id = in_parallel(database)
+    first = in_build(journal)
+    a, b = run(journal, first, "A"), run(journal, first, "B")
+    journal.fail(b.action_execution_id, ActionError("no"))
+    retry_failed(database, execution_id)
+    [second] = journal.take(10)
+    run(journal, second, "B")
+    # The engine may have lost all it knew: each turn is to run again what it had begun.
+    assert sorted(journal.unfinished(), key=lambda turn: turn.number) == [first, second]
+    journal.succeed(a.action_execution_id, ActionResult("done"))
+    assert journal.unfinished() == [second]
