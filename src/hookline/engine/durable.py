@@ -85,12 +85,15 @@ class DurableRuns:
                 self.start(StageTurn(stage_execution_id, int(number)))
 
     def forget_finished(self) -> None:
-        """Delete finished workflows, the oldest first, 200 at most: DBOS itself keeps all for ever.
+        """Delete finished turns, the oldest first, 200 at most: DBOS itself keeps all for ever.
 
-        What they did is in the journal, which also keeps a stage from running twice.
+        What they did is in the journal, which also keeps a stage from running twice. The workflows
+        of actions go with their turn, never before: a turn that is resumed asks for each of them
+        again, and would wait for ever for one that is gone.
         """
         before = datetime.now(UTC) - timedelta(seconds=_KEPT_S)
         finished = DBOS.list_workflows(
+            name=_STAGE,
             status=["SUCCESS", "ERROR", "CANCELLED"],
             completed_before=before.isoformat(),
             limit=_FORGOTTEN_AT_ONCE,
@@ -98,7 +101,8 @@ class DurableRuns:
             load_output=False,
         )
         if finished:
-            DBOS.delete_workflows([workflow.workflow_id for workflow in finished])
+            ids = [workflow.workflow_id for workflow in finished]
+            DBOS.delete_workflows(ids, delete_children=True)
 
 
 # DBOS decorates plain functions only, and the steps given may be methods: so each gets a wrapper.
