@@ -187,6 +187,25 @@ def test_waiting_takes_no_place_of_what_runs(tenant: Tenant) -> None:
     assert ended(tenant, other, begin(tenant, other)) == "Succeeded"
 
 
+def test_waiting_takes_no_place_after_a_restart(
+    make_server: Callable[..., Server], database_url: str, github: Path
+) -> None:
+    server = make_server(database_url=database_url).start()
+    tenant = Tenant(server, github)
+    pipeline = guarded(tenant, pipelineType="V2", executionMode="PARALLEL")
+    waiting = [begin(tenant, pipeline) for _ in range(33)]
+
+    def tokens() -> list[str]:
+        details = [tenant.actions(pipeline, execution_id).get("Ask") for execution_id in waiting]
+        return [item for item in details if item and item["status"] == "InProgress"]
+
+    assert until(lambda: len(tokens()) == len(waiting), 60)
+    server.kill()
+    server.start()
+    other = tenant.pipeline()
+    assert ended(tenant, other, begin(tenant, other)) == "Succeeded"
+
+
 def test_the_executions_of_a_deleted_pipeline_wait_no_longer(tenant: Tenant) -> None:
     pipeline = guarded(tenant)
     execution_id = begin(tenant, pipeline)

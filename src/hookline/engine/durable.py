@@ -26,6 +26,8 @@ _KEPT_S = 60
 _FORGOTTEN_AT_ONCE = 200
 
 _STAGE = "run_stage_durably"
+# The states of a workflow that has not ended.
+_GOES_ON = frozenset({"PENDING", "ENQUEUED"})
 
 # Arguments of workflows and steps are kept as JSON: a turn goes as its two parts.
 NextActions = Callable[[str, int], list[str]]
@@ -59,7 +61,15 @@ class DurableRuns:
             "enable_otlp": False,
         }
         DBOS(config=config)
-        self._stage_workflow = _stage_workflow(next_actions, _action_workflow(run_action))
+        self._running: set[StageTurn] = set()
+        self._stage_workflow = _stage_workflow(
+            next_actions, _action_workflow(run_action), self._running
+        )
+
+    @property
+    def count(self) -> int:
+        """How many turns run now."""
+        return len(self._running)
 
     def launch(self) -> None:
         """Connect, and resume what an earlier process left unfinished."""
@@ -67,8 +77,12 @@ class DurableRuns:
 
     def start(self, turn: StageTurn) -> None:
         """Run a turn, unless its workflow exists already."""
+        self._running.add(turn)
         with SetWorkflowID(f"{turn.stage_execution_id}/{turn.number}"):
-            DBOS.start_workflow(self._stage_workflow, turn.stage_execution_id, turn.number)
+            handle = DBOS.start_workflow(self._stage_workflow, turn.stage_execution_id, turn.number)
+        if handle.get_status().status not in _GOES_ON:
+            # It ended before this start, and so does not say that it ends.
+            self._running.discard(turn)
 
     def start_again(self, unfinished: Collection[StageTurn]) -> None:
         """Run those turns anew whose workflow has ended by an error that nobody expected.
@@ -120,13 +134,14 @@ def _action_workflow(run_action: RunAction) -> RunAction:
     return workflow
 
 
-def _stage_workflow(next_actions: NextActions, action_workflow: RunAction) -> StageWorkflow:
+def _stage_workflow(
+    next_actions: NextActions, action_workflow: RunAction, running: set[StageTurn]
+) -> StageWorkflow:
     @DBOS.step(name="next_actions")
     def following(stage_execution_id: str, turn: int) -> list[str]:
         return next_actions(stage_execution_id, turn)
 
-    @DBOS.workflow(name=_STAGE)
-    def workflow(stage_execution_id: str, turn: int) -> None:
+    def run_all(stage_execution_id: str, turn: int) -> None:
         rounds = itertools.count(1)
         while names := following(stage_execution_id, turn):
             prefix = f"{stage_execution_id}/{turn}/{next(rounds)}"
@@ -138,5 +153,14 @@ def _stage_workflow(next_actions: NextActions, action_workflow: RunAction) -> St
                     )
             for handle in handles:
                 handle.get_result()
+
+    @DBOS.workflow(name=_STAGE)
+    def workflow(stage_execution_id: str, turn: int) -> None:
+        this = StageTurn(stage_execution_id, turn)
+        running.add(this)
+        try:
+            run_all(stage_execution_id, turn)
+        finally:
+            running.discard(this)
 
     return workflow

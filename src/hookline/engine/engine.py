@@ -82,7 +82,6 @@ class Engine:
         self._forgot = -_FORGET_EVERY_S
         self._journal = PatientJournal(journal, self._stop)
         self._actions_running: dict[str, _Running] = {}
-        self._turns: set[StageTurn] = set()
         self._changed = threading.Condition()
         self._runs = DurableRuns(
             database=database,
@@ -95,7 +94,7 @@ class Engine:
         """Take and run stages until `stop`; calls `ready` once and `beat` every second or so."""
         self._runs.launch()
         for turn in self._journal.unfinished():
-            self._start(turn)
+            self._runs.start(turn)
         ready()
         tidied = time.monotonic()
         while not self._stop.is_set():
@@ -141,9 +140,9 @@ class Engine:
             return self._changed.wait_for(lambda: not self._actions_running, seconds)
 
     def _take(self) -> None:
-        free = _CONCURRENT_STAGES - len(self._turns)
+        free = _CONCURRENT_STAGES - self._runs.count
         for turn in self._journal.take(free) if free > 0 else ():
-            self._start(turn)
+            self._runs.start(turn)
 
     def _abandon(self) -> None:
         """Stop the running actions of executions that are to be stopped without waiting."""
@@ -155,17 +154,8 @@ class Engine:
             if item.execution_id in abandoned:
                 item.stop.set()
 
-    def _start(self, turn: StageTurn) -> None:
-        self._turns.add(turn)
-        self._runs.start(turn)
-
     def _next_actions(self, stage_execution_id: str, number: int) -> list[str]:
-        turn = StageTurn(stage_execution_id, number)
-        self._turns.add(turn)
-        names = self._journal.next_actions(turn)
-        if not names:
-            self._turns.discard(turn)
-        return names
+        return self._journal.next_actions(StageTurn(stage_execution_id, number))
 
     def _run_action(self, stage_execution_id: str, number: int, action_name: str) -> None:
         task = self._journal.begin(StageTurn(stage_execution_id, number), action_name)
