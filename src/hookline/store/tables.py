@@ -210,6 +210,13 @@ Index(
     postgresql_where=stage_executions.c.node.is_(None),
 )
 
+Index(
+    "ix_hookline_stage_executions_taken",
+    stage_executions.c.node,
+    sqlite_where=text("status = 'InProgress' AND node IS NOT NULL"),
+    postgresql_where=text("status = 'InProgress' AND node IS NOT NULL"),
+)
+
 action_executions = Table(
     "hookline_action_executions",
     metadata,

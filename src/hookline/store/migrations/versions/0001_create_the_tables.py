@@ -344,6 +344,14 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_index(
+        "ix_hookline_stage_executions_taken",
+        "hookline_stage_executions",
+        ["node"],
+        unique=False,
+        sqlite_where=sa.text("status = 'InProgress' AND node IS NOT NULL"),
+        postgresql_where=sa.text("status = 'InProgress' AND node IS NOT NULL"),
+    )
+    op.create_index(
         "ix_hookline_stage_executions_waiting",
         "hookline_stage_executions",
         ["started_at"],
