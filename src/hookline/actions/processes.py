@@ -20,6 +20,7 @@ _CHUNK = 65_536
 _DRAIN = 1.0
 _PATIENCE = 15.0
 _LOOKS = 3
+_MOST_LOOKS = 30
 _PAUSE = 0.002
 
 
@@ -171,40 +172,56 @@ def end(action_execution_id: str, group: int | None = None) -> None:
     deadline = time.monotonic() + _PATIENCE
     if group is not None:
         _signal(group, signal.SIGKILL)
-    clear = 0
-    while clear < _LOOKS:
-        groups = _freeze(marker, group, deadline)
+    clear, wanted = 0, _LOOKS
+    while clear < wanted:
+        groups, missed = _freeze(marker, group, deadline)
         for number in groups:
             _signal(number, signal.SIGKILL)
         if groups and time.monotonic() > deadline:
             raise ActionError(f"Processes of the action can't be killed: groups {sorted(groups)}")
         clear = 0 if groups else clear + 1
+        # A chain of processes that each start the next and end is seen only by luck.
+        wanted = min(wanted + missed, _MOST_LOOKS)
         time.sleep(_PAUSE)
 
 
-def _freeze(marker: bytes, group: int | None, deadline: float) -> set[int]:
-    """Stop all their groups, and look again until no new one is seen."""
+def _freeze(marker: bytes, group: int | None, deadline: float) -> tuple[set[int], bool]:
+    """Stop all their groups until no new one is seen; these, and whether some may be missed."""
     frozen: set[int] = set()
-    while new := set(_groups(marker, group)) - frozen:
-        for number in new:
+    while True:
+        found, missed = _groups(marker, group)
+        for number in found - frozen:
             _signal(number, signal.SIGSTOP)
-        frozen |= new
-        if time.monotonic() > deadline:
-            break
-    return frozen
+        if found <= frozen or time.monotonic() > deadline:
+            return frozen | found, missed
+        frozen |= found
 
 
-def _groups(marker: bytes, group: int | None) -> Iterator[int]:
-    """The groups of the living processes that have `marker`, or are in `group`; newest first."""
+def _groups(marker: bytes, group: int | None) -> tuple[set[int], bool]:
+    """The groups of the living processes that have `marker`, or are in `group`.
+
+    And whether a process ended before it could be looked at; the newest are looked at first.
+    """
+    found, missed = set(), False
     for pid in reversed(os.listdir("/proc")):  # noqa: PTH208 - looking must be quicker than forking
-        if pid.isdigit():
-            with suppress(OSError):
-                number = os.getpgid(int(pid))
-                if number == group:
-                    if _is_alive(pid):
-                        yield number
-                elif marker in _read(pid, "environ").split(b"\0") and number != os.getpgrp():
-                    yield number
+        if not pid.isdigit():
+            continue
+        try:
+            number = os.getpgid(int(pid))
+            if number in found:
+                continue
+            if _is_alive(pid) if number == group else _has(pid, marker) and number != os.getpgrp():
+                found.add(number)
+        except (ProcessLookupError, FileNotFoundError):
+            missed = True
+        except OSError:
+            # Another user's.
+            continue
+    return found, missed
+
+
+def _has(pid: str, marker: bytes) -> bool:
+    return marker in _read(pid, "environ").split(b"\0")
 
 
 def _is_alive(pid: str) -> bool:

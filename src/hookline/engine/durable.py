@@ -127,11 +127,19 @@ def _action_workflow(run_action: RunAction) -> RunAction:
     def run(stage_execution_id: str, turn: int, action_name: str) -> None:
         run_action(stage_execution_id, turn, action_name)
 
-    @DBOS.workflow(name="run_action_durably")
+    @DBOS.workflow(name="run_action_durably", max_recovery_attempts=None)
     def workflow(stage_execution_id: str, turn: int, action_name: str) -> None:
         run(stage_execution_id, turn, action_name)
 
     return workflow
+
+
+def _error_of(handle: WorkflowHandle[None]) -> Exception | None:
+    try:
+        handle.get_result()
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is raised later
+        return error
+    return None
 
 
 def _stage_workflow(
@@ -151,10 +159,13 @@ def _stage_workflow(
                     handles.append(
                         DBOS.start_workflow(action_workflow, stage_execution_id, turn, name)
                     )
-            for handle in handles:
-                handle.get_result()
+            broken = [error for handle in handles if (error := _error_of(handle))]
+            # Not before all have ended: the turn is run again, and what still runs would be, too.
+            if broken:
+                raise broken[0]
 
-    @DBOS.workflow(name=_STAGE)
+    # However often it was interrupted, a stage is to end.
+    @DBOS.workflow(name=_STAGE, max_recovery_attempts=None)
     def workflow(stage_execution_id: str, turn: int) -> None:
         this = StageTurn(stage_execution_id, turn)
         running.add(this)

@@ -172,7 +172,7 @@ def abandon_open(
 
 def is_ready(connection: Connection, rule: RuleExecution) -> bool:
     """Whether the wait of a rule is over: its window is open, or it has waited for too long."""
-    return _is_open(connection, rule) or _is_overdue(rule)
+    return _answer(connection, rule) is not None
 
 
 def settle(connection: Connection, rule: RuleExecution) -> None:
@@ -181,18 +181,27 @@ def settle(connection: Connection, rule: RuleExecution) -> None:
     found = rule_executions.find(connection, rule.id)
     if found is None or not found.waits:
         return
-    if _is_open(connection, found):
-        outcomes.succeed(connection, found.id, ActionResult(deployment_window.OPEN))
-    elif _is_overdue(found):
-        error = ActionError("The deployment window did not open in time")
-        outcomes.fail(connection, found.id, error)
-    else:
-        return
+    match _answer(connection, found):
+        case ActionResult() as result:
+            outcomes.succeed(connection, found.id, result)
+        case ActionError() as error:
+            outcomes.fail(connection, found.id, error)
+        case None:
+            return
     stage_executions.wake(connection, found.stage_execution_id)
 
 
-def _is_overdue(rule: RuleExecution) -> bool:
-    return rule.waits_until is not None and rule.waits_until < time.time()
+def _answer(connection: Connection, rule: RuleExecution) -> ActionResult | ActionError | None:
+    """What a rule that waits has found; None while it has to wait on."""
+    try:
+        if _is_open(connection, rule):
+            return ActionResult(deployment_window.OPEN)
+    except ActionError as error:
+        # Its window could be read when it began: a time zone may have gone since.
+        return error
+    if rule.waits_until is not None and rule.waits_until < time.time():
+        return ActionError("The deployment window did not open in time")
+    return None
 
 
 def _is_open(connection: Connection, rule: RuleExecution) -> bool:

@@ -307,6 +307,8 @@ def forget_finished(connection: Connection, before: float, limit: int) -> int:
         .where(executions.c.updated_at < before, executions.c.status.not_in(_ACTIVE))
         .order_by(executions.c.sequence)
         .limit(limit)
+        # One that is retried at this moment is not forgotten.
+        .with_for_update(skip_locked=True)
     )
     ids = list(connection.execute(finished).scalars())
     of_executions = (
