@@ -225,6 +225,15 @@ class Pipeline:
         """The pipeline's ARN."""
         return self.scope.pipeline_arn(self.name)
 
+    @property
+    def artifact_store(self) -> Mapping[str, Any]:
+        """The ArtifactStore that is declared for the pipeline's region."""
+        stores = self.declaration.get("artifactStores", {})
+        store: Mapping[str, Any] = self.declaration.get(
+            "artifactStore", stores.get(self.scope.region, {})
+        )
+        return store
+
     def source_action(self, name: str) -> Action | None:
         """The action `name` of the first stage: what a webhook may aim at (contract P5)."""
         return next((action for action in self.stages[0].actions if action.name == name), None)

@@ -1,7 +1,17 @@
 import time
 import uuid
+from typing import Any
 
-from hookline.model import Authentication, Credential, Scope, Verdict, Webhook, new_id
+from hookline.model import (
+    Authentication,
+    Credential,
+    ExecutionMode,
+    Pipeline,
+    Scope,
+    Verdict,
+    Webhook,
+    new_id,
+)
 
 
 def test_a_new_id_is_a_uuid_of_version_7_with_the_time() -> None:
@@ -63,3 +73,16 @@ def test_t12_each_verdict_has_its_answer() -> None:
         "UNAVAILABLE": (503, "refused"),
     }
     assert all(verdict.reason for verdict in Verdict)
+
+
+def test_a_pipeline_has_the_artifact_store_of_its_region() -> None:
+    here, there = ({"type": "S3", "location": name} for name in ("here", "there"))
+
+    def store(**declared: Any) -> Any:
+        scope = Scope("123456789012", "eu-west-1")
+        mode = ExecutionMode.SUPERSEDED
+        return Pipeline(1, scope, "p", 1, mode, (), declared, 0.0, 0.0).artifact_store
+
+    assert store(artifactStore=here) == here
+    assert store(artifactStores={"eu-west-1": here, "us-east-1": there}) == here
+    assert store(artifactStores={"us-east-1": there}) == {}

@@ -151,7 +151,7 @@ def _action_input(pipeline: Pipeline, execution: ActionExecution) -> dict[str, A
 
 def artifact_details(pipeline: Pipeline, artifacts: Mapping[str, str]) -> list[dict[str, Any]]:
     """AWS's ArtifactDetailList."""
-    bucket = pipeline.declaration.get("artifactStore", {}).get("location")
+    bucket = pipeline.artifact_store.get("location")
     return [
         {"name": name, "s3location": {"bucket": bucket, "key": key}}
         for name, key in artifacts.items()

@@ -75,9 +75,7 @@ def job_details(work: Work, seal: Seal, artifact_store: str) -> dict[str, Any]:
             "inputArtifacts": _artifacts(work, work.action_execution.inputs, artifact_store),
             "outputArtifacts": _artifacts(work, work.outputs, artifact_store),
             "continuationToken": work.job.continuation_token,
-            "encryptionKey": work.pipeline.declaration.get("artifactStore", {}).get(
-                "encryptionKey"
-            ),
+            "encryptionKey": work.pipeline.artifact_store.get("encryptionKey"),
         },
     }
 
