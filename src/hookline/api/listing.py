@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from hookline.errors import ValidationException
-from hookline.store.action_executions import Wanted
+from hookline.store.executed import Wanted
 
 _LATEST = "latestInPipelineExecution"
 

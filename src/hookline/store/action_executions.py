@@ -5,11 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, func, or_, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from hookline.model import ActionStatus
-from hookline.store import dialect
+from hookline.store import dialect, executed
+from hookline.store.executed import Wanted
 from hookline.store.tables import action_executions
+
+# What names an action of a pipeline.
+_ACTION = ("stage_name", "action_name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,29 +149,8 @@ def produced(connection: Connection, execution_ids: Sequence[str]) -> list[Actio
 
 def latest(connection: Connection, pipeline_id: int) -> dict[tuple[str, str], ActionExecution]:
     """The newest execution of each action of a pipeline, by stage and action name."""
-    newest = (
-        select(
-            action_executions,
-            func.row_number()
-            .over(
-                partition_by=(action_executions.c.stage_name, action_executions.c.action_name),
-                order_by=(action_executions.c.started_at.desc(), action_executions.c.id.desc()),
-            )
-            .label("position"),
-        )
-        .where(action_executions.c.pipeline_id == pipeline_id)
-        .subquery()
-    )
-    rows = connection.execute(select(newest).where(newest.c.position == 1))
+    rows = executed.newest(connection, action_executions, _ACTION, pipeline_id)
     return {(row.stage_name, row.action_name): _action_execution(row) for row in rows}
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which action executions of a pipeline: of one execution, of each action the newest."""
-
-    execution_id: str | None = None
-    only_latest: bool = False
 
 
 def page(
@@ -181,30 +164,16 @@ def page(
 
     `before` is (started_at, id) of the last one seen.
     """
-    query = select(action_executions).where(action_executions.c.pipeline_id == pipeline_id)
-    if wanted.execution_id is not None:
-        query = query.where(action_executions.c.execution_id == wanted.execution_id)
-    if wanted.only_latest:
-        later = action_executions.alias()
-        query = query.where(
-            ~exists().where(
-                later.c.execution_id == action_executions.c.execution_id,
-                later.c.stage_name == action_executions.c.stage_name,
-                later.c.action_name == action_executions.c.action_name,
-                later.c.started_at > action_executions.c.started_at,
-            )
-        )
-    if before is not None:
-        started_at, identifier = before
-        query = query.where(
-            or_(
-                action_executions.c.started_at < started_at,
-                (action_executions.c.started_at == started_at)
-                & (action_executions.c.id < identifier),
-            )
-        )
-    ordered = query.order_by(action_executions.c.started_at.desc(), action_executions.c.id.desc())
-    return [_action_execution(row) for row in connection.execute(ordered.limit(limit))]
+    rows = executed.page(
+        connection,
+        action_executions,
+        _ACTION,
+        pipeline_id,
+        wanted=wanted,
+        before=before,
+        limit=limit,
+    )
+    return [_action_execution(row) for row in rows]
 
 
 def of_execution(connection: Connection, execution_id: str) -> Sequence[ActionExecution]:

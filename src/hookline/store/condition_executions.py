@@ -4,10 +4,10 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from hookline.model import ConditionStatus, ConditionType
-from hookline.store import dialect
+from hookline.store import dialect, executed
 from hookline.store.tables import condition_executions
 
 
@@ -78,23 +78,8 @@ def latest(
     connection: Connection, pipeline_id: int
 ) -> dict[tuple[str, ConditionType], ConditionExecution]:
     """The newest check of each condition of a pipeline, by stage name and type."""
-    newest = (
-        select(
-            condition_executions,
-            func.row_number()
-            .over(
-                partition_by=(condition_executions.c.stage_name, condition_executions.c.type),
-                order_by=(
-                    condition_executions.c.started_at.desc(),
-                    condition_executions.c.stage_execution_id.desc(),
-                ),
-            )
-            .label("position"),
-        )
-        .where(condition_executions.c.pipeline_id == pipeline_id)
-        .subquery()
-    )
-    rows = connection.execute(select(newest).where(newest.c.position == 1))
+    things, tie = ("stage_name", "type"), "stage_execution_id"
+    rows = executed.newest(connection, condition_executions, things, pipeline_id, tie)
     return {(row.stage_name, ConditionType(row.type)): _execution(row) for row in rows}
 
 

@@ -5,12 +5,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, or_, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from hookline.model import ActionStatus, ConditionType
-from hookline.store import dialect
-from hookline.store.action_executions import Wanted
+from hookline.store import dialect, executed
+from hookline.store.executed import Wanted
 from hookline.store.tables import rule_executions
+
+# What names a rule of a pipeline.
+_RULE = ("stage_name", "condition_type", "rule_name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,30 +145,16 @@ def page(
 
     `before` is (started_at, id) of the last one seen.
     """
-    query = select(rule_executions).where(rule_executions.c.pipeline_id == pipeline_id)
-    if wanted.execution_id is not None:
-        query = query.where(rule_executions.c.execution_id == wanted.execution_id)
-    if wanted.only_latest:
-        later = rule_executions.alias()
-        query = query.where(
-            ~exists().where(
-                later.c.execution_id == rule_executions.c.execution_id,
-                later.c.stage_name == rule_executions.c.stage_name,
-                later.c.condition_type == rule_executions.c.condition_type,
-                later.c.rule_name == rule_executions.c.rule_name,
-                later.c.started_at > rule_executions.c.started_at,
-            )
-        )
-    if before is not None:
-        started_at, identifier = before
-        query = query.where(
-            or_(
-                rule_executions.c.started_at < started_at,
-                (rule_executions.c.started_at == started_at) & (rule_executions.c.id < identifier),
-            )
-        )
-    ordered = query.order_by(rule_executions.c.started_at.desc(), rule_executions.c.id.desc())
-    return [_rule_execution(row) for row in connection.execute(ordered.limit(limit))]
+    rows = executed.page(
+        connection,
+        rule_executions,
+        _RULE,
+        pipeline_id,
+        wanted=wanted,
+        before=before,
+        limit=limit,
+    )
+    return [_rule_execution(row) for row in rows]
 
 
 def _rule_execution(row: Row[Any]) -> RuleExecution:

@@ -5,10 +5,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select, union, update
+from sqlalchemy import ColumnElement, Connection, Row, select, union, update
 
 from hookline.model import ActionStatus, RetryTrigger, StageStatus, new_id
-from hookline.store import dialect
+from hookline.store import dialect, executed
 from hookline.store.tables import action_executions, rule_executions, stage_executions
 
 
@@ -206,20 +206,7 @@ def pass_after_all(connection: Connection, stage_execution_id: str) -> None:
 
 def latest(connection: Connection, pipeline_id: int) -> dict[str, StageExecution]:
     """The newest stage execution of each stage of a pipeline, by stage name."""
-    newest = (
-        select(
-            stage_executions,
-            func.row_number()
-            .over(
-                partition_by=stage_executions.c.stage_name,
-                order_by=(stage_executions.c.started_at.desc(), stage_executions.c.id.desc()),
-            )
-            .label("position"),
-        )
-        .where(stage_executions.c.pipeline_id == pipeline_id)
-        .subquery()
-    )
-    rows = connection.execute(select(newest).where(newest.c.position == 1))
+    rows = executed.newest(connection, stage_executions, ("stage_name",), pipeline_id)
     return {row.stage_name: _stage_execution(row) for row in rows}
 
 
