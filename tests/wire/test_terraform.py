@@ -360,3 +360,31 @@ def test_p2_what_was_deleted_behind_its_back_is_made_again(
     terraform.apply(whole)
     assert sorted(webhooks_of(tenant)) == ["office", "open"]
     assert webhooks_of(tenant)["open"]["url"] != url
+
+
+def test_custom_action_types(tenant: Tenant, make_terraform: Callable[[Server], Terraform]) -> None:
+    terraform = make_terraform(tenant.server)
+    kind = {
+        "category": "Build",
+        "provider_name": "Mine",
+        "version": "1",
+        "input_artifact_details": {"minimum_count": 0, "maximum_count": 1},
+        "output_artifact_details": {"minimum_count": 0, "maximum_count": 1},
+        "configuration_property": [
+            {"name": "Job", "required": True, "key": True, "secret": False, "type": "String"},
+            {"name": "Token", "required": False, "key": False, "secret": True},
+        ],
+        "settings": {"entity_url_template": "https://ci.example.com/{Config:Job}"},
+        "tags": {"team": "a"},
+    }
+    whole = configuration(tenant, pipeline(GITHUB, ("Build", BUILD)))
+    whole["resource"]["aws_codepipeline_custom_action_type"] = {"mine": kind}
+    terraform.apply(whole)
+    [made] = tenant.client.list_action_types(actionOwnerFilter="Custom")["actionTypes"]
+    assert made["id"]["provider"] == "Mine"
+    kind["tags"] = {"team": "b"}
+    assert "0 added, 1 changed, 0 destroyed" in terraform.apply(whole)
+    kind["version"] = "2"
+    assert "1 added, 0 changed, 1 destroyed" in terraform.apply(whole)
+    terraform.run("destroy", "-auto-approve", "-input=false")
+    assert tenant.client.list_action_types(actionOwnerFilter="Custom")["actionTypes"] == []

@@ -96,15 +96,20 @@ class Engine:
         for turn in self._journal.unfinished():
             self._runs.start(turn)
         ready()
-        tidied = time.monotonic()
+        # Not in the loop: after an outage of its database DBOS may wait for a minute.
+        threading.Thread(target=self._tidy_up, name="tidy", daemon=True).start()
         while not self._stop.is_set():
             beat()
             self._take()
             self._abandon()
-            if time.monotonic() - tidied > _TIDY_EVERY_S:
-                self._tidy()
-                tidied = time.monotonic()
             self._journal.wait(_IDLE_WAIT)
+
+    def _tidy_up(self) -> None:
+        while not self._stop.wait(_TIDY_EVERY_S):
+            try:
+                self._tidy()
+            except Exception:  # noqa: BLE001 - a thread that ends would leave all of it undone
+                _log.exception("tidying up broke; trying again")
 
     def _tidy(self) -> None:
         self._journal.settle()
