@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from hookline.api.action_types import identifier
 from hookline.api.condition_views import rule_execution_detail
 from hookline.api.listing import page_query, wanted_executions
 from hookline.api.lookups import find_execution, find_pipeline
@@ -58,12 +59,7 @@ class RuleOperations:
 
 def _rule_type(kind: ActionType, known: RuleType) -> dict[str, Any]:
     return {
-        "id": {
-            "category": kind.category,
-            "owner": kind.owner,
-            "provider": kind.provider,
-            "version": kind.version,
-        },
+        "id": identifier(kind),
         "ruleConfigurationProperties": [
             {
                 "name": item.name,

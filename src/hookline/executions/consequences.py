@@ -21,7 +21,8 @@ from hookline.model import (
 from hookline.store import condition_executions, executions, stage_executions
 from hookline.store.action_executions import ActionExecution
 
-_NOT_MET = frozenset({ConditionStatus.FAILED, ConditionStatus.ERRORED})
+NOT_MET = frozenset({ConditionStatus.FAILED, ConditionStatus.ERRORED})
+"""How a condition ends whose result follows, or that could not be asked."""
 _NAMES = {
     ConditionType.BEFORE_ENTRY: "entry condition",
     ConditionType.ON_SUCCESS: "success condition",
@@ -66,7 +67,7 @@ def result_of(
     A condition that is not met brings its result. One that could not be asked fails the stage:
     it says nothing about what the result is for. A stage is retried automatically once.
     """
-    if statuses.get(ConditionType.BEFORE_ENTRY) in _NOT_MET:
+    if statuses.get(ConditionType.BEFORE_ENTRY) in NOT_MET:
         return _result(stage, ConditionType.BEFORE_ENTRY, statuses)
     kind = asks_afterwards(stage, outcome, retried=retried)
     if outcome is StageStatus.SUCCEEDED:
@@ -173,7 +174,7 @@ def _reasons(connection: Connection, passage: Passage) -> list[str]:
         f"The {_NAMES[kind]} of stage '{passage.stage.name}' {_WORDS[condition.status]}: "
         f"{condition.summary}"
         for kind, condition in asked.items()
-        if condition.status in _NOT_MET
+        if condition.status in NOT_MET
     ]
 
 

@@ -22,7 +22,6 @@ from hookline.store import condition_executions, executions, rule_executions, st
 from hookline.store.stage_executions import StageExecution
 
 _OVERRIDDEN = "Overridden by OverrideStageCondition"
-_NOT_MET = frozenset({ConditionStatus.FAILED, ConditionStatus.ERRORED})
 
 
 def override(
@@ -102,7 +101,7 @@ def _check_failed(
 ) -> None:
     if status is None:
         raise _refusal(passage, kind, "it was not checked")
-    if status not in _NOT_MET:
+    if status not in consequences.NOT_MET:
         raise _refusal(passage, kind, f"it is {status.value}")
     if passage.stage_execution.status is not StageStatus.FAILED:
         raise _refusal(passage, kind, f"the stage is {passage.stage_execution.status.value}")
