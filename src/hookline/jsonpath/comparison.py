@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from functools import partial
 from math import isfinite
 from operator import ge, gt, le, lt
 from typing import Any
@@ -93,30 +92,34 @@ _ORDERS: dict[type, Callable[[Any, Reading], Any]] = {str: _utf16, Decimal: _dec
 
 
 def _elements(value: Any, reading: Reading) -> list[Any] | None:
-    """A list's elements for the operators on lists, None for what is no list.
+    """A list's elements for the operators on lists, None for an object.
 
     Strings that look like paths become undefined, since Jayway takes them for paths.
+
+    Raises:
+        StepError: it is neither; the filter is false then, negated or not.
+        FunctionError: the list holds lists or objects.
     """
-    if not isinstance(value, list):
+    if isinstance(value, dict):
         return None
+    if not isinstance(value, list):
+        raise StepError("the operator needs a list")
     reading.spend(len(value))
     if any(isinstance(each, list | dict) for each in value):
         raise FunctionError("a filter can't look into a list that holds lists or objects")
     return [_UNDEFINED if isinstance(e, str) and _PATH_LIKE.match(e) else e for e in value]
 
 
-def _among(left: Any, right: Any, reading: Reading, *, wanted: bool = True) -> bool:
+def _among(left: Any, right: Any, reading: Reading) -> bool:
     elements = _elements(right, reading)
-    if elements is None:
-        return False
-    return any(_equal(left, each, reading) for each in elements) is wanted
+    return elements is not None and any(_equal(left, each, reading) for each in elements)
 
 
 def _contains(left: Any, right: Any, reading: Reading) -> bool:
     if isinstance(left, str) and isinstance(right, str):
         reading.spend(len(left) // _CHARACTERS_A_NODE)
         return right in left
-    return _among(right, left, reading)
+    return isinstance(left, list) and _among(right, left, reading)
 
 
 def _has_size(left: Any, right: Any, reading: Reading) -> bool:
@@ -131,19 +134,34 @@ def _has_size(left: Any, right: Any, reading: Reading) -> bool:
 def _is_empty(left: Any, right: Any, _: Reading) -> bool:
     if _kind(left) not in {str, list}:
         return False
-    if not isinstance(right, bool):
-        raise StepError("empty is compared with true or false")
     if isinstance(left, dict):
         raise FunctionError("empty can't be asked of an object")
+    if not isinstance(right, bool):
+        raise StepError("empty is compared with true or false")
     return (not left) is right
+
+
+def _exists(left: Any, right: Any, _: Reading) -> bool:
+    booleans = isinstance(left, bool) + isinstance(right, bool)
+    if not booleans:
+        raise FunctionError("exists compares booleans")
+    if booleans == 1:
+        raise StepError("exists compares a boolean with a boolean")
+    return left is right
+
+
+def _unanswerable(_left: Any, _right: Any, _: Reading) -> bool:
+    """A known word that can't be given what it wants in a path's text."""
+    raise StepError("the operator can't be used in a path")
 
 
 def _on_lists(holds: Callable[[Iterator[bool]], bool]) -> Test:
     """A test of whether `holds` for: each element of the left list is in the right list."""
 
     def test(left: Any, right: Any, reading: Reading) -> bool:
-        ours, theirs = _elements(left, reading), _elements(right, reading)
-        if ours is None or theirs is None:
+        theirs = _elements(right, reading)
+        ours = None if theirs is None else _elements(left, reading)
+        if theirs is None or ours is None:
             return False
         reading.spend(len(ours) * len(theirs))
         return holds(any(_equal(one, each, reading) for each in theirs) for one in ours)
@@ -155,7 +173,7 @@ def _matches(left: Any, right: Any, reading: Reading) -> bool:
     if isinstance(left, Regex) is isinstance(right, Regex):
         return False
     regex, value = (left, right) if isinstance(left, Regex) else (right, left)
-    elements = _elements(value, reading)
+    elements = _elements(value, reading) if isinstance(value, list) else None
     return any(_fits(regex, each, reading) for each in ([value] if elements is None else elements))
 
 
@@ -183,16 +201,15 @@ OPERATORS: dict[str, Test] = _EQUALITIES | {
     ">=": _ordered(ge),
     "=~": _matches,
     "in": _among,
-    "nin": partial(_among, wanted=False),
+    "nin": _not(_among),
     "contains": _contains,
     "size": _has_size,
     "empty": _is_empty,
     "subsetof": _on_lists(all),
     "anyof": _on_lists(any),
     "noneof": _on_lists(lambda found: not any(found)),
-    "exists": lambda left, right, _: isinstance(left, bool) and left is right,
-    # Known words that can't be given what they want in a path's text.
-    **dict.fromkeys(("all", "type", "matches"), lambda _left, _right, _: False),
+    "exists": _exists,
+    **dict.fromkeys(("all", "type", "matches"), _unanswerable),
 }
 
 

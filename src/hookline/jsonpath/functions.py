@@ -76,21 +76,26 @@ def _append(value: Any, arguments: list[Any], reading: Reading) -> Any:
     return value + arguments if isinstance(value, list) else value
 
 
-def _at(value: Any, index: int) -> Any:
+def _elements(value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise FunctionError("only a list has a first, a last and an n-th element")
-    if index >= len(value):
+    return value
+
+
+def _at(value: Any, index: int) -> Any:
+    elements = _elements(value)
+    if index >= len(elements):
         raise OutOfRangeError(f"the list has no element {index}")
-    if index < 0 and index + len(value) <= 0:
+    if index < 0 and index + len(elements) <= 0:
         raise FunctionError(f"the list is too short for element {index}")
-    return value[index]
+    return elements[index]
 
 
 def _index(value: Any, arguments: list[Any], reading: Reading) -> Any:
-    numbers = _doubles(arguments, reading)
+    elements, numbers = _elements(value), _doubles(arguments, reading)
     if not numbers or isnan(numbers[0]):
         raise OutOfRangeError("index() needs a number")
-    return _at(value, int(max(-(2.0**31), min(numbers[0], 2.0**31))))
+    return _at(elements, int(max(-(2.0**31), min(numbers[0], 2.0**31))))
 
 
 FUNCTIONS: dict[str, Function] = {

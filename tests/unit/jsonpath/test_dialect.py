@@ -164,6 +164,7 @@ VALUES: dict[str, list[tuple[str, Any]]] = {
     "functions, indefinite": [
         ("$.grid[*].length()", [2, 1, 0]),
         ("$.grid[*].first()", [1, 3]),
+        ("$.grid[*].index()", []),
         ("$.grid[0:2].sum()", [3.0, 3.0]),
         ("$.cars[*].tags.sum($.nope)", []),
     ],
@@ -231,6 +232,7 @@ def test_definiteness(path: str, definite: bool) -> None:  # noqa: FBT001 - a ta
         ("$.ref[?(@.x)]", StepError),
         ("$.words.nope()", StepError),
         ("$.words.LENGTH()", StepError),
+        ("$.tree.index()", FunctionError),
         ("$.words.sum()", FunctionError),
         ("$.count.sum()", FunctionError),
         ("$.cars[*].km.sum()", FunctionError),
@@ -243,7 +245,11 @@ def test_definiteness(path: str, definite: bool) -> None:  # noqa: FBT001 - a ta
         ("$.cars[?(@.tags.first() == 'red')]", FunctionError),
         ("$.cars[?(@.owner.keys() contains 'name')]", FunctionError),
         ("$.cars[?(@.owner empty true)]", FunctionError),
+        ("$.cars[?(@.owner empty 1)]", FunctionError),
         ("$.cars[?(1 in [[1]])]", FunctionError),
+        ("$.cars[?(@.tags anyof [[1]])]", FunctionError),
+        ("$.cars[?(@.id noneof [[1]])]", FunctionError),
+        ("$.cars[?(@.id exists 1)]", FunctionError),
     ],
 )
 def test_evaluation_error(path: str, error: type[EvaluationError]) -> None:
@@ -290,6 +296,9 @@ VALUE_LIST: list[Any] = json.loads(
         ("@ in 'a'", []),
         ("@ nin 'a'", []),
         ("@ in @", []),
+        ("@ in {'a':1}", []),
+        ("@ nin {'a':1}", VALUE_LIST),
+        ("@.x nin @.y", []),
         ("@ contains 'a'", ["a"]),
         ("@ contains '1'", ["1", "1.0", [1]]),
         ("@ contains 1", [[1]]),
@@ -301,6 +310,8 @@ VALUE_LIST: list[Any] = json.loads(
         ("@ anyof [1, 2]", [[1]]),
         ("@ noneof [1, 2]", [[]]),
         ("[1] subsetof @", [[1]]),
+        ("1 noneof [1]", []),
+        ("[1] noneof {}", []),
         ("@ =~ /1.*/", [1, 1.0, 1.5, "1", "1.0", [1]]),
         ("/1/ =~ @", [1, "1", [1]]),
         ("@ =~ /true/", [True, "true"]),
@@ -310,6 +321,8 @@ VALUE_LIST: list[Any] = json.loads(
         ("@ all [1]", []),
         ("@ type 'x'", []),
         ("@ matches 'x'", []),
+        ("@ == 1 || @ all [1]", [1, 1.0, "1"]),
+        ("@ all [1] || @ == 1", []),
         ("@.a == 1", [{"a": 1}]),
         ("@.a == null", []),
         ("@.a != 1", VALUE_LIST[:-1]),
@@ -326,6 +339,36 @@ VALUE_LIST: list[Any] = json.loads(
 def test_condition(condition: str, chosen: list[Any]) -> None:
     found = jsonpath.compile(f"$[?({condition})]")(VALUE_LIST)
     assert json.dumps(found) == json.dumps(chosen)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "@ all @",
+        "@ type 'x'",
+        "@ matches 'x'",
+        "@ in 'a'",
+        "@ nin 'a'",
+        "@ in @.nope",
+        "@ nin @.nope",
+        "@ subsetof 1",
+        "1 anyof [1]",
+        "@.nope noneof [1]",
+        "'a' empty 1",
+        "true exists 1",
+        "1 exists true",
+        "@.nope()",
+    ],
+)
+def test_an_operator_that_fails_is_false_and_so_is_its_negation(condition: str) -> None:
+    for text in (condition, f"!({condition})", f"!!({condition})", f"!({condition} && 1 == 1)"):
+        assert jsonpath.compile(f"$[?({text})]")(VALUE_LIST) == []
+
+
+def test_an_operator_on_lists_is_false_for_an_object_and_true_negated() -> None:
+    for operator in ("in", "subsetof", "anyof", "noneof"):
+        assert jsonpath.compile(f"$[?(!([] {operator} @))]")([{}]) == [{}]
+    assert jsonpath.compile("$[?(!(@ contains 1))]")([{}]) == [{}]
 
 
 @pytest.mark.parametrize("element", ["$.a", "@", " $['x'] ", "@.b"])
