@@ -2,8 +2,10 @@
 
 import re
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
+from hookline.jsonpath.arguments import Cutter
 from hookline.jsonpath.comparison import OPERATORS, Predicate, comparison, existence, guarded
 from hookline.jsonpath.errors import CompileError, FunctionError
 from hookline.jsonpath.path import Path
@@ -16,6 +18,7 @@ MAX_LENGTH = 1_000
 
 _ROOTS = ("$", "@")
 _QUOTES = ("'", '"')
+_MEASURES = ("length", "size")
 _ANY_QUOTES = "'\"/"
 _INT32 = 2**31
 _SLICE = re.compile(r"(-?[0-9]+)?:(-?[0-9]+)?(?::[-0-9:]*)?")
@@ -48,10 +51,14 @@ class _Parser(Scanner):
     """Reads a path, or what stands between the parentheses of a filter."""
 
     def path(self) -> Path:
-        start = self.position
-        self.end = start + len(self.text[start : self.end].rstrip(" "))
+        """The path that is all of the text, which may be followed by spaces."""
+        self.end = self.position + len(self.text[self.position : self.end].rstrip(" "))
         if self.text[self.end - 1] == ".":
             self.fail("a path can't end in a dot", self.end - 1)
+        return self._path()
+
+    def _path(self) -> Path:
+        start = self.position
         from_root = self.current == "$"
         self.position += 1
         if self.current not in ("", ".", "["):
@@ -72,7 +79,7 @@ class _Parser(Scanner):
         if self.accept("*"):
             return "all", None
         name = self.take(r"[^.\[( ]*")
-        if not name or self.current == " ":
+        if self.current == " " or not (name or self.current == "("):
             self.fail("a name belongs here; one with spaces or dots is written ['…']")
         if self.current != "(":
             return "names", (name,)
@@ -80,28 +87,33 @@ class _Parser(Scanner):
             # Unless the path ends here, what follows is read from the ")" on, as a name.
             self.position -= self.position < self.end
             return "call", (name, ())
-        arguments = [part.argument(name) for part in self._arguments()]
-        return "call", (name, tuple(each for each in arguments if each))
+        return "call", (name, self._arguments(name))
 
-    def _arguments(self) -> list["_Parser"]:
-        opening = self.position
-        parts: list[_Parser] = []
-        while not parts or self.current == ",":
+    def _arguments(self, function: str) -> tuple[Evaluate, ...]:
+        opening, cutter = self.position, Cutter()
+        self.position += 1
+        while self.current and not cutter.closed:
+            char = self.current
             self.position += 1
-            start = self.position
-            while self.current and self.current not in ",)]}":
-                self.skip()
-            parts.append(self.part(start, self.position))
-        self.expect(")", "the arguments are never closed", opening)
-        return parts
+            if cutter.escapes(char, self.current):
+                self.position += 1
+            elif not cutter.take(char, self.position - 1):
+                self.fail(f"the {char} was never opened", opening)
+        if not cutter.balanced:
+            self.fail("the arguments are never closed", opening)
+        arguments = [self._argument(function, *argument) for argument in cutter.found]
+        if arguments and function in _MEASURES and cutter.found[0].text[0] not in _ROOTS:
+            return (partial(_fail, FunctionError(f"{function}() needs a path")),)
+        return tuple(arguments)
 
-    def argument(self, function: str) -> Evaluate | None:
-        first = self.skip_spaces()
-        if first in _ROOTS:
-            return _read_argument(function, self.path())
-        if not first.isdigit() and first not in ("{", '"', "-"):
-            return None
-        value = self.json()
+    def _argument(self, function: str, text: str, position: int) -> Evaluate:
+        part = _Parser(text, 0, len(text), self.depth - 1)
+        try:
+            if text[0] in _ROOTS:
+                return _read_argument(function, part._path())
+            value = part.json() if text[0] in ("{", '"') else part.word("(?s:.*)")
+        except CompileError as error:
+            self.fail(error.message, position + error.position)
         return lambda _value, _reading: value
 
     def _bracket(self) -> tuple[str, Any]:
@@ -120,8 +132,10 @@ class _Parser(Scanner):
     def _names(self, quote: str) -> tuple[str, ...]:
         names: list[str] = []
         while not names or self.accept(","):
-            if self.skip_spaces() != quote:
-                self.fail(f"a name between {quote} belongs here")
+            start = self.position
+            self.take(rf"(?:\\.|[^\\\],{quote}])*")
+            if self.current != quote:
+                self.fail(f"a name between {quote} belongs here", start)
             names.append(self.quoted())
             self.skip_spaces()
         return tuple(names)
@@ -216,15 +230,15 @@ class _Parser(Scanner):
         """The path at the cursor, up to a space, an operator or a ) that isn't its own."""
         start = self.position
         self.position += 1
-        while self.current and self.current not in " <>=~!":
-            before = self.text[start : self.position]
-            if self.current == ")" and not (before.endswith("(") and "." in before):
-                break
+        while self.current:
             if self.current == "[":
-                inside = self.text[self.position + 1 : self.end].lstrip(" ")
-                self.enclosed(_ANY_QUOTES if inside.startswith("?") else "'\"")
-            else:
-                self.position += 1
+                self.enclosed()
+            before = self.text[start : self.position]
+            calls = self.current == ")" and before.endswith("(") and "." in before
+            if self.current in ("", *" <>=~!)") and not calls:
+                break
+            # Whatever it is, so that of two brackets in a row the second isn't taken as a whole.
+            self.position += 1
         return self.part(start, self.position).path()
 
 
@@ -235,13 +249,14 @@ def _inverted(path: Path) -> Path:
         return path
     at, call = next((at, step) for at, step in enumerate(steps) if step.kind == "call")
     argument = Path(path.text, steps[:at], path.from_root)
-    read = _nothing if call.scans else _read_argument(call.value[0], argument)
+    nothing = partial(_fail, FunctionError("a function needs something after .."))
+    read = nothing if call.scans else _read_argument(call.value[0], argument)
     return Path(path.text, (Step("call", (call.value[0], (read,)), end=call.end), *steps[at + 1 :]))
 
 
-def _nothing(_value: Any, _reading: Reading) -> Any:
-    raise FunctionError("a function needs something after ..")
+def _fail(error: FunctionError, _value: Any, _reading: Reading) -> Any:
+    raise error
 
 
 def _read_argument(function: str, path: Path) -> Evaluate:
-    return path.measured if function in {"length", "size"} else path.in_root
+    return path.measured if function in _MEASURES else path.in_root

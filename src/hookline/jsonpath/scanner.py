@@ -117,7 +117,11 @@ class Scanner:
             return dict(self.enclosed().items(keyed=True))
         if self.current in ("'", '"'):
             return self.quoted()
-        word = self.take(r"[^,\]}]*").strip()
+        return self.word(r"[^,\]}]*")
+
+    def word(self, pattern: str) -> Any:
+        """What stands for itself without quotes: a number, `true`, `false`, `null` or a string."""
+        word = self.take(pattern).strip()
         if re.fullmatch("-?[0-9]+", word):
             return int(word)
         return float(word) if _FLOAT.fullmatch(word) else _WORDS.get(word, word)
