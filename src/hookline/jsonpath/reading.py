@@ -15,15 +15,17 @@ class Reading:
         root: the whole document, which `$` means inside filters and arguments.
         remaining: the nodes that may still be visited.
         strict: every name has to be there; a test of existence sets it while it runs.
+        numbered: the deep scans that have handed on elements of a list by their numbers.
         answers: what the paths from the root gave, worked out once.
     """
 
-    __slots__ = ("answers", "remaining", "root", "strict")
+    __slots__ = ("answers", "numbered", "remaining", "root", "strict")
 
     def __init__(self, root: Any) -> None:
         self.root = root
         self.remaining = MAX_VISITED
         self.strict = False
+        self.numbered: set[object] = set()
         self.answers: dict[object, Any] = {}
 
     def spend(self, nodes: int) -> None:

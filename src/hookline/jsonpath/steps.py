@@ -5,7 +5,6 @@ length nor a document's depth turns into recursion.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -43,6 +42,16 @@ class Step:
         """Whether it leads to at most one value."""
         return self.is_key or (self.kind == "call" and not self.scans)
 
+    @property
+    def guards(self) -> bool:
+        """Whether an element of a list at which a function fails is left out."""
+        return self.kind in {"indexes", "slice", "all", "filter"} and not self.scans
+
+    @property
+    def of_object(self) -> bool:
+        """Whether it gives values of an object, each as a result of its own."""
+        return (self.kind == "all" or (self.kind == "names" and self.is_key)) and not self.scans
+
 
 class Place(NamedTuple):
     """Where in a path a step stands."""
@@ -54,6 +63,11 @@ class Place(NamedTuple):
     def definite(self) -> bool:
         """Whether all steps before lead to at most one value."""
         return all(step.definite for step in self.before)
+
+    @property
+    def calls(self) -> bool:
+        """Whether a function is called further on."""
+        return any(step.kind == "call" for step in self.after)
 
 
 class Kind(NamedTuple):
@@ -70,8 +84,9 @@ def compose(steps: tuple[Step, ...], start: int = 0) -> Expand:
     for position, step in enumerate(steps[start:], start):
         place = Place(steps[:position], steps[position + 1 :])
         holders, expansion, error = _KINDS["scan" if step.scans else step.kind]
+        expansion = _guarded if step.guards and place.calls else expansion
         stages.append((holders, expansion(step, place), error if place.definite else None))
-        if expansion is _call:
+        if expansion in (_call, _guarded):
             break
 
     def select(value: Any, reading: Reading) -> list[Any]:
@@ -149,18 +164,38 @@ def _filter(step: Step, _place: Place) -> Expand:
 
 
 def _scan(step: Step, place: Place) -> Expand:
-    """`..`: the step, applied to every object and list that it suits."""
+    """`..`: the step, applied to every object and list that it suits.
+
+    As in Jayway, a list that it suits hands on all its elements if there are further steps; but
+    if only one follows, and that one gives values of an object, the list hands on of its objects
+    only the one whose number stands in the bracket, and objects from elsewhere count no more.
+    """
     holders, expansion, _ = _KINDS[step.kind]
     expand = expansion(step, Place((step,), place.after))
     passes = step.value if step.kind == "filter" else lambda _value, _: step.kind != "call"
     whole = step.kind == "names" and (len(step.value) == 1 or not place.after)
     names: tuple[str, ...] = step.value if whole else ()
+    numbered = len(place.after) == 1 and place.after[0].of_object
+    number = step.value[0] if step.kind == "indexes" and len(step.value) == 1 else None
+
+    def reach(holder: Any, reading: Reading) -> list[Any]:
+        if not (isinstance(holder, list) and place.after):
+            return expand(holder, reading)
+        if numbered and holder:
+            reading.numbered.add(scan)
+        return holder
+
+    def suits(holder: Any, reading: Reading) -> bool:
+        has_names = all(name in holder for name in names)
+        return has_names and isinstance(holder, holders) and passes(holder, reading)
 
     def scan(value: Any, reading: Reading) -> list[Any]:
         found = []
         for each in _containers(value, reading):
-            if all(name in each for name in names) and isinstance(each, holders):
-                found += expand(each, reading) if passes(each, reading) else []
+            reached = reach(each, reading) if suits(each, reading) else []
+            if scan in reading.numbered and not reading.strict:
+                reached = [v for at, v in enumerate(reached) if at == number or type(v) is not dict]
+            found += reached
         return found
 
     return scan
@@ -178,26 +213,39 @@ def _containers(value: Any, reading: Reading) -> Iterator[Any]:
             stack += [each for each in children if isinstance(each, dict | list)][::-1]
 
 
+def _guarded(step: Step, place: Place) -> Expand:
+    """The step and the rest of the path, which leaves out a list's element where that fails."""
+    expand = _KINDS[step.kind].expansion(step, place)
+    rest = compose((*place.before, step, *place.after), len(place.before) + 1)
+
+    def guard(value: Any, reading: Reading) -> list[Any]:
+        found: list[Any] = []
+        for each in expand(value, reading):
+            try:
+                found += rest(each, reading)
+            except OutOfRangeError:
+                if not isinstance(value, list):
+                    raise
+            except PathNotFoundError:
+                if step.kind != "all" or not isinstance(value, list) or reading.strict:
+                    raise
+        return found
+
+    return guard
+
+
 def _call(step: Step, place: Place) -> Expand:
     """The function's result, and what the rest of the path makes of it."""
     name, arguments = step.value
     function = FUNCTIONS.get(name)
     path = (*place.before, step, *place.after)
     rest = compose(path, len(place.before) + 1) if place.after else lambda _value, _reading: []
-    kinds = {each.kind for each in place.before if not each.scans}
-    # Failures that only leave an element out.
-    skipped: list[type[Exception]] = [PathNotFoundError] if "all" in kinds else []
-    skipped += [OutOfRangeError] if kinds & {"indexes", "slice", "all", "filter"} else []
 
     def expand(value: Any, reading: Reading) -> list[Any]:
         if function is None:
             raise StepError(f"there is no function {name}()")
-        found: list[Any] = []
-        with suppress(*skipped):
-            given = [argument(value, reading) for argument in arguments]
-            found.append(function(value, given, reading))
-            found += rest(found[0], reading)
-        return found
+        result = function(value, [argument(value, reading) for argument in arguments], reading)
+        return [result, *rest(result, reading)]
 
     return expand
 

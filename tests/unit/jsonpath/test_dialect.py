@@ -101,6 +101,28 @@ VALUES: dict[str, list[tuple[str, Any]]] = {
         ("$.ref..x", []),
         ("$.numbers..sum()", []),
     ],
+    "steps after a deep scan": [
+        ("$.grid..[0][0]", [1, 3]),
+        ("$.tree..[0].k", [3, 4]),
+        ("$.tree..[-1].k", []),
+        ("$.tree..[*].k", [2]),
+        ("$.tree..*.k", [2]),
+        ("$.tree..[0,1].k", []),
+        ("$.tree..[1:].k", []),
+        ("$.tree..[?(@.k)].k", [1, 2, 3, 4]),
+        ("$.tree..[0].k.x", []),
+        ("$.cars..[0].owner.name", ["Ana", "Bo"]),
+        ("$.cars..[*].owner.name", ["Ana", "Bo"]),
+        ("$.cars..[0].tags[0]", ["red", "red"]),
+        ("$.cars..[?(@)].make", []),
+        ("$.words..[0]['a','b']", []),
+        ("$.tree..[0]['k','j']", [{"k": 3}, {"k": 4}]),
+        ("$.cars..[0].*", [1, "Saab", 120.5, ["red", "old"], {"name": "Ana"}]),
+        ("$.grid..[0].*", [1, 2, 3]),
+        ("$.cars[*].owner..*.name", []),
+        ("$.cars[?(@..[0].x)].id", [1, 2, "3"]),
+        ("$.cars[?(!@..[*].name)].id", []),
+    ],
     "filters": [
         ("$.cars[?(@.make == 'Saab')].id", [1]),
         ("$.cars[?(@.km)].id", [1, 2]),
@@ -267,6 +289,8 @@ def test_definiteness(path: str, definite: bool) -> None:  # noqa: FBT001 - a ta
         ("$.cars[?(@.tags anyof [[1]])]", FunctionError),
         ("$.cars[?(@.id noneof [[1]])]", FunctionError),
         ("$.cars[?(@.id exists 1)]", FunctionError),
+        ("$.*.index(99)", FunctionError),
+        ("$.*.sum(1, $.nope)", PathNotFoundError),
     ],
 )
 def test_evaluation_error(path: str, error: type[EvaluationError]) -> None:
@@ -386,6 +410,16 @@ def test_an_operator_on_lists_is_false_for_an_object_and_true_negated() -> None:
     for operator in ("in", "subsetof", "anyof", "noneof"):
         assert jsonpath.compile(f"$[?(!([] {operator} @))]")([{}]) == [{}]
     assert jsonpath.compile("$[?(!(@ contains 1))]")([{}]) == [{}]
+
+
+def test_only_elements_of_lists_are_left_out_where_a_function_fails() -> None:
+    first = jsonpath.compile("$.*.first()")
+    assert first([[1], [], [2]]) == [1, 2]
+    with pytest.raises(jsonpath.OutOfRangeError):
+        first({"a": [1], "b": []})
+    # The failure takes all of the list's element with it.
+    inner = jsonpath.compile("$[*].*.first()")
+    assert inner([{"a": [], "b": [1]}, {"a": [2]}]) == [2]
 
 
 @pytest.mark.parametrize("element", ["$.a", "@", " $['x'] ", "@.b"])
