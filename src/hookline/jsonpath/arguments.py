@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 _OPENERS = {")": "(", "]": "[", "}": "{"}
+_ROOTS = ("$", "@")
 _STARTS = '{"-$@'
+_OWN = {"(": 1, "[": 0, "{": 0}
 _WHITE = " \t\r\n"
 
 
@@ -13,6 +15,7 @@ class Argument(NamedTuple):
 
     text: str
     position: int
+    is_path: bool
 
 
 @dataclass(slots=True)
@@ -31,8 +34,9 @@ class Cutter:
     found: list[Argument] = field(default_factory=list)
     closed: bool = False
     _text: str = ""
+    _first: str = ""
     _start: int = 0
-    _depths: dict[str, int] = field(default_factory=lambda: {"(": 1, "[": 0, "{": 0})
+    _depths: dict[str, int] = field(default_factory=_OWN.copy)
     _quoted: bool = False
     _prior: str = ""
 
@@ -51,15 +55,18 @@ class Cutter:
 
     def take(self, char: str, position: int) -> bool:
         """Take a character; false for a bracket that closes without having opened."""
-        if not self._text:
+        if not self._first:
             if char in _WHITE:
                 return True
             self._start = position
+            self._first = char if char in _STARTS or char.isdigit() else ""
         self._count(char)
+        if char == ")" and (self._prior == "(" or self._depths["("] < 0):
+            self._text += char
         if self._ends(char):
-            self._finish(char)
-        elif self._text or char in _STARTS or char.isdigit():
-            self._text += self._kept(char)
+            self._finish()
+        elif self._first and (char != "," or self._depths != _OWN):
+            self._text += char
         self._prior = char
         return self._depths["["] >= 0 and self._depths["{"] >= 0
 
@@ -76,15 +83,8 @@ class Cutter:
         depth = self._depths["("]
         return char in (",", ")") and not within and depth in ((0, 1) if char == ")" else (1,))
 
-    def _finish(self, char: str) -> None:
+    def _finish(self) -> None:
         self.closed = self._depths["("] == 0
-        if self._text:
-            self._text += char * (char == ")" and self._prior == "(")
-            self.found.append(Argument(self._text, self._start))
-        self._text = ""
-
-    def _kept(self, char: str) -> str:
-        """What the text gets: no comma of the call itself, and the ) of a `()` twice."""
-        if char == ",":
-            return char * (self._depths != {"(": 1, "[": 0, "{": 0})
-        return char * (1 + (char == ")" and (self._prior == "(" or self._depths["("] < 0)))
+        if self._first:
+            self.found.append(Argument(self._text, self._start, self._first in _ROOTS))
+            self._text = self._first = ""

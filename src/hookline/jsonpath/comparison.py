@@ -8,10 +8,11 @@ from math import isfinite
 from operator import ge, gt, le, lt
 from typing import Any
 
-from hookline.jsonpath.errors import FunctionError, PathNotFoundError, StepError
+from hookline.jsonpath.errors import CompileError, FunctionError, PathNotFoundError, StepError
 from hookline.jsonpath.path import Path
 from hookline.jsonpath.reading import Evaluate, Reading
 from hookline.jsonpath.regex import Regex
+from hookline.jsonpath.scanner import Scanner
 from hookline.jsonpath.texts import number_text, scalar_text
 
 Predicate = Callable[[Any, Reading], bool]
@@ -22,6 +23,8 @@ _BITS_A_NODE = 500
 _MATCHING_STEPS_A_NODE = 4_000
 _DECIMAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,9})?")
 _PATH_LIKE = re.compile(r"\s*[$@](?:[.\[]|\s*$)")
+_JSON_LIKE = re.compile(r"(?s)\s*(?:\[.*\]|\{.*\})\s*")
+_QUOTED = re.compile(r"""(?s)'.*'|".*\"""")
 _MAX_SIZE_DIGITS = 10
 _UNDEFINED = object()
 _KINDS = {dict: list, int: Decimal, float: Decimal}
@@ -94,8 +97,6 @@ _ORDERS: dict[type, Callable[[Any, Reading], Any]] = {str: _utf16, Decimal: _dec
 def _elements(value: Any, reading: Reading) -> list[Any] | None:
     """A list's elements for the operators on lists, None for an object.
 
-    Strings that look like paths become undefined, since Jayway takes them for paths.
-
     Raises:
         StepError: it is neither; the filter is false then, negated or not.
         FunctionError: the list holds lists or objects.
@@ -107,7 +108,22 @@ def _elements(value: Any, reading: Reading) -> list[Any] | None:
     reading.spend(len(value))
     if any(isinstance(each, list | dict) for each in value):
         raise FunctionError("a filter can't look into a list that holds lists or objects")
-    return [_UNDEFINED if isinstance(e, str) and _PATH_LIKE.match(e) else e for e in value]
+    return [_reread(each) if isinstance(each, str) else each for each in value]
+
+
+def _reread(text: str) -> Any:
+    """A string in a list, read like a literal: without its quotes, undefined if path or JSON."""
+    if _PATH_LIKE.match(text) or (_JSON_LIKE.fullmatch(text) and _is_json(text)):
+        return _UNDEFINED
+    return text[1:-1] if _QUOTED.fullmatch(text) else text
+
+
+def _is_json(text: str) -> bool:
+    try:
+        Scanner(text, 0, len(text)).json()
+    except CompileError:
+        return False
+    return True
 
 
 def _among(left: Any, right: Any, reading: Reading) -> bool:

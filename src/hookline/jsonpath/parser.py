@@ -5,7 +5,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from hookline.jsonpath.arguments import Cutter
+from hookline.jsonpath.arguments import Argument, Cutter
 from hookline.jsonpath.comparison import OPERATORS, Predicate, comparison, existence, guarded
 from hookline.jsonpath.errors import CompileError, FunctionError
 from hookline.jsonpath.path import Path
@@ -19,7 +19,6 @@ MAX_LENGTH = 1_000
 _ROOTS = ("$", "@")
 _QUOTES = ("'", '"')
 _MEASURES = ("length", "size")
-_ANY_QUOTES = "'\"/"
 _INT32 = 2**31
 _SLICE = re.compile(r"(-?[0-9]+)?:(-?[0-9]+)?(?::[-0-9:]*)?")
 _DECIMAL = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE]-?[0-9]{1,9})?")
@@ -101,19 +100,19 @@ class _Parser(Scanner):
                 self.fail(f"the {char} was never opened", opening)
         if not cutter.balanced:
             self.fail("the arguments are never closed", opening)
-        arguments = [self._argument(function, *argument) for argument in cutter.found]
-        if arguments and function in _MEASURES and cutter.found[0].text[0] not in _ROOTS:
+        arguments = [self._argument(function, argument) for argument in cutter.found]
+        if arguments and function in _MEASURES and not cutter.found[0].is_path:
             return (partial(_fail, FunctionError(f"{function}() needs a path")),)
         return tuple(arguments)
 
-    def _argument(self, function: str, text: str, position: int) -> Evaluate:
-        part = _Parser(text, 0, len(text), self.depth - 1)
+    def _argument(self, function: str, argument: Argument) -> Evaluate:
+        part = _Parser(argument.text, 0, len(argument.text), self.depth - 1)
         try:
-            if text[0] in _ROOTS:
+            if argument.is_path:
                 return _read_argument(function, part._path())
-            value = part.json() if text[0] in ("{", '"') else part.word("(?s:.*)")
+            value = part.json()
         except CompileError as error:
-            self.fail(error.message, position + error.position)
+            self.fail(error.message, argument.position + error.position)
         return lambda _value, _reading: value
 
     def _bracket(self) -> tuple[str, Any]:
@@ -157,7 +156,7 @@ class _Parser(Scanner):
         self.position += 1
         if self.skip_spaces() != "(":
             self.fail("a filter is written [?(…)]")
-        return guarded(self.enclosed(_ANY_QUOTES).condition())
+        return guarded(self.enclosed(regexes=True).condition())
 
     def condition(self) -> Predicate:
         operands = [[self.operand()]]
@@ -182,7 +181,7 @@ class _Parser(Scanner):
             self.position = rest.position
             return lambda item, reading: not condition(item, reading)
         if self.current == "(":
-            return self.enclosed(_ANY_QUOTES).condition()
+            return self.enclosed(regexes=True).condition()
         return self._relation(wanted=not negated)
 
     def _relation(self, *, wanted: bool) -> Predicate:
@@ -249,9 +248,22 @@ def _inverted(path: Path) -> Path:
         return path
     at, call = next((at, step) for at, step in enumerate(steps) if step.kind == "call")
     argument = Path(path.text, steps[:at], path.from_root)
-    nothing = partial(_fail, FunctionError("a function needs something after .."))
-    read = nothing if call.scans else _read_argument(call.value[0], argument)
-    return Path(path.text, (Step("call", (call.value[0], (read,)), end=call.end), *steps[at + 1 :]))
+    read = _scan_to_nothing if call.scans else _read_argument
+    call = Step(
+        "call", (call.value[0], (read(call.value[0], argument),)), end=call.end, turned=True
+    )
+    return Path(path.text, (call, *steps[at + 1 :]))
+
+
+def _scan_to_nothing(_function: str, path: Path) -> Evaluate:
+    """The argument that `path..` makes, which fails if there is something to scan."""
+
+    def read(value: Any, reading: Reading) -> list[Any]:
+        if not path.steps or path.in_root(value, reading):
+            raise FunctionError("a function needs something after ..")
+        return []
+
+    return read
 
 
 def _fail(error: FunctionError, _value: Any, _reading: Reading) -> Any:

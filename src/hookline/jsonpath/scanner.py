@@ -9,6 +9,11 @@ MAX_DEPTH = 32
 
 _CLOSERS = {"(": ")", "[": "]", "{": "}"}
 _DELIMITED = {quote: rf"(?s:{quote}((?:[^\\{quote}]|\\.)*){quote})" for quote in "'\"/"}
+# A string or a regular expression and the one character behind it, which counts whatever it is.
+_STRING = "|".join([*map(_DELIMITED.__getitem__, "'\""), "(?!['\"])"])
+_REGEX = f"{_DELIMITED['/']}|(?!/)"
+_PIECE = f"(?s:(?:{_STRING}).)"
+_PIECE_OF_FILTER = f"(?s:(?:{_STRING})(?:{_REGEX}).)"
 _ESCAPE = re.compile(r"(?s)\\(?:u([0-9a-fA-F]{4})|u(.{0,3}$)|(.))")
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
@@ -83,58 +88,50 @@ class Scanner:
             return ""
         return chr(int(digits, 16)) if digits else _ESCAPES.get(char, char)
 
-    def enclosed(self, quotes: str = "'\"") -> Self:
+    def enclosed(self, *, regexes: bool = False) -> Self:
         """What stands in the bracket that opens under the cursor; passes over the bracket.
 
-        Brackets between `quotes` don't count.
+        Brackets in strings, or in `regexes`, don't count.
         """
         start, opener, depth = self.position, self.current, 1
-        piece = "|".join([*map(_DELIMITED.__getitem__, quotes), r"(?s:.)"])
         self.position += 1
         while depth:
-            written = self.take(piece)
-            if not written or written in quotes:
-                at = self.position - 1 if written else start
-                self.fail(f"the {written or opener} is never closed", at)
-            depth += (written == opener) - (written == _CLOSERS[opener])
+            written = self.take(_PIECE_OF_FILTER if regexes else _PIECE)
+            if not written:
+                at = self.position if self.current else start
+                self.fail(f"the {self.current or opener} is never closed", at)
+            depth += (written[-1] == opener) - (written[-1] == _CLOSERS[opener])
         return self.part(start + 1, self.position - 1)
 
-    def skip(self) -> None:
-        """Pass over a character, or a whole string or bracket if one opens here."""
-        if self.current in _CLOSERS:
-            self.enclosed()
-        elif self.current in ("'", '"'):
-            self.delimited()
-        else:
-            self.position += 1
+    def json(self, end: str = "") -> Any:
+        """The JSON value at the cursor, with quotes of either kind, bare words, stray commas.
 
-    def json(self) -> Any:
-        """The JSON value at the cursor, with quotes of either kind, bare words, stray commas."""
+        A bare word goes on up to a comma or `end`, or up to the end of the text without `end`.
+        """
         self.take(_WHITE)
         if self.current == "[":
-            return [value for _, value in self.enclosed().items(keyed=False)]
+            return [value for _, value in self.enclosed().items("]")]
         if self.current == "{":
-            return dict(self.enclosed().items(keyed=True))
+            return dict(self.enclosed().items("}"))
         if self.current in ("'", '"'):
             return self.quoted()
-        return self.word(r"[^,\]}]*")
-
-    def word(self, pattern: str) -> Any:
-        """What stands for itself without quotes: a number, `true`, `false`, `null` or a string."""
-        word = self.take(pattern).strip()
+        word = self.take(rf"[^,\{end}]*" if end else "(?s:.*)").strip()
         if re.fullmatch("-?[0-9]+", word):
             return int(word)
         return float(word) if _FLOAT.fullmatch(word) else _WORDS.get(word, word)
 
-    def items(self, *, keyed: bool) -> list[tuple[str, Any]]:
-        """The values inside a JSON list or object, with their keys."""
+    def items(self, end: str) -> list[tuple[str, Any]]:
+        """The values inside a JSON list or object, which `end` may end early, with their keys."""
         items = []
         self.take(_COMMAS)
-        while self.current:
-            key = self._key() if keyed else ""
-            items.append((key, self.json()))
+        while self.current not in ("", end):
+            key = self._key() if end == "}" else ""
             self.take(_WHITE)
-            if self.current not in ("", ","):
+            if self.current in ("", "]", "}", ":"):
+                self.fail("a value belongs here")
+            items.append((key, self.json(end)))
+            self.take(_WHITE)
+            if end == "}" and self.current not in ("", ",", end):
                 self.fail("a comma belongs here")
             self.take(_COMMAS)
         return items

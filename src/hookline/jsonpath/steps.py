@@ -25,12 +25,14 @@ class Step:
         value: names, indexes, a slice, a condition, or a function's name and its arguments.
         scans: it stands behind `..`.
         end: where its text ends in the path's text.
+        turned: of a function: it stood behind a scan, which has become its argument.
     """
 
     kind: str
     value: Any = None
     scans: bool = False
     end: int = 0
+    turned: bool = False
 
     @property
     def is_key(self) -> bool:
@@ -61,8 +63,8 @@ class Place(NamedTuple):
 
     @property
     def definite(self) -> bool:
-        """Whether all steps before lead to at most one value."""
-        return all(step.definite for step in self.before)
+        """Whether all steps before lead to at most one value, as they were written."""
+        return all(step.definite and not step.turned for step in self.before)
 
     @property
     def calls(self) -> bool:
@@ -172,9 +174,10 @@ def _scan(step: Step, place: Place) -> Expand:
     """
     holders, expansion, _ = _KINDS[step.kind]
     expand = expansion(step, Place((step,), place.after))
-    passes = step.value if step.kind == "filter" else lambda _value, _: step.kind != "call"
     whole = step.kind == "names" and (len(step.value) == 1 or not place.after)
-    names: tuple[str, ...] = step.value if whole else ()
+    names = frozenset(step.value) if whole else None
+    passes = step.value if step.kind == "filter" else None
+    suited: Any = () if step.kind == "call" else holders
     numbered = len(place.after) == 1 and place.after[0].of_object
     number = step.value[0] if step.kind == "indexes" and len(step.value) == 1 else None
 
@@ -185,14 +188,12 @@ def _scan(step: Step, place: Place) -> Expand:
             reading.numbered.add(scan)
         return holder
 
-    def suits(holder: Any, reading: Reading) -> bool:
-        has_names = all(name in holder for name in names)
-        return has_names and isinstance(holder, holders) and passes(holder, reading)
-
     def scan(value: Any, reading: Reading) -> list[Any]:
         found = []
         for each in _containers(value, reading):
-            reached = reach(each, reading) if suits(each, reading) else []
+            if not isinstance(each, suited) or (names and not names <= each.keys()):
+                continue
+            reached = reach(each, reading) if passes is None or passes(each, reading) else []
             if scan in reading.numbered and not reading.strict:
                 reached = [v for at, v in enumerate(reached) if at == number or type(v) is not dict]
             found += reached

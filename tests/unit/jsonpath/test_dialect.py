@@ -193,6 +193,10 @@ VALUES: dict[str, list[tuple[str, Any]]] = {
         ("$..k.sum()", 10.0),
         ("$..k.length()", 0),
         ("$..list.length()", 3),
+        # What follows such a function is left out where it leads nowhere, as behind any scan.
+        ("$..k.min().nope()", 1.0),
+        ("$..k.append(1)[0].last()", GARAGE),
+        ("$..nope..length()", 0),
         ("length()", len(GARAGE)),
     ],
     "functions, indefinite": [
@@ -281,6 +285,7 @@ def test_definiteness(path: str, definite: bool) -> None:  # noqa: FBT001 - a ta
         ("$.words.index()", FunctionError),
         ("$.tree.first()", FunctionError),
         ("$..first()", FunctionError),
+        ("$..k..length()", FunctionError),
         ("$.cars[?(@.tags.first() == 'red')]", FunctionError),
         ("$.cars[?(@.owner.keys() contains 'name')]", FunctionError),
         ("$.cars[?(@.owner empty true)]", FunctionError),
@@ -333,6 +338,7 @@ VALUE_LIST: list[Any] = json.loads(
         ("@ < null", []),
         ("@ in [1, 'a', null]", [1, 1.0, "1", "a", None]),
         ("@ IN ['1']", [1, 1.0, "1"]),
+        ("@ in ['a' 'B' true]", ["a", "B", True]),
         ("@ nin [1, 'a', null, true, 0, '']", [1.5, "1.0", "B", "true", [], {}, [1], {"a": 1}]),
         ("@ in 'a'", []),
         ("@ nin 'a'", []),
@@ -427,6 +433,18 @@ def test_list_elements_that_look_like_paths_equal_nothing(element: str) -> None:
     document = {"list": [element, "plain"], "one": element}
     assert jsonpath.compile("$[?(@.one in @.list)]")(document) == []
     assert jsonpath.compile("$[?('plain' in @.list)]")(document) == [document]
+
+
+def test_list_elements_are_read_again() -> None:
+    document = {"list": ["[ci]", "{}", "'quoted'", "{ci}", "plain"]}
+    for text, found in [
+        ("'[ci]' in @.list", False),
+        ("'{}' in @.list", False),
+        ("'quoted' in @.list", True),
+        ('"{ci}" in @.list', True),
+        ("@.list contains 'plain'", True),
+    ]:
+        assert jsonpath.compile(f"$[?({text})]")(document) == [document] * found
 
 
 def test_empty() -> None:

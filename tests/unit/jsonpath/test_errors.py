@@ -80,7 +80,10 @@ from hookline.jsonpath import CompileError
         ("$['a','b'!]", 9),
         ("$.f($.a b)", 7),
         ("$[?(@.a == [{'b' 1}])]", 17),
-        ("$[?(@.a == ['b' 1])]", 16),
+        ("$[?(@.a == {'b':})]", 16),
+        ("$[?(@.a == [:])]", 12),
+        ("$[?(@.a in ['b''c'])]", 17),
+        ("$.f(.g(), $.a)", 11),
     ],
 )
 def test_compile_error_and_its_place(text: str, position: int) -> None:
