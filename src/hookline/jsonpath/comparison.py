@@ -280,7 +280,7 @@ def _operand(operand: Any) -> Evaluate:
         return lambda _item, _reading: operand
     evaluate = operand.evaluate
     last = [step.value[0] for step in operand.steps[-1:] if step.kind == "call" and not step.scans]
-    gives_keys = last == ["keys"]
+    gives_keys = operand.definite and last == ["keys"]
 
     def value(item: Any, reading: Reading) -> Any:
         try:

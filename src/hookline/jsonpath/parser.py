@@ -252,7 +252,7 @@ def _inverted(path: Path) -> Path:
     call = Step(
         "call", (call.value[0], (read(call.value[0], argument),)), end=call.end, turned=True
     )
-    return Path(path.text, (call, *steps[at + 1 :]))
+    return Path(path.text, (call, *steps[at + 1 :]), path.from_root)
 
 
 def _scan_to_nothing(_function: str, path: Path) -> Evaluate:

@@ -153,6 +153,7 @@ VALUES: dict[str, list[tuple[str, Any]]] = {
         ("$.cars[?(@['make','km'])].id", [1, 2]),
         ("$.cars[?(@.tags.foo() || @.id == 2)].id", []),
         ("$.grid[?(@[0] == 3)]", [[3]]),
+        ("$.cars[?(@.*.keys() == 1)]", []),
         ("$[?(@['tree']['left']['k'] == 2)].count", [3]),
     ],
     "functions": [
@@ -416,6 +417,11 @@ def test_an_operator_on_lists_is_false_for_an_object_and_true_negated() -> None:
     for operator in ("in", "subsetof", "anyof", "noneof"):
         assert jsonpath.compile(f"$[?(!([] {operator} @))]")([{}]) == [{}]
     assert jsonpath.compile("$[?(!(@ contains 1))]")([{}]) == [{}]
+
+
+def test_a_function_behind_a_scan_works_on_what_the_filter_tests() -> None:
+    path = jsonpath.compile("$[?(@..nope.concat() == 'ab')]")
+    assert path([["a", "b"], ["c"]]) == [["a", "b"]]
 
 
 def test_only_elements_of_lists_are_left_out_where_a_function_fails() -> None:
