@@ -172,6 +172,9 @@ class Settings:
         float, Setting("seconds an action may take when it declares no timeout", _positive)
     ] = 3600.0
     max_log: Annotated[int, Setting("largest log of one action, such as 10MB", _size)] = 10_000_000
+    max_artifact: Annotated[
+        int, Setting("largest content of one artifact, unpacked, such as 10GB", _size)
+    ] = 10_000_000_000
     log_format: Annotated[
         str, Setting("how log lines are written: json or console", _log_format)
     ] = "json"

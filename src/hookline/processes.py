@@ -101,6 +101,7 @@ def engine(settings: Settings) -> None:
             github_url=settings.github_url,
             time_limit=settings.action_timeout,
             max_log=settings.max_log,
+            max_artifact=settings.max_artifact,
         ),
         kept_days=settings.execution_retention_days,
     )

@@ -1,21 +1,20 @@
 """Artifacts as archives in a store: a folder or an S3 bucket, both through obstore."""
 
-import gzip
 import io
 import os
-import stat
-import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, S3Store
 
+from hookline.actions import archives
+from hookline.actions.archives import Bounds
 from hookline.actions.folders import remove
 from hookline.actions.selection import select
 from hookline.errors import ActionError
@@ -53,40 +52,47 @@ class ArtifactStore:
     def __init__(self, url_or_path: str) -> None:
         self._store = _opened(url_or_path)
 
-    def pack(self, key: str, folder: Path, files: Sequence[str] = ()) -> tuple[str, ...]:
+    def pack(
+        self, key: str, folder: Path, files: Sequence[str] = (), *, bounds: Bounds
+    ) -> tuple[str, ...]:
         """Archive what the patterns `files` select in `folder`; no pattern selects everything.
 
         The archive (tar.gz) is seen under `key` whole or not at all. Returns the paths left out:
         links that lead out of `folder`, sockets and the like.
 
         Raises:
-            ActionError: a pattern matches nothing, or the store can't be written.
+            ActionError: a pattern matches nothing, it is more than `bounds` allow, or the store
+                can't be written.
         """
-        paths = select(folder, files)
+        paths = select(folder, files, bounds)
         with _failing(f"The artifact {key} could not be stored"):
             handle, name = tempfile.mkstemp(prefix=".pack-", dir=folder.parent)
             archive = Path(name)
             try:
                 with os.fdopen(handle, "wb") as raw:
-                    left_out = _write(raw, folder, paths)
-                obstore.put(self._store, key, archive)
+                    left_out = archives.pack(raw, folder, paths, bounds)
+                self._put(key, archive, bounds)
             finally:
                 archive.unlink()
         return left_out
 
-    def unpack(self, key: str, folder: Path) -> None:
+    def _put(self, key: str, archive: Path, bounds: Bounds) -> None:
+        small = archive.stat().st_size <= _CHUNK
+        obstore.put(self._store, key, archive if small else _pieces(archive, bounds))
+
+    def unpack(self, key: str, folder: Path, *, bounds: Bounds) -> None:
         """Make `folder`, which must not exist or be empty, the content of the archive `key`.
 
         Raises:
-            ActionError: no such archive, it would write outside `folder`, or it can't be read.
+            ActionError: no such archive, it would write outside `folder`, it is more than `bounds`
+                allow, or it can't be read.
         """
         with _failing(f"The artifact {key} could not be unpacked"):
             folder.parent.mkdir(parents=True, exist_ok=True)
             fresh = Path(tempfile.mkdtemp(prefix=".unpack-", dir=folder.parent))
             try:
-                reader = io.BufferedReader(_Reader(obstore.open_reader(self._store, key)), _CHUNK)
-                with tarfile.open(fileobj=reader, mode="r|gz") as archive:
-                    archive.extractall(fresh, filter="data")
+                source = _Reader(obstore.open_reader(self._store, key), bounds)
+                archives.unpack(io.BufferedReader(source, _CHUNK), fresh, bounds)
                 fresh.chmod(0o755)
                 fresh.rename(folder)
             finally:
@@ -123,17 +129,31 @@ class ArtifactStore:
 class _Reader(io.RawIOBase):
     """A stored object as a file, read piece by piece."""
 
-    def __init__(self, source: "ReadableFile") -> None:
+    def __init__(self, source: "ReadableFile", bounds: Bounds) -> None:
         self._source = source
+        self._bounds = bounds
+        self._at = 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
+        self._bounds.check()
         view = memoryview(buffer)
         data = self._source.read(len(view))
         view[: len(data)] = data
+        self._at += len(data)
         return len(data)
+
+    def tell(self) -> int:
+        return self._at
+
+
+def _pieces(file: Path, bounds: Bounds) -> Iterator[bytes]:
+    with file.open("rb") as content:
+        while data := content.read(_CHUNK):
+            bounds.check()
+            yield data
 
 
 def _opened(url_or_path: str) -> "ObjectStore":
@@ -149,51 +169,7 @@ def _failing(what: str) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise ActionError(f"{what}: it is not there", _UNAVAILABLE) from error
-    except tarfile.TarError as error:
-        raise ActionError(f"{what}: {error}") from error
-    except (BaseError, OSError, EOFError) as error:
+    except ActionError as error:
+        raise ActionError(f"{what}: {error.message}", error.code) from error
+    except (BaseError, OSError) as error:
         raise ActionError(f"{what}: {error}", _UNAVAILABLE) from error
-
-
-def _write(raw: BinaryIO, folder: Path, paths: Sequence[str]) -> tuple[str, ...]:
-    root = folder.resolve()
-    with (
-        gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=1, mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w") as archive,
-    ):
-        return tuple(path for path in paths if not _add(archive, root, path))
-
-
-def _add(archive: tarfile.TarFile, root: Path, path: str) -> bool:
-    source = root / path
-    kind = source.lstat().st_mode
-    if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind) or stat.S_ISLNK(kind)):
-        return False
-    entry = archive.gettarinfo(source, path)
-    entry.uid = entry.gid = 0
-    entry.uname = entry.gname = ""
-    if entry.issym():
-        if (target := _target(root, source)) is None:
-            return False
-        entry.linkname = target
-    if entry.isreg():
-        with source.open("rb") as content:
-            archive.addfile(entry, content)
-    else:
-        archive.addfile(entry)
-    return True
-
-
-def _target(root: Path, link: Path) -> str | None:
-    """What the link's archived copy points to; None if that leads out of `root`.
-
-    A link that names `root` itself, absolute or by way of its parent, is made relative.
-    """
-    written = link.readlink()
-    target = Path(os.path.normpath(link.parent / written))
-    if not (target.is_relative_to(root) and link.resolve().is_relative_to(root)):
-        return None
-    inside = os.path.normpath(link.parent.relative_to(root) / written)
-    if inside.startswith(("/", "..")):
-        return os.path.relpath(target, link.parent)
-    return str(written)

@@ -7,7 +7,8 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from hookline.actions.folders import fresh, remove
+from hookline.actions.archives import Bounds
+from hookline.actions.folders import fresh, read, remove
 from hookline.actions.log import ActionLog, Mask
 from hookline.actions.outputs import store_outputs
 from hookline.actions.processes import Child, Limits, end, run
@@ -30,6 +31,7 @@ _EXPORT = "builtin printf '%s\\0' \"${{{name}-}}\" >> {exported}\n"
 _SHELL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Of all variables of an action together, as AWS has it.
 _MOST_EXPORTED = 122_880
+_LONGEST_NUMBER = 20
 
 
 class Commands:
@@ -37,15 +39,15 @@ class Commands:
 
     def run(self, context: ActionContext) -> ActionResult:
         """See Provider."""
+        limits = Limits.of(context.time_limit, context.stop)
         end(context.action_execution_id)
         workspace = Workspace(fresh(context.folder / "commands"))
-        mask = Mask(context.secrets)
         try:
-            with ActionLog(context.log, mask, context.settings.max_log) as log:
-                source = workspace.fill(context)
-                summary = _run(context, workspace, source, log, mask)
-                variables = _exported(context.action.output_variables, workspace, mask)
-                artifacts = store_outputs(context, source, log)
+            with ActionLog(context.log, Mask(context.secrets), context.settings.max_log) as log:
+                source = workspace.fill(context, limits)
+                summary = _run(context, workspace, source, log, limits)
+                variables = _exported(context.action.output_variables, workspace, log.mask)
+                artifacts = store_outputs(context, source, log, limits)
         finally:
             remove(workspace.folder)
         return ActionResult(summary, artifacts=artifacts, variables=variables)
@@ -87,12 +89,13 @@ class Workspace:
         """Holds the values of the output variables, each ended by a NUL."""
         return self.folder / "exported"
 
-    def fill(self, context: ActionContext) -> Path:
+    def fill(self, context: ActionContext, limits: Limits) -> Path:
         """Make the folders, unpack the inputs, and return the folder to start in."""
         for folder in (self.sources, self.home, self.temporary):
             folder.mkdir()
+        bounds = Bounds(context.settings.max_artifact, limits.check)
         for artifact in context.inputs:
-            context.artifacts.unpack(artifact.key, self.sources / artifact.name)
+            context.artifacts.unpack(artifact.key, self.sources / artifact.name, bounds=bounds)
         first = context.inputs[0].name if context.inputs else "workspace"
         source = self.sources / first
         source.mkdir(exist_ok=True)
@@ -100,7 +103,7 @@ class Workspace:
 
 
 def _run(
-    context: ActionContext, workspace: Workspace, source: Path, log: ActionLog, mask: Mask
+    context: ActionContext, workspace: Workspace, source: Path, log: ActionLog, limits: Limits
 ) -> str:
     """Run the commands and return how it went in words."""
     commands = context.action.commands
@@ -114,7 +117,6 @@ def _run(
         _environment(context, workspace, source),
         context.action_execution_id,
     )
-    limits = Limits.of(context.time_limit, context.stop)
     try:
         status = run(child, limits, log.write)
     except ActionError as error:
@@ -122,11 +124,13 @@ def _run(
         raise
     reached = _reached(workspace.progress)
     if status:
-        message = _failure(mask.text(commands[min(reached, len(commands) - 1)]), status)
+        message = _failure(log.mask.text(commands[min(reached, len(commands) - 1)]), status)
         log.line(message)
         raise ActionError(message)
     if reached < len(commands) - 1:
-        summary = f"Command {_quoted(mask.text(commands[reached]))} ended the shell with status 0;"
+        summary = (
+            f"Command {_quoted(log.mask.text(commands[reached]))} ended the shell with status 0;"
+        )
         summary += f" {len(commands) - reached - 1} after it did not run"
         log.line(summary)
         return summary
@@ -157,18 +161,19 @@ def _exports(names: tuple[str, ...], exported: Path) -> str:
 
 def _exported(names: tuple[str, ...], workspace: Workspace, mask: Mask) -> dict[str, str]:
     """The output variables by name; none if the shell ended before its last command."""
-    if not workspace.exported.exists():
+    try:
+        values = read(workspace.exported, _MOST_EXPORTED).decode(errors="replace").split("\0")
+    except FileNotFoundError:
         return {}
-    if workspace.exported.stat().st_size > _MOST_EXPORTED:
-        raise ActionError(f"The output variables have more than {_MOST_EXPORTED} bytes")
-    values = workspace.exported.read_text(errors="replace").split("\0")
+    except ActionError as error:
+        raise ActionError(f"The output variables can't be taken: {error.message}") from error
     return {name: mask.text(value) for name, value in zip(names, values, strict=False)}
 
 
 def _reached(progress: Path) -> int:
     try:
-        return int(progress.read_text())
-    except (OSError, ValueError):
+        return max(0, int(read(progress, _LONGEST_NUMBER)))
+    except (OSError, ValueError, ActionError):
         return 0
 
 

@@ -178,7 +178,7 @@ def _checked_out(git: "_Git", wanted: str) -> _Commit:
 
 def _result(git: "_Git", commit: _Commit) -> ActionResult:
     context, repository = git.context, git.repository
-    artifacts = store_outputs(context, git.tree, git.log)
+    artifacts = store_outputs(context, git.tree, git.log, git.limits)
     message = commit.message.strip()
     summary = message[:_LONGEST_SUMMARY]
     page = f"{git.url}/commit/{commit.id}" if git.scheme != "file" else None

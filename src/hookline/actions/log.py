@@ -51,7 +51,7 @@ class ActionLog:
     def __init__(self, path: Path, mask: Mask, max_bytes: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("ab", buffering=0)
-        self._mask = mask
+        self.mask = mask
         self._room = max_bytes - self._file.tell()
         self._max_bytes = max_bytes
         self._rest = b""
@@ -79,10 +79,10 @@ class ActionLog:
         """Take output as it comes; whole lines are written at once."""
         lines, newline, rest = (self._rest + data).rpartition(b"\n")
         if newline:
-            self._append(self._mask.bytes(lines + newline))
+            self._append(self.mask.bytes(lines + newline))
         if len(rest) > _LONGEST_LINE:
-            masked = self._mask.bytes(rest)
-            keep = self._mask.longest
+            masked = self.mask.bytes(rest)
+            keep = self.mask.longest
             self._append(masked[:-keep])
             rest = masked[-keep:]
         self._rest = rest
@@ -90,7 +90,7 @@ class ActionLog:
     def end_line(self) -> None:
         """Write what came without a newline at its end."""
         if self._rest:
-            self._append(self._mask.bytes(self._rest) + b"\n")
+            self._append(self.mask.bytes(self._rest) + b"\n")
             self._rest = b""
 
     def _append(self, data: bytes) -> None:

@@ -2,22 +2,29 @@
 
 from pathlib import Path
 
+from hookline.actions.archives import Bounds
 from hookline.actions.log import ActionLog
+from hookline.actions.processes import Limits
 from hookline.actions.provider import ActionContext, Artifact
 from hookline.errors import ActionError
 
 
-def store_outputs(context: ActionContext, folder: Path, log: ActionLog) -> tuple[Artifact, ...]:
+def store_outputs(
+    context: ActionContext, folder: Path, log: ActionLog, limits: Limits
+) -> tuple[Artifact, ...]:
     """Archive every output artifact of the action from `folder`.
 
     Raises:
-        ActionError: a pattern matches nothing, or the store can't be written.
+        ActionError: a pattern matches nothing, the artifact is too large, the store can't be
+            written, or the time is over.
+        Interrupted: `limits.stop` is set.
     """
+    bounds = Bounds(context.settings.max_artifact, limits.check)
     stored = []
     for output in context.action.output_artifacts:
         artifact = context.output(output.name)
         try:
-            left_out = context.artifacts.pack(artifact.key, folder, output.files)
+            left_out = context.artifacts.pack(artifact.key, folder, output.files, bounds=bounds)
         except ActionError as error:
             message = f"Output artifact {output.name}: {error.message}"
             raise ActionError(message, error.code) from error

@@ -33,6 +33,7 @@ class ActionSettings:
     github_url: str = "https://github.com"
     time_limit: float = 3600.0
     max_log: int = 10_000_000
+    max_artifact: int = 10_000_000_000
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from obstore.store import LocalStore
 from hookline.actions.artifacts import ArtifactStore, key_of, place_of
 from hookline.errors import ActionError
 
+from .workshop import BOUNDS
+
 
 @pytest.fixture
 def store(tmp_path: Path) -> ArtifactStore:
@@ -30,9 +32,9 @@ def source(tmp_path: Path) -> Path:
 
 
 def round_trip(store: ArtifactStore, source: Path, *files: str) -> Path:
-    store.pack("key", source, files)
+    store.pack("key", source, files, bounds=BOUNDS)
     target = source.parent / "target"
-    store.unpack("key", target)
+    store.unpack("key", target, bounds=BOUNDS)
     return target
 
 
@@ -77,9 +79,9 @@ def test_patterns_select_files(
 
 def test_a_pattern_that_matches_nothing_is_named(store: ArtifactStore, source: Path) -> None:
     with pytest.raises(ActionError, match=r'"build/\*\.zip"'):
-        store.pack("key", source, ["dist", "build/*.zip"])
+        store.pack("key", source, ["dist", "build/*.zip"], bounds=BOUNDS)
     with pytest.raises(ActionError, match="not there"):
-        store.unpack("key", source.parent / "target")
+        store.unpack("key", source.parent / "target", bounds=BOUNDS)
 
 
 @pytest.mark.parametrize("pattern", ["../secret", "/etc/passwd", "dist/../../x", "."])
@@ -87,7 +89,7 @@ def test_a_pattern_that_leaves_the_workspace_is_refused(
     store: ArtifactStore, source: Path, pattern: str
 ) -> None:
     with pytest.raises(ActionError, match="inside the workspace"):
-        store.pack("key", source, [pattern])
+        store.pack("key", source, [pattern], bounds=BOUNDS)
 
 
 def test_a_pattern_of_many_wildcards_is_quick(store: ArtifactStore, source: Path) -> None:
@@ -96,7 +98,7 @@ def test_a_pattern_of_many_wildcards_is_quick(store: ArtifactStore, source: Path
     (deep / "b").touch()
 
     with pytest.raises(ActionError, match="No file"):
-        store.pack("key", source, ["**/a/" * 20 + "**/*a*a*a*a*c"])
+        store.pack("key", source, ["**/a/" * 20 + "**/*a*a*a*a*c"], bounds=BOUNDS)
 
 
 def test_executable_bits_and_links_inside_are_kept(store: ArtifactStore, source: Path) -> None:
@@ -127,8 +129,8 @@ def test_links_that_lead_outside_and_special_files_are_left_out_and_named(
     (source / "round").symlink_to("folder/secret")
     os.mkfifo(source / "pipe")
 
-    left_out = store.pack("key", source)
-    store.unpack("key", source.parent / "target")
+    left_out = store.pack("key", source, bounds=BOUNDS)
+    store.unpack("key", source.parent / "target", bounds=BOUNDS)
 
     assert left_out == ("folder", "pipe", "round", "up")
     assert content(source.parent / "target") == sorted(set(content(source)) - set(left_out))
@@ -143,17 +145,17 @@ def test_a_pattern_never_follows_a_link_out_of_the_workspace(
     (source / "folder").symlink_to(outside)
 
     with pytest.raises(ActionError, match="No file"):
-        store.pack("key", source, ["folder/secret"])
-    store.pack("key", source, ["**/*"])
-    store.unpack("key", source.parent / "target")
+        store.pack("key", source, ["folder/secret"], bounds=BOUNDS)
+    store.pack("key", source, ["**/*"], bounds=BOUNDS)
+    store.unpack("key", source.parent / "target", bounds=BOUNDS)
     assert not (source.parent / "target" / "folder").exists()
 
 
 def test_the_same_files_make_the_same_archive(store: ArtifactStore, source: Path) -> None:
     raw = LocalStore(source.parent / "artifacts")
 
-    store.pack("one", source)
-    store.pack("two", source)
+    store.pack("one", source, bounds=BOUNDS)
+    store.pack("two", source, bounds=BOUNDS)
 
     assert obstore.get(raw, "one").bytes().to_bytes() == obstore.get(raw, "two").bytes().to_bytes()
 
@@ -190,7 +192,7 @@ def test_an_archive_that_would_escape_is_refused_and_leaves_nothing(
     before = sorted(tmp_path.iterdir())
 
     with pytest.raises(ActionError, match="could not be unpacked"):
-        store.unpack("key", tmp_path / "target")
+        store.unpack("key", tmp_path / "target", bounds=BOUNDS)
 
     assert sorted(tmp_path.iterdir()) == before
 
@@ -202,16 +204,16 @@ def test_a_broken_archive_is_an_error_and_leaves_nothing(
     obstore.put(LocalStore(tmp_path / "artifacts"), "key", data)
 
     with pytest.raises(ActionError, match="could not be unpacked"):
-        store.unpack("key", tmp_path / "target")
+        store.unpack("key", tmp_path / "target", bounds=BOUNDS)
 
     assert not (tmp_path / "target").exists()
 
 
 def test_unpacking_over_files_is_refused(store: ArtifactStore, source: Path) -> None:
-    store.pack("key", source)
+    store.pack("key", source, bounds=BOUNDS)
 
     with pytest.raises(ActionError, match="could not be unpacked"):
-        store.unpack("key", source)
+        store.unpack("key", source, bounds=BOUNDS)
 
 
 def test_a_large_file_is_not_read_into_memory(store: ArtifactStore, tmp_path: Path) -> None:
@@ -231,15 +233,15 @@ def test_a_large_file_is_not_read_into_memory(store: ArtifactStore, tmp_path: Pa
 
 
 def test_artifacts_are_forgotten_by_age(store: ArtifactStore, source: Path) -> None:
-    store.pack("1/first/a", source)
+    store.pack("1/first/a", source, bounds=BOUNDS)
     between = datetime.now(UTC)
     time.sleep(0.05)
-    store.pack("1/second/a", source)
+    store.pack("1/second/a", source, bounds=BOUNDS)
 
     assert store.forget(between) == 1
-    store.unpack("1/second/a", source.parent / "kept")
+    store.unpack("1/second/a", source.parent / "kept", bounds=BOUNDS)
     with pytest.raises(ActionError, match="it is not there"):
-        store.unpack("1/first/a", source.parent / "forgotten")
+        store.unpack("1/first/a", source.parent / "forgotten", bounds=BOUNDS)
     assert store.forget(between) == 0
 
 
@@ -261,7 +263,7 @@ def test_others_find_an_artifact_where_the_store_has_it(
 def test_a_store_knows_what_it_has(store: ArtifactStore, source: Path, tmp_path: Path) -> None:
     key = key_of(1, "e", "a", "Built")
     assert not store.has(key)
-    store.pack(key, source)
+    store.pack(key, source, bounds=BOUNDS)
     assert store.has(key)
     folder, relative = place_of(str(tmp_path / "artifacts"), key)
     assert (Path(folder) / relative).is_file()

@@ -352,6 +352,156 @@ def test_the_workspace_is_removed_whatever_is_in_it(workshop: Workshop) -> None:
     assert list((workshop.folder / "work").iterdir()) == []
 
 
+EXPORTED = "$HOME/../exported"
+PLACES = {
+    "a pipe": "mkfifo {file}",
+    "a link to a pipe": "mkfifo pipe; ln -s $PWD/pipe {file}",
+    "a link to a device": "ln -s /dev/zero {file}",
+    "a link to a file": "ln -s /etc/hostname {file}",
+    "a folder": "mkdir {file}",
+}
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+def test_output_variables_are_taken_from_a_regular_file_only(
+    workshop: Workshop, place: str
+) -> None:
+    put = place.replace("{file}", EXPORTED)
+
+    # The shell ends before it would write the variables itself.
+    message = failure(workshop, f"{put}; exec true", output_variables=("A",))
+
+    assert message.startswith("The output variables can't be taken: exported ")
+
+
+def test_output_variables_are_bounded(workshop: Workshop) -> None:
+    def exported(command: str) -> str:
+        return workshop.commands(command, output_variables=("A",)).variables["A"]
+
+    assert exported("A=$(head -c 122879 /dev/zero | tr '\\0' x)") == "x" * 122_879
+    for command in (
+        "A=$(head -c 122880 /dev/zero | tr '\\0' x)",
+        f"truncate -s 300G {EXPORTED}; exec true",
+    ):
+        message = failure(workshop, command, output_variables=("A",))
+        assert message == (
+            "The output variables can't be taken: exported has more than 122880 bytes"
+        )
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+def test_what_takes_the_place_of_the_progress_holds_nothing_up(
+    workshop: Workshop, place: str
+) -> None:
+    progress = "$HOME/../progress"
+    put = f"rm {progress}; {place.replace('{file}', progress)}"
+
+    message = failure(workshop, f"{put}; exit 3")
+
+    assert message.endswith('" exited with status 3')
+
+
+@pytest.mark.parametrize("place", list(PLACES.values())[:3], ids=list(PLACES)[:3])
+def test_what_takes_the_place_of_the_log_fails_the_next_try(workshop: Workshop, place: str) -> None:
+    log = workshop.folder / "log"
+
+    workshop.commands(f"rm {log}; {place.replace('{file}', str(log))}")
+
+    assert failure(workshop, "true").startswith("The action's log ")
+
+
+def test_output_artifacts_have_a_largest_size(workshop: Workshop) -> None:
+    started = time.monotonic()
+
+    message = failure(
+        workshop, "truncate -s 300G sparse", files=("sparse",), max_artifact=10_000_000
+    )
+
+    assert message.startswith("Output artifact Made: The artifact 1/execution/")
+    assert message.endswith("more than 10000000 bytes (the setting max_artifact)")
+    assert time.monotonic() - started < 5
+
+
+def test_an_input_artifact_has_a_largest_size(workshop: Workshop) -> None:
+    artifact = workshop.artifact("Source", {"a": "x" * 100_000})
+
+    message = failure(workshop, "true", inputs=(artifact,), max_artifact=90_000)
+
+    assert message.endswith("more than 90000 bytes (the setting max_artifact)")
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_1200_folders_in_one_another_are_not_packed_and_removed(
+    workshop: Workshop, times: int
+) -> None:
+    folders = "$(printf 'd/%.0s' {1..1200})"
+    nest = f"for n in {{1..{times}}}; do mkdir -p {folders}; cd {folders}; done; chmod 555 .; cd /"
+
+    message = failure(workshop, nest, files=("**/*",))
+
+    assert message == (
+        "Output artifact Made: The workspace has more than 256 folders in one another"
+    )
+    assert list((workshop.folder / "work").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["cd /; rmdir $CODEBUILD_SRC_DIR", 'cd ..; rmdir "$OLDPWD"; ln -s /etc "$OLDPWD"'],
+)
+def test_a_workspace_that_is_no_folder_any_more_is_not_packed(
+    workshop: Workshop, command: str
+) -> None:
+    message = failure(workshop, command, files=("**/*",))
+
+    assert message.startswith("Output artifact Made: The workspace can't be read: ")
+
+
+def test_a_link_to_itself_is_packed(workshop: Workshop) -> None:
+    result = workshop.commands("ln -s loop loop; ln -s a b; ln -s b a", files=("**/*",))
+
+    folder = workshop.unpacked(result.artifacts[0])
+    assert sorted(p.name for p in folder.iterdir()) == ["a", "b", "loop"]
+    assert (folder / "loop").readlink() == Path("loop")
+
+
+def test_packing_is_within_the_time_limit(workshop: Workshop) -> None:
+    started = time.monotonic()
+
+    message = failure(
+        workshop,
+        "truncate -s 900M large{1..100}",
+        files=("**/*",),
+        time_limit=1.0,
+        max_artifact=100_000_000_000,
+    )
+
+    assert message.endswith("The action took longer than its time limit of 1 second")
+    assert time.monotonic() - started < 5
+
+
+def test_packing_can_be_stopped(workshop: Workshop) -> None:
+    threading.Timer(1.0, workshop.stop.set).start()
+    started = time.monotonic()
+
+    with pytest.raises(Interrupted):
+        workshop.commands(
+            "truncate -s 900M large{1..100}", files=("**/*",), max_artifact=100_000_000_000
+        )
+
+    assert time.monotonic() - started < 5
+    assert not list((workshop.folder / "artifacts").rglob("*.gz"))
+
+
+def test_unpacking_is_within_the_time_limit(workshop: Workshop) -> None:
+    artifact = workshop.artifact("Source", {"a": "x" * 100_000})
+
+    message = failure(workshop, f"touch {workshop.folder}/ran", inputs=(artifact,), time_limit=0.0)
+
+    assert message.endswith("The action took longer than its time limit of 0 seconds")
+    assert not (workshop.folder / "ran").exists()
+
+
 def test_output_reaches_the_log_while_the_command_runs(workshop: Workshop) -> None:
     thread = threading.Thread(
         target=workshop.commands,

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from hookline.actions import provider_for
+from hookline.actions.archives import Bounds
 from hookline.actions.artifacts import ArtifactStore
 from hookline.actions.provider import ActionContext, ActionResult, ActionSettings, Artifact
 from hookline.model import Action, ActionType, OutputArtifact, new_id
 
+BOUNDS = Bounds(1_000_000_000)
 COMMANDS = ActionType("Compute", "AWS", "Commands", "1")
 
 
@@ -35,6 +37,7 @@ class Workshop:
             github_url=changes.pop("github_url", f"file://{self.folder}/repositories"),
             time_limit=changes.pop("time_limit", 20.0),
             max_log=changes.pop("max_log", 1_000_000),
+            max_artifact=changes.pop("max_artifact", BOUNDS.max_bytes),
         )
         given: dict[str, Any] = {
             "action_execution_id": new_id(),
@@ -67,6 +70,7 @@ class Workshop:
             output_artifacts=(OutputArtifact("Made", files),) if files else (),
             environment=changes.pop("environment", ()),
             timeout_minutes=changes.pop("timeout_minutes", None),
+            output_variables=changes.pop("output_variables", ()),
         )
         return self.run(action, **changes)
 
@@ -76,10 +80,10 @@ class Workshop:
         for path, text in files.items():
             (source / path).parent.mkdir(parents=True, exist_ok=True)
             (source / path).write_text(text)
-        self.store.pack(f"inputs/{name}", source)
+        self.store.pack(f"inputs/{name}", source, bounds=BOUNDS)
         return Artifact(name, f"inputs/{name}")
 
     def unpacked(self, artifact: Artifact) -> Path:
         folder = self.folder / f"unpacked-{next(self.numbers)}"
-        self.store.unpack(artifact.key, folder)
+        self.store.unpack(artifact.key, folder, bounds=BOUNDS)
         return folder
