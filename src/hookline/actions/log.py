@@ -1,11 +1,16 @@
 """An action's log: lines as they come, without the secrets, up to a size."""
 
 import base64
+import os
+import stat
 from collections.abc import Iterable
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote
+
+from hookline.errors import ActionError
 
 _MASK = "****"
 _LONGEST_LINE = 65_536
@@ -41,6 +46,21 @@ def _forms(secret: str) -> Iterable[str]:
     yield from (line for line in lines if len(line) >= _SHORTEST_LINE)
 
 
+def _opened(path: Path) -> FileIO:
+    """The log, unless a command has put a pipe, a device or a link in its place."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        file = FileIO(os.open(path, flags, 0o666), "ab")
+    except OSError as error:
+        raise ActionError(
+            f"The action's log can't be written: {error.strerror}", "SystemUnavailable"
+        ) from error
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise ActionError("The action's log is not a regular file")
+    return file
+
+
 class ActionLog:
     """Appends to the log file of an action, as a context manager.
 
@@ -50,7 +70,7 @@ class ActionLog:
 
     def __init__(self, path: Path, mask: Mask, max_bytes: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("ab", buffering=0)
+        self._file = _opened(path)
         self.mask = mask
         self._room = max_bytes - self._file.tell()
         self._max_bytes = max_bytes

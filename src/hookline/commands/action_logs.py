@@ -1,5 +1,6 @@
 """`hookline logs`: what the actions and rules of an execution wrote."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Self
@@ -87,9 +88,11 @@ def _chosen(found: Sequence[_Ran], action: str | None) -> list[_Ran]:
 
 
 def _show(item: _Ran, file: "Path") -> None:
+    from hookline.actions.folders import open_file  # noqa: PLC0415 - keeps --help fast
+
     typer.echo(f"==> {item} <==")
     try:
-        with file.open(encoding="utf-8", errors="replace", newline="\n") as lines:
+        with os.fdopen(open_file(file), encoding="utf-8", errors="replace", newline="\n") as lines:
             begun = False
             for line in lines:
                 begun = True
