@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _S3 = "s3://"
 _CHUNK = 1 << 20
+# What obstore uploads at once; larger objects go in parts of this size.
+_PART = 5 << 20
 _UNAVAILABLE = "SystemUnavailable"
 
 
@@ -77,7 +79,7 @@ class ArtifactStore:
         return left_out
 
     def _put(self, key: str, archive: Path, bounds: Bounds) -> None:
-        small = archive.stat().st_size <= _CHUNK
+        small = archive.stat().st_size <= _PART
         obstore.put(self._store, key, archive if small else _pieces(archive, bounds))
 
     def unpack(self, key: str, folder: Path, *, bounds: Bounds) -> None:

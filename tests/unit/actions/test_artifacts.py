@@ -1,9 +1,11 @@
 import gzip
 import io
+import itertools
 import os
 import tarfile
 import time
 import tracemalloc
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +13,9 @@ import obstore
 import pytest
 from obstore.store import LocalStore
 
+from hookline.actions.archives import Bounds
 from hookline.actions.artifacts import ArtifactStore, key_of, place_of
+from hookline.actions.provider import Interrupted
 from hookline.errors import ActionError
 
 from .workshop import BOUNDS
@@ -230,6 +234,35 @@ def test_a_large_file_is_not_read_into_memory(store: ArtifactStore, tmp_path: Pa
 
     assert peak < size / 4
     assert (target / "large").stat().st_size == size
+
+
+@pytest.mark.parametrize("size", [1000, 20_000_000])
+def test_a_store_that_is_interrupted_at_any_time_has_nothing(
+    store: ArtifactStore, tmp_path: Path, size: int
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "random").write_bytes(os.urandom(size))
+    numbers = itertools.count()
+
+    def count() -> None:
+        next(numbers)
+
+    store.pack("whole", source, bounds=Bounds(100_000_000, count))
+    before = sorted(tmp_path.rglob("*"))
+    most = next(numbers)
+
+    for last in (0, most // 2, most - 10, most - 1):
+        left = iter(range(last))
+
+        def check(left: Iterator[int] = left) -> None:
+            if next(left, None) is None:
+                raise Interrupted
+
+        with pytest.raises(Interrupted):
+            store.pack("part", source, bounds=Bounds(100_000_000, check))
+        assert sorted(tmp_path.rglob("*")) == before
+        assert not store.has("part")
 
 
 def test_artifacts_are_forgotten_by_age(store: ArtifactStore, source: Path) -> None:
