@@ -22,8 +22,10 @@ from hookline.installation import open_seal, open_state
 from hookline.model import Credential, Scope
 from hookline.receiver import endpoint as receiver
 from hookline.receiver.metrics import FILE as METRICS_FILE
+from hookline.receiver.metrics import log_figures
 from hookline.receiver.recording import Recording
 from hookline.receiver.targets import Targets
+from hookline.scoreboard import Scoreboard
 from hookline.store import credentials
 from hookline.store.database import Database
 
@@ -38,7 +40,8 @@ class Application:
     The trigger URL is told apart before any framework sees the request (docs/adr/0002).
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, scoreboard: Scoreboard) -> None:
+        self._scoreboard = scoreboard
         self._receiver_port = settings.receiver_port
         self._metrics_file = settings.data_dir / METRICS_FILE
         self._database = Database(settings.database)
@@ -107,6 +110,7 @@ class Application:
             figures = await anyio.to_thread.run_sync(self._metrics_file.read_bytes)
         except FileNotFoundError:
             figures = b""
+        figures += log_figures(self._scoreboard.lines_lost)
         return Response(figures, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     def _store_answers(self) -> bool:

@@ -1,4 +1,7 @@
-"""What `hookline serve` starts: each process is `python -m hookline.processes LIFELINE ROLE …`."""
+"""What `hookline serve` starts: each is `python -m hookline.processes ROLE SLOT DESCRIPTOR …`.
+
+The descriptors are the lifeline's, the scoreboard's and those of the listening sockets.
+"""
 
 import os
 import signal
@@ -10,6 +13,8 @@ from collections.abc import Callable
 from hookline.config import Settings, load
 from hookline.errors import HooklineError
 from hookline.logs import configure
+from hookline.scoreboard import Scoreboard
+from hookline.standard_streams import guard_standard_streams
 
 _ENGINE_STOP_PATIENCE_S = 20.0
 _WORKER_STOP_PATIENCE_S = 30
@@ -33,7 +38,7 @@ def prepare(settings: Settings) -> None:
     write_profile(settings, credential)
 
 
-def worker(settings: Settings, descriptors: list[int]) -> None:
+def worker(settings: Settings, scoreboard: Scoreboard, descriptors: list[int]) -> None:
     """Serve HTTP on inherited listening sockets until SIGTERM."""
     import uvicorn  # noqa: PLC0415 - each process loads only what it runs
 
@@ -41,7 +46,7 @@ def worker(settings: Settings, descriptors: list[int]) -> None:
     from hookline.receiver.protocol import BoundedProtocol  # noqa: PLC0415 - the same
 
     config = uvicorn.Config(
-        Application(settings),
+        Application(settings, scoreboard),
         loop="uvloop",
         http=BoundedProtocol,
         ws="none",
@@ -129,12 +134,16 @@ def _die_with_supervisor(lifeline: int) -> None:
 
 def main(arguments: list[str]) -> int:
     """Run one role; the exit status."""
-    lifeline, role, *rest = arguments
+    role = arguments[0]
+    index, lifeline, shared, *listeners = map(int, arguments[1:])
+    scoreboard = Scoreboard(shared)
+    slot = scoreboard.slot(index)
     signal.pthread_sigmask(signal.SIG_SETMASK, set())
-    _die_with_supervisor(int(lifeline))
+    guard_standard_streams(slot.lose_line)
+    _die_with_supervisor(lifeline)
     roles: dict[str, Callable[[Settings], None]] = {
         "prepare": prepare,
-        "worker": lambda settings: worker(settings, [int(item) for item in rest]),
+        "worker": lambda settings: worker(settings, scoreboard, listeners),
         "recorder": recorder,
         "engine": engine,
     }

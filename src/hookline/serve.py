@@ -19,6 +19,8 @@ from pathlib import Path
 from hookline.config import Settings, load
 from hookline.errors import HooklineError, SettingsError
 from hookline.profile import exports
+from hookline.scoreboard import ENGINE, FIRST_WORKER, RECORDER, SUPERVISOR, Scoreboard
+from hookline.standard_streams import guard_standard_streams
 
 _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
 _LOCK_PATIENCE_S = 5.0
@@ -39,7 +41,9 @@ def serve(settings: Settings, workers: int) -> int:
     if settings.receiver_port:
         listeners.append(_listen(settings, settings.receiver_port))
     settings = replace(settings, port=listeners[0].getsockname()[1])
-    supervisor = Supervisor(settings, workers, listeners, lock)
+    scoreboard = Scoreboard.create(workers)
+    guard_standard_streams(scoreboard.slot(SUPERVISOR).lose_line)
+    supervisor = Supervisor(settings, workers, listeners, lock, scoreboard)
     prepared = supervisor.prepare()
     if prepared != 0:
         return prepared
@@ -53,7 +57,8 @@ def serve(settings: Settings, workers: int) -> int:
 class Child:
     """A process under supervision, started anew when it ends."""
 
-    arguments: list[str]
+    role: str
+    slot: int
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     delay: float = _FIRST_DELAY_S
@@ -64,22 +69,28 @@ class Supervisor:
     """Starts the workers and the engine, restarts what dies, and stops all in order."""
 
     def __init__(
-        self, settings: Settings, workers: int, listeners: list[socket.socket], lock: int
+        self,
+        settings: Settings,
+        workers: int,
+        listeners: list[socket.socket],
+        lock: int,
+        scoreboard: Scoreboard,
     ) -> None:
         self._settings = settings
         self._descriptors = [listener.fileno() for listener in listeners]
         self._lock = lock
+        self._scoreboard = scoreboard
         # The children hold its other end: they learn of the supervisor's death, however it came.
         self._lifeline, self._lifeline_held = os.pipe()
-        arguments = [str(descriptor) for descriptor in self._descriptors]
-        self._workers = [Child(["worker", *arguments]) for _ in range(workers)]
-        self._recorder = Child(["recorder"])
-        self._engine = Child(["engine"])
+        self._workers = [Child("worker", FIRST_WORKER + number) for number in range(workers)]
+        self._recorder = Child("recorder", RECORDER)
+        self._engine = Child("engine", ENGINE)
         self._children = (self._recorder, self._engine, *self._workers)
 
     def prepare(self) -> int:
         """Make what a first start needs, in a process of its own; its exit status."""
-        process = self._popen(Child(["prepare"]))
+        # It has the slot of the supervisor, which only waits for it.
+        process = self._popen(Child("prepare", SUPERVISOR))
         return process.wait()
 
     def start(self) -> None:
@@ -114,7 +125,7 @@ class Supervisor:
                 )
                 child.process, child.due = None, now + child.delay
                 print(  # noqa: T201 - the supervisor has no logger
-                    f"hookline: the {child.arguments[0]} ended with status {status}; "
+                    f"hookline: the {child.role} ended with status {status}; "
                     f"starting it again in {child.delay:.1f} s",
                     file=sys.stderr,
                 )
@@ -125,9 +136,11 @@ class Supervisor:
         child.process, child.started = self._popen(child), time.monotonic()
 
     def _popen(self, child: Child) -> subprocess.Popen[bytes]:
+        inherited = [self._lifeline, self._scoreboard.descriptor, *self._descriptors]
+        passed = [child.slot, *inherited]
         return subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", "hookline.processes", str(self._lifeline), *child.arguments],
-            pass_fds=(*self._descriptors, self._lifeline, self._lock),
+            [sys.executable, "-m", "hookline.processes", child.role, *map(str, passed)],
+            pass_fds=(*inherited, self._lock),
             env={**os.environ, "HOOKLINE_PORT": str(self._settings.port)},
             stdin=subprocess.DEVNULL,
         )

@@ -56,6 +56,8 @@ class Server:
         self.data = folder / "data"
         self.log = folder / "serve.log"
         self.options: list[str] = []
+        # Where standard error goes; to the log where it is not given.
+        self.errors: int | None = None
         self._settings = {f"HOOKLINE_{name.upper()}": value for name, value in settings.items()}
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -100,7 +102,7 @@ class Server:
                 cwd=self.log.parent,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
-                stderr=log,
+                stderr=log if self.errors is None else self.errors,
             )
 
         def announced() -> list[str]:

@@ -69,6 +69,7 @@ def test_metrics_count_deliveries_steps_and_commits(
     assert found["hookline_commit_batch_size_sum", frozenset()] == 15
     assert found["hookline_queue_depth", frozenset()] == 0
     assert found["hookline_commits_failed_total", frozenset()] == 0
+    assert found["hookline_log_lines_lost_total", frozenset()] == 0
     total = sum(
         value for (name, _), value in found.items() if name == "hookline_delivery_step_seconds_sum"
     )
@@ -86,6 +87,7 @@ def test_metrics_are_in_the_form_that_prometheus_checks(server: Server, tenant: 
         "hookline_delivery_step_seconds": "histogram",
         "hookline_commit_batch_size": "histogram",
         "hookline_commits_failed": "counter",
+        "hookline_log_lines_lost": "counter",
         "hookline_queue_depth": "gauge",
     }.items() <= {family.name: family.type for family in found}.items()
     for family in found:

@@ -27,6 +27,23 @@ _LATENCY_BUCKETS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01
 _BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024, 4096)
 
 
+class _LogLines(Collector):
+    def __init__(self, lost: int) -> None:
+        self._lost = lost
+
+    def collect(self) -> Iterator[Metric]:
+        yield CounterMetricFamily(
+            "hookline_log_lines_lost", "Log lines that could not be written", value=self._lost
+        )
+
+
+def log_figures(lost: int) -> bytes:
+    """The figures of the log, of all processes: they count without the recorder."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_LogLines(lost))
+    return generate_latest(registry)
+
+
 class Histogram:
     """Counts of values by upper bounds."""
 

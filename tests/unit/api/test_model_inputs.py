@@ -27,6 +27,7 @@ from hookline.api.protocol import Protocol
 from hookline.api.service import input_shape, operation_model, service
 from hookline.app import Application
 from hookline.errors import ValidationException
+from hookline.scoreboard import Scoreboard
 from hookline.store.database import Database
 
 from .calling import Sent, send, send_cbor, target
@@ -145,7 +146,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     read = config.load(environment)
     database = Database(read.database)
     database.migrate()
-    yield Application(read)._api(read)
+    yield Application(read, Scoreboard.create(workers=1))._api(read)
     database.close()
 
 

@@ -28,6 +28,7 @@ from hookline.receiver.entries import (
 )
 from hookline.receiver.recorder import record
 from hookline.receiver.recording import SOCKET, QueueFullError, Recording
+from hookline.scoreboard import RECORDER, Scoreboard
 from hookline.store import deliveries, pipelines
 from hookline.store.database import Database
 from hookline.store.tables import deliveries as delivery_table
@@ -92,14 +93,17 @@ class Recorders:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lifeline, self._held = os.pipe()
+        self._scoreboard = Scoreboard.create(workers=0)
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         own = {"HOOKLINE_CONFIG": os.devnull, "HOOKLINE_DATA_DIR": str(self._folder)}
+        inherited = [self._lifeline, self._scoreboard.descriptor]
+        passed = map(str, [RECORDER, *inherited])
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "hookline.processes", str(self._lifeline), "recorder"],
+            [sys.executable, "-m", "hookline.processes", "recorder", *passed],
             env={**clean_environment(), **own},
-            pass_fds=[self._lifeline],
+            pass_fds=inherited,
             stderr=subprocess.DEVNULL,
         )
 
@@ -113,6 +117,7 @@ class Recorders:
         self.kill()
         os.close(self._lifeline)
         os.close(self._held)
+        os.close(self._scoreboard.descriptor)
 
 
 @pytest.fixture
