@@ -29,7 +29,7 @@ def prepare(settings: Settings) -> None:
     from hookline.store.database import Database  # noqa: PLC0415 - the same
 
     seal = open_seal(settings)
-    database = Database(settings.database)
+    database = Database(settings.database, limited=False)
     database.migrate()
     with database.write() as connection:
         existing = credentials.all_of(connection, seal)

@@ -7,6 +7,8 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -68,6 +70,26 @@ class Cluster:
         with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}".encode())
         return self._address(name)
+
+    @contextmanager
+    def read_only(self, database: str) -> Iterator[None]:
+        """Let a database take no writes for a while, as a primary does that gave way to another.
+
+        All connections to it are ended at the begin, and none at the end.
+        """
+        # The setting of this connection is stronger than that of its database.
+        options = "-c default_transaction_read_only=off"
+        with psycopg.connect(self._address("postgres"), autocommit=True, options=options) as own:
+            setting = f"ALTER DATABASE {database} SET default_transaction_read_only = "
+            own.execute(f"{setting} on".encode())
+            own.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+                [database],
+            )
+            try:
+                yield
+            finally:
+                own.execute(f"{setting} off".encode())
 
     def _address(self, database: str) -> str:
         return f"postgresql://{_OWNER}@127.0.0.1:{self._port}/{database}"

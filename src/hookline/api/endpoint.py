@@ -209,7 +209,7 @@ def _log_failure(error: Exception, failure: ApiError, request_id: str, known: st
             stack="".join(traceback.format_tb(error.__traceback__)),
         )
     elif isinstance(failure, ServiceUnavailableException):
-        log.warning("store unavailable")
+        log.warning("store unavailable", reason=str(error))
     elif known is not None and failure.code not in allowed_errors(known):
         log.error("an error that the model does not list for the operation")
 

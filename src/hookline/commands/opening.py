@@ -14,6 +14,6 @@ def open_database(settings: Settings | None = None) -> Database:
             f"There is no data folder {settings.data_dir}. Start `hookline serve` once, or name "
             "the folder with HOOKLINE_DATA_DIR."
         )
-    database = Database(settings.database)
+    database = Database(settings.database, limited=False)
     database.migrate()
     return database

@@ -4,28 +4,32 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from hookline.errors import StoreUnavailableError
-from hookline.store import dialect
+from hookline.store import dialect, outages
 
 # The newest migration: a start with this version in the database needs no Alembic, which is slow
 # to import.
 SCHEMA_VERSION = "0001"
+_VERSION_TABLE = "hookline_schema_version"
 
 
 class Database:
-    """A database at one address. `read` and `write` give a connection in a transaction."""
+    """A database at one address. `read` and `write` give a connection in a transaction.
 
-    def __init__(self, address: str) -> None:
-        self.engine = dialect.connect(address)
+    A server keeps to limits of time. A command that may read a lot does without: not `limited`.
+    """
+
+    def __init__(self, address: str, *, limited: bool = True) -> None:
+        self.engine = dialect.connect(address, limited=limited)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads. Raises StoreUnavailableError."""
-        with _unavailable(), self.engine.connect() as connection, connection.begin():
+        with self._outages(), self.engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -35,7 +39,7 @@ class Database:
         On SQLite it takes the write lock at once and waits for it up to five seconds.
         """
         with (
-            _unavailable(),
+            self._outages(),
             self.engine.connect().execution_options(write=True) as connection,
             connection.begin(),
         ):
@@ -55,15 +59,22 @@ class Database:
             command.upgrade(config, "head")
 
     def _version(self) -> str | None:
-        try:
-            with self.engine.connect() as connection, connection.begin():
-                return connection.execute(
-                    text("SELECT version_num FROM hookline_schema_version")
-                ).scalar()
-        except DBAPIError as error:
-            if dialect.is_missing_table(error):
+        with self.read() as connection:
+            if not inspect(connection).has_table(_VERSION_TABLE):
                 return None
-            raise StoreUnavailableError(_reason(error)) from error
+            return connection.execute(text(f"SELECT version_num FROM {_VERSION_TABLE}")).scalar()  # noqa: S608 - our own name
+
+    @contextmanager
+    def _outages(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            reason = outages.reason_of(error, self.engine.url)
+            if reason is None:
+                raise
+            raise StoreUnavailableError(reason) from error
+        except PoolTimeoutError as error:
+            raise StoreUnavailableError from error
 
     def stage_listener(self) -> Callable[[float], None]:
         """A function that waits so many seconds, or less when a stage may wait for an engine."""
@@ -72,18 +83,3 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
-
-
-@contextmanager
-def _unavailable() -> Iterator[None]:
-    try:
-        yield
-    except (OperationalError, InterfaceError) as error:
-        raise StoreUnavailableError(_reason(error)) from error
-    except PoolTimeoutError as error:
-        raise StoreUnavailableError from error
-
-
-def _reason(error: DBAPIError) -> str:
-    # Only the driver's words: the statement's parameters may hold what nobody should read.
-    return f"The store can't be used now ({str(error.orig).strip().splitlines()[0]}). Try again."

@@ -1,6 +1,7 @@
 """The only place that knows what differs between SQLite and PostgreSQL."""
 
 import functools
+import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from hookline.errors import SettingsError
+from hookline.store import outages
 
 # GitHub waits ten seconds for an answer.
 _LOCK_PATIENCE_S = 5.0
@@ -25,15 +27,14 @@ _LOCK_RETRY_S = 0.001
 _BUSY_TIMEOUT = f"PRAGMA busy_timeout={_LOCK_PATIENCE_S * 1_000:.0f}"
 # In pages: a checkpoint stops the writer for its time, so it comes every 32 MB and not every four.
 _CHECKPOINT = "PRAGMA wal_autocheckpoint=8000"
-_CONNECT_TIMEOUT_S = 5
 _SQLITE_POLL_S = 0.05
 
 
-def connect(address: str) -> Engine:
+def connect(address: str, *, limited: bool = True) -> Engine:
     """An engine for `sqlite:///…` or `postgresql://…`.
 
-    Raises SettingsError for any other address; the address itself, which may hold a password, is
-    not repeated.
+    Without `limited`, statements may take as long as they need. Raises SettingsError for any other
+    address; the address itself, which may hold a password, is not repeated.
     """
     try:
         url = make_url(address)
@@ -41,15 +42,13 @@ def connect(address: str) -> Engine:
         raise SettingsError(_ADDRESS_HELP) from error
     if url.get_backend_name() == "sqlite" and url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-        return _sqlite(create_engine(url, pool_size=5, max_overflow=40))
-    if url.get_backend_name() == "postgresql":
-        return create_engine(
-            url.set(drivername="postgresql+psycopg"),
-            pool_size=5,
-            max_overflow=40,
-            pool_pre_ping=True,
-            connect_args={"connect_timeout": _CONNECT_TIMEOUT_S},
+        return _sqlite(
+            create_engine(url, pool_size=5, max_overflow=40, pool_timeout=_LOCK_PATIENCE_S)
         )
+    if url.get_backend_name() == "postgresql":
+        from hookline.store import postgresql  # noqa: PLC0415 - see there
+
+        return postgresql.connect(url, limited=limited)
     raise SettingsError(_ADDRESS_HELP)
 
 
@@ -93,8 +92,8 @@ def _begin_immediate(connection: Connection) -> None:
         while True:
             try:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
-            except OperationalError:
-                if time.monotonic() > deadline:
+            except OperationalError as error:
+                if not outages.is_busy(error) or time.monotonic() > deadline:
                     raise
                 time.sleep(_LOCK_RETRY_S)
             else:
@@ -110,7 +109,7 @@ def connect_checkpoints(address: str) -> Engine:
     a power failure loses is made again from them.
     """
     if make_url(address).get_backend_name() != "sqlite":
-        return connect(address)
+        return connect(address, limited=False)
     engine = create_engine(address)
 
     @event.listens_for(engine, "connect")
@@ -206,12 +205,6 @@ def _insert_text(dialect_name: str, table: Table, columns: tuple[str, ...]) -> s
     return f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - our own names
 
 
-def is_missing_table(error: DBAPIError) -> bool:
-    """Whether a statement failed because the schema has not been made yet."""
-    text = str(error.orig)
-    return "no such table" in text or getattr(error.orig, "sqlstate", "") == "42P01"
-
-
 def notify_stage_waiting(connection: Connection) -> None:
     """Tell engines, once this transaction commits, that a stage waits for one of them."""
     if connection.dialect.name == "postgresql":
@@ -224,17 +217,26 @@ def listener(engine: Engine) -> Callable[[float], None]:
 
 
 def _sqlite_listener(engine: Engine) -> Callable[[float], None]:
-    connection = engine.raw_connection()
     seen = None
+    connection: Any = None
+
+    def version() -> int | None:
+        # The pragma counts the commits of other connections, so it has to be asked of the same one.
+        nonlocal connection
+        try:
+            connection = connection or engine.raw_connection()
+            return int(connection.execute("PRAGMA data_version").fetchone()[0])
+        except (sqlite3.Error, DBAPIError):
+            return None
 
     def wait(seconds: float) -> None:
-        # SQLite sends no notice, but counts the commits of others: asking costs microseconds.
+        # SQLite sends no notice, but to ask for the count costs microseconds.
         nonlocal seen
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            version = connection.execute("PRAGMA data_version").fetchone()[0]
-            if version != seen:
-                seen = version
+            found = version()
+            if found is not None and found != seen:
+                seen = found
                 return
             time.sleep(_SQLITE_POLL_S)
 
@@ -244,13 +246,16 @@ def _sqlite_listener(engine: Engine) -> Callable[[float], None]:
 def _listen(engine: Engine) -> Callable[[float], None]:
     import psycopg  # noqa: PLC0415 - an installation on SQLite has no use for its memory
 
+    from hookline.store.postgresql import network  # noqa: PLC0415 - the same
+
+    _, arguments = engine.dialect.create_connect_args(engine.url)
     listening: psycopg.Connection[Any] | None = None
 
     def wait(seconds: float) -> None:
         nonlocal listening
         try:
             if listening is None:
-                listening = psycopg.connect(**_psycopg_arguments(engine), autocommit=True)
+                listening = psycopg.connect(**network(engine.url), **arguments, autocommit=True)
                 listening.execute("LISTEN hookline_stage_waiting")
             for _ in listening.notifies(timeout=seconds, stop_after=1):
                 pass
@@ -259,8 +264,3 @@ def _listen(engine: Engine) -> Callable[[float], None]:
             time.sleep(seconds)
 
     return wait
-
-
-def _psycopg_arguments(engine: Engine) -> dict[str, Any]:
-    _, arguments = engine.dialect.create_connect_args(engine.url)
-    return {**arguments, "connect_timeout": _CONNECT_TIMEOUT_S}
