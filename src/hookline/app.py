@@ -1,5 +1,6 @@
 """The HTTP application of a worker: the trigger URL and the API, put together."""
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +18,7 @@ from hookline.api.operations import operations
 from hookline.api.pagination import PageTokens
 from hookline.api.services import Services
 from hookline.config import Settings
-from hookline.errors import StoreUnavailableError
+from hookline.health import Health
 from hookline.installation import open_seal, open_state
 from hookline.model import Credential, Scope
 from hookline.receiver import endpoint as receiver
@@ -25,11 +26,11 @@ from hookline.receiver.metrics import FILE as METRICS_FILE
 from hookline.receiver.metrics import log_figures
 from hookline.receiver.recording import Recording
 from hookline.receiver.targets import Targets
-from hookline.scoreboard import Scoreboard
+from hookline.scoreboard import RECORDER, Scoreboard, Slot
 from hookline.store import credentials
 from hookline.store.database import Database
 
-_ENGINE_PATIENCE_S = 5.0
+_BEAT_EVERY_S = 1.0
 # A path that no route has: what the other port serves is not found on this one.
 _NOWHERE = "/-"
 
@@ -40,14 +41,16 @@ class Application:
     The trigger URL is told apart before any framework sees the request (docs/adr/0002).
     """
 
-    def __init__(self, settings: Settings, scoreboard: Scoreboard) -> None:
+    def __init__(self, settings: Settings, scoreboard: Scoreboard, slot: Slot) -> None:
         self._scoreboard = scoreboard
+        self._slot = slot
         self._receiver_port = settings.receiver_port
         self._metrics_file = settings.data_dir / METRICS_FILE
         self._database = Database(settings.database)
         self._seal = open_seal(settings)
         self._state = open_state(settings)
         self._recording = Recording(settings.data_dir)
+        self._health = Health(self._database, self._state, scoreboard.slot(RECORDER))
         self._receiver = receiver.Receiver(
             Targets(self._database, self._seal, self._state), self._recording, settings
         )
@@ -57,7 +60,7 @@ class Application:
             routes=[
                 Route("/", api.__call__, methods=["POST"]),
                 Route(cbor.PATH, api.__call__, methods=["POST"]),
-                Route("/healthz", self._health, methods=["GET"]),
+                Route("/healthz", self._answer_health, methods=["GET"]),
                 Route("/metrics", self._metrics, methods=["GET"]),
             ],
             lifespan=self._lifespan,
@@ -96,12 +99,11 @@ class Application:
         with self._database.read() as connection:
             return credentials.find(connection, self._seal, access_key_id)
 
-    async def _health(self, _request: Request) -> JSONResponse:
-        store = self._recording.is_open and await anyio.to_thread.run_sync(self._store_answers)
-        engine = self._state.engine_age() < _ENGINE_PATIENCE_S
-        ready = store and engine
+    async def _answer_health(self, _request: Request) -> JSONResponse:
+        parts = await self._health.parts()
+        ready = all(parts.values())
         return JSONResponse(
-            {"status": "ready" if ready else "not ready", "store": store, "engine": engine},
+            {"status": "ready" if ready else "not ready", **parts},
             status_code=200 if ready else 503,
         )
 
@@ -113,16 +115,14 @@ class Application:
         figures += log_figures(self._scoreboard.lines_lost)
         return Response(figures, media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    def _store_answers(self) -> bool:
-        try:
-            with self._database.read() as connection:
-                credentials.count(connection)
-        except StoreUnavailableError:
-            return False
-        return True
+    async def _beat(self) -> None:
+        while True:
+            self._slot.beat()
+            await asyncio.sleep(_BEAT_EVERY_S)
 
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        beating = asyncio.create_task(self._beat())
         await self._recording.open()
         # What exists now lives as long as the process: the collector need not look at it again.
         gc.collect()
@@ -130,5 +130,7 @@ class Application:
         yield
         # The server has answered what was in flight; what nobody waits for is still to be sent.
         await self._recording.close()
+        beating.cancel()
+        self._health.close()
         self._last_used.close()
         self._database.close()

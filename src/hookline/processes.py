@@ -8,12 +8,13 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 
 from hookline.config import Settings, load
 from hookline.errors import HooklineError
 from hookline.logs import configure
-from hookline.scoreboard import Scoreboard
+from hookline.scoreboard import Scoreboard, Slot
 from hookline.standard_streams import guard_standard_streams
 
 _ENGINE_STOP_PATIENCE_S = 20.0
@@ -38,7 +39,7 @@ def prepare(settings: Settings) -> None:
     write_profile(settings, credential)
 
 
-def worker(settings: Settings, scoreboard: Scoreboard, descriptors: list[int]) -> None:
+def worker(settings: Settings, scoreboard: Scoreboard, slot: Slot, descriptors: list[int]) -> None:
     """Serve HTTP on inherited listening sockets until SIGTERM."""
     import uvicorn  # noqa: PLC0415 - each process loads only what it runs
 
@@ -46,7 +47,7 @@ def worker(settings: Settings, scoreboard: Scoreboard, descriptors: list[int]) -
     from hookline.receiver.protocol import BoundedProtocol  # noqa: PLC0415 - the same
 
     config = uvicorn.Config(
-        Application(settings, scoreboard),
+        Application(settings, scoreboard, slot),
         loop="uvloop",
         http=BoundedProtocol,
         ws="none",
@@ -63,7 +64,7 @@ def worker(settings: Settings, scoreboard: Scoreboard, descriptors: list[int]) -
     )
 
 
-def recorder(settings: Settings) -> None:
+def recorder(settings: Settings, slot: Slot) -> None:
     """Record what the workers send until SIGTERM, and then until they have hung up."""
     from hookline.receiver.recorder import Recorder  # noqa: PLC0415 - each loads what it runs
     from hookline.receiver.retention import Limits  # noqa: PLC0415 - the same
@@ -75,13 +76,13 @@ def recorder(settings: Settings) -> None:
         execution_days=settings.execution_retention_days,
         dedupe_window=settings.dedupe_window,
     )
-    running = Recorder(Database(settings.database), limits, settings.data_dir)
+    running = Recorder(Database(settings.database), limits, settings.data_dir, slot.beat)
     _on_stop_signal(running.stop)
     running.run()
     running.close()
 
 
-def engine(settings: Settings) -> None:
+def engine(settings: Settings, slot: Slot) -> None:
     """Run stages until SIGTERM."""
     from hookline.actions.artifacts import ArtifactStore  # noqa: PLC0415 - each loads what it runs
     from hookline.actions.provider import ActionSettings  # noqa: PLC0415 - the same
@@ -94,6 +95,7 @@ def engine(settings: Settings) -> None:
     # Under load a delivery comes before a build: a sender waits seconds at most, a stage does not
     # mind. What the engine starts inherits it.
     os.nice(_NICENESS)
+    _beat_always(slot)
     state = open_state(settings)
     state.engine_stopped()
     running = Engine(
@@ -117,6 +119,20 @@ def engine(settings: Settings) -> None:
     # Interrupted actions have no outcome, and their threads never end: the next start runs them
     # again, exactly as after a crash.
     os._exit(0)
+
+
+def _beat_always(slot: Slot) -> None:
+    """Beat from a thread: the engine's loop waits for a store that is away, for as long as it is.
+
+    To end it then would interrupt its actions, for nothing.
+    """
+
+    def beat() -> None:
+        while True:
+            slot.beat()
+            time.sleep(1)
+
+    threading.Thread(target=beat, name="heartbeat", daemon=True).start()
 
 
 def _on_stop_signal(stop: Callable[[], None]) -> None:
@@ -143,9 +159,9 @@ def main(arguments: list[str]) -> int:
     _die_with_supervisor(lifeline)
     roles: dict[str, Callable[[Settings], None]] = {
         "prepare": prepare,
-        "worker": lambda settings: worker(settings, scoreboard, listeners),
-        "recorder": recorder,
-        "engine": engine,
+        "worker": lambda settings: worker(settings, scoreboard, slot, listeners),
+        "recorder": lambda settings: recorder(settings, slot),
+        "engine": lambda settings: engine(settings, slot),
     }
     try:
         settings = load()

@@ -2,11 +2,12 @@
 
 import mmap
 import os
+import time
 from typing import Self
 
 _NUMBER_SIZE = 8
-_NUMBERS = 1
-_LINES_LOST = 0
+_NUMBERS = 2
+_LINES_LOST, _HEARTBEAT = range(_NUMBERS)
 
 SUPERVISOR, RECORDER, ENGINE, FIRST_WORKER = range(4)
 """The slots of the processes; the workers have those from `FIRST_WORKER` on."""
@@ -37,10 +38,28 @@ class Scoreboard:
 
 
 class Slot:
-    """What one process tells the others; only that process writes it."""
+    """What one process tells the others; only that process writes it, and its supervisor."""
 
     def __init__(self, numbers: memoryview) -> None:
         self._numbers = numbers
+
+    @property
+    def heartbeat(self) -> int:
+        """A number that is another one after each beat; 0 before the first one."""
+        return self._numbers[_HEARTBEAT]
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the last heartbeat; very many when there was none."""
+        return (time.monotonic_ns() - self.heartbeat) / 1e9
+
+    def beat(self) -> None:
+        """Tell that this process is at work."""
+        self._numbers[_HEARTBEAT] = time.monotonic_ns()
+
+    def begin(self) -> None:
+        """Forget the heartbeat of an earlier process."""
+        self._numbers[_HEARTBEAT] = 0
 
     def lose_line(self) -> None:
         """Count a log line that could not be written."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from hookline.config import Settings, load
 from hookline.errors import HooklineError, SettingsError
 from hookline.profile import exports
-from hookline.scoreboard import ENGINE, FIRST_WORKER, RECORDER, SUPERVISOR, Scoreboard
+from hookline.scoreboard import ENGINE, FIRST_WORKER, RECORDER, SUPERVISOR, Scoreboard, Slot
 from hookline.standard_streams import guard_standard_streams
 
 _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
@@ -28,6 +28,9 @@ _READY_PATIENCE_S = 60.0
 _STOP_PATIENCE_S = 40.0
 _FIRST_DELAY_S, _LAST_DELAY_S, _STEADY_S = 0.1, 5.0, 30.0
 _BACKLOG = 2_048
+_CHECK_EVERY_S = 1.0
+# Without a heartbeat for so long a process is replaced; before its first one, as it starts.
+_SILENCE_LIMIT_S, _START_LIMIT_S = 10.0, 60.0
 
 
 def serve(settings: Settings, workers: int) -> int:
@@ -55,14 +58,25 @@ def serve(settings: Settings, workers: int) -> int:
 
 @dataclass
 class Child:
-    """A process under supervision, started anew when it ends."""
+    """A process under supervision, started anew when it ends or is silent."""
 
     role: str
-    slot: int
+    index: int
+    slot: Slot
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     delay: float = _FIRST_DELAY_S
     due: float = field(default=0.0)
+    heartbeat: int = 0
+    silence: float = 0.0
+
+    def is_silent(self, elapsed: float) -> bool:
+        """Whether there was no heartbeat for too long; `elapsed` seconds after the last look."""
+        if self.slot.heartbeat != self.heartbeat:
+            self.heartbeat, self.silence = self.slot.heartbeat, 0.0
+        else:
+            self.silence += elapsed
+        return self.silence > (_SILENCE_LIMIT_S if self.heartbeat else _START_LIMIT_S)
 
 
 class Supervisor:
@@ -82,15 +96,19 @@ class Supervisor:
         self._scoreboard = scoreboard
         # The children hold its other end: they learn of the supervisor's death, however it came.
         self._lifeline, self._lifeline_held = os.pipe()
-        self._workers = [Child("worker", FIRST_WORKER + number) for number in range(workers)]
-        self._recorder = Child("recorder", RECORDER)
-        self._engine = Child("engine", ENGINE)
+        self._workers = [self._child("worker", FIRST_WORKER + number) for number in range(workers)]
+        self._recorder = self._child("recorder", RECORDER)
+        self._engine = self._child("engine", ENGINE)
         self._children = (self._recorder, self._engine, *self._workers)
+        self._checked = time.monotonic()
+
+    def _child(self, role: str, index: int) -> Child:
+        return Child(role, index, self._scoreboard.slot(index))
 
     def prepare(self) -> int:
         """Make what a first start needs, in a process of its own; its exit status."""
         # It has the slot of the supervisor, which only waits for it.
-        process = self._popen(Child("prepare", SUPERVISOR))
+        process = self._popen(self._child("prepare", SUPERVISOR))
         return process.wait()
 
     def start(self) -> None:
@@ -104,6 +122,7 @@ class Supervisor:
             received = signal.sigtimedwait(_SIGNALS, self._patience())
             if received is not None and received.si_signo != signal.SIGCHLD:
                 break
+            self._kill_silent()
             self._revive()
         # The recorder writes down what the workers still send.
         self._stop(self._workers)
@@ -111,7 +130,24 @@ class Supervisor:
 
     def _patience(self) -> float:
         waiting = [child.due for child in self._children if child.process is None]
-        return max(0.0, min(waiting) - time.monotonic()) if waiting else 3600.0
+        due = max(0.0, min(waiting) - time.monotonic()) if waiting else _CHECK_EVERY_S
+        return min(due, _CHECK_EVERY_S)
+
+    def _kill_silent(self) -> None:
+        now = time.monotonic()
+        # A machine that slept, or a server that was stopped as a whole, has no hung processes: of
+        # a time that this process did not see, the others had nothing either.
+        elapsed = min(now - self._checked, 2 * _CHECK_EVERY_S)
+        self._checked = now
+        for child in self._children:
+            if child.process is not None and child.is_silent(elapsed):
+                print(  # noqa: T201 - the supervisor has no logger
+                    f"hookline: the {child.role} has not answered for {child.silence:.0f} s; "
+                    "ending it",
+                    file=sys.stderr,
+                )
+                child.process.kill()
+                child.silence = 0.0
 
     def _revive(self) -> None:
         now = time.monotonic()
@@ -133,11 +169,13 @@ class Supervisor:
                 self._start(child)
 
     def _start(self, child: Child) -> None:
+        child.slot.begin()
+        child.heartbeat, child.silence = 0, 0.0
         child.process, child.started = self._popen(child), time.monotonic()
 
     def _popen(self, child: Child) -> subprocess.Popen[bytes]:
         inherited = [self._lifeline, self._scoreboard.descriptor, *self._descriptors]
-        passed = [child.slot, *inherited]
+        passed = [child.index, *inherited]
         return subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-m", "hookline.processes", child.role, *map(str, passed)],
             pass_fds=(*inherited, self._lock),

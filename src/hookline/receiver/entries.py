@@ -1,5 +1,6 @@
 """What workers tell the recorder, and what it answers: frames of MessagePack on a local socket."""
 
+import math
 import struct
 from collections.abc import Iterator
 
@@ -65,6 +66,8 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
     redelivery_of: str | None = None
     # The worker has sent it before and lost the recorder: it may be recorded already.
     again: bool = False
+    # Until when somebody waits for the answer, in seconds of the machine's monotonic clock.
+    deadline: float = math.inf
     # Empty where the pipeline has no trigger on the target action, or a filter had failed.
     triggers: list[TriggerTrace] = []
 

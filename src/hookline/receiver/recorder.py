@@ -36,18 +36,25 @@ _LAZY_DELAY_S = 0.2
 _LAZY_BATCH = 4_000
 _LAZY_RETRY_S = 1.0
 _LAZY_KEPT = 20_000
+# The others must not wait for a worker that reads no answers.
+_ANSWER_PATIENCE_S = 1.0
 _METRICS_EVERY_S = 1.0
+_BEAT_EVERY_S = 1.0
 _PIPELINES_KEPT = 1_000
 
 
 class Recorder:
     """Takes entries from the workers of this machine and commits them in groups.
 
-    There is no timer for those that wait: a batch is what came in during the last commit.
+    There is no timer for those that wait: a batch is what came in during the last commit. `beat`
+    is called every second or so, and before each commit.
     """
 
-    def __init__(self, database: Database, limits: Limits, folder: Path) -> None:
+    def __init__(
+        self, database: Database, limits: Limits, folder: Path, beat: Callable[[], None]
+    ) -> None:
         self._database = database
+        self._beat = beat
         self._window = limits.dedupe_window
         self._retention = Retention(database, limits)
         self._metrics = Metrics(folder)
@@ -75,6 +82,7 @@ class Recorder:
     def run(self) -> None:
         """Record until stopped."""
         while not (self._stopping and self._is_idle()):
+            self._beat()
             # What has come in during the last commit makes the next batch.
             self._receive(0.0 if self._waiting else self._patience())
             if self._waiting:
@@ -97,8 +105,8 @@ class Recorder:
     def _patience(self) -> float:
         if self._stopping:
             return 0.05
-        figures = max(0.0, self._metrics_due - time.monotonic()) if self._counted else 3600.0
-        return min(self._lazy.due_in(), self._retention.due_in(), figures)
+        figures = max(0.0, self._metrics_due - time.monotonic()) if self._counted else _BEAT_EVERY_S
+        return min(self._lazy.due_in(), self._retention.due_in(), figures, _BEAT_EVERY_S)
 
     def _keep_house(self) -> None:
         now = time.monotonic()
@@ -138,7 +146,12 @@ class Recorder:
 
     def _commit_waiting(self) -> None:
         count = min(_BATCH, len(self._waiting))
-        batch = [self._waiting.popleft() for _ in range(count)]
+        taken = [self._waiting.popleft() for _ in range(count)]
+        # Their senders have been told to come again: what began now might begin twice.
+        now = time.monotonic()
+        batch = [(entry, worker) for entry, worker in taken if entry.deadline > now]
+        if not batch:
+            return
         recorded = self._commit([entry for entry, _ in batch])
         if recorded is None:
             # Who came meanwhile would wait as long for nothing.
@@ -162,6 +175,7 @@ class Recorder:
 
     def _commit(self, entries: Sequence[Entry]) -> list[Delivery] | None:
         """Record entries; None when the store can't be reached now."""
+        self._beat()
         began = time.perf_counter()
         self._counted = True
         try:
@@ -201,6 +215,7 @@ class _Worker:
     """The recorder's end of a worker's connection."""
 
     def __init__(self, connection: socket.socket) -> None:
+        connection.settimeout(_ANSWER_PATIENCE_S)
         self.connection = connection
         self._frames = Frames()
 
@@ -215,9 +230,13 @@ class _Worker:
         return [entry for content in self._frames.feed(data) for entry in decode_entries(content)]
 
     def answer(self, values: list[Recorded]) -> None:
-        """Tell the worker what became of its entries; it may have died meanwhile."""
-        with suppress(OSError):
+        """Tell the worker what became of its entries; it may have died or stopped meanwhile."""
+        try:
             self.connection.sendall(frame(values))
+        except OSError:
+            # Half a frame was perhaps sent. A worker that is there connects and asks again.
+            with suppress(OSError):
+                self.connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Lazy:

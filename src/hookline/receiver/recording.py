@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections import OrderedDict
 from contextlib import suppress
 from pathlib import Path
@@ -22,8 +23,8 @@ _LAZY_COUNT = 64
 _MAX_WAITING = 10_000
 _MAX_WAITING_BYTES = 64_000_000
 _RECONNECT_S = 0.05
-# How long senders wait for a recorder that is being restarted.
-_PATIENCE_S = 10.0
+# GitHub waits ten seconds, and the store was perhaps asked before.
+_DEADLINE_S = 5.0
 
 
 class QueueFullError(Exception):
@@ -33,17 +34,19 @@ class QueueFullError(Exception):
 class Recording(asyncio.Protocol):
     """Hands entries to the recorder of this machine; used from one event loop.
 
-    What waits is bounded in entries and bytes. When the recorder is lost, entries that wait for
-    an answer are sent again to the next one, which knows what the first had committed.
+    What waits is bounded in entries, bytes and time. When the recorder is lost, entries that wait
+    for an answer are sent again to the next one, which knows what the first had committed.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = os.open(folder, os.O_PATH | os.O_DIRECTORY)
         self._transport: asyncio.Transport | None = None
         self._frames = Frames()
-        self._outgoing: list[Entry] = []
+        self._outgoing: dict[str, Entry] = {}
         self._outgoing_bytes = 0
+        # In the order of their deadlines.
         self._waiting: OrderedDict[str, tuple[Entry, asyncio.Future[Recorded]]] = OrderedDict()
+        self._expiry: asyncio.TimerHandle | None = None
         self._flush_due: asyncio.Handle | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._closing = False
@@ -57,7 +60,6 @@ class Recording(asyncio.Protocol):
     async def open(self) -> None:
         """Begin to connect."""
         self._connecting = asyncio.create_task(self._connect())
-        asyncio.get_running_loop().call_later(_PATIENCE_S, self._give_up)
 
     async def close(self) -> None:
         """Send what is left, and hang up."""
@@ -79,13 +81,19 @@ class Recording(asyncio.Protocol):
             self._flush_due = asyncio.get_running_loop().call_later(_LAZY_DELAY_S, self._flush)
 
     async def record(self, entry: Entry) -> Recorded:
-        """Record an entry and wait until it is committed. Raises QueueFullError."""
+        """Record an entry and wait until it is committed. Raises QueueFullError.
+
+        After five seconds the verdict is UNAVAILABLE, and the recorder leaves the entry alone.
+        """
         if len(self._waiting) >= _MAX_WAITING:
             raise QueueFullError
-        self._add(entry)
         loop = asyncio.get_running_loop()
+        entry = msgspec.structs.replace(entry, deadline=time.monotonic() + _DEADLINE_S)
+        self._add(entry)
         answer: asyncio.Future[Recorded] = loop.create_future()
         self._waiting[entry.delivery_id] = (entry, answer)
+        if self._expiry is None:
+            self._expiry = loop.call_later(_DEADLINE_S, self._expire)
         # All that this turn of the loop has judged goes in one frame.
         if len(self._outgoing) == 1 or self._flush_due is not None:
             self._cancel_flush()
@@ -98,15 +106,15 @@ class Recording(asyncio.Protocol):
             waiting += self._transport.get_write_buffer_size()
         if len(self._outgoing) >= _MAX_WAITING or waiting > _MAX_WAITING_BYTES:
             raise QueueFullError
-        self._outgoing.append(entry)
+        self._outgoing[entry.delivery_id] = entry
         self._outgoing_bytes += _size(entry)
 
     def _flush(self) -> None:
         self._cancel_flush()
         if self._transport is None or not self._outgoing:
             return
-        outgoing, self._outgoing, self._outgoing_bytes = self._outgoing, [], 0
-        self._transport.write(frame(outgoing))
+        outgoing, self._outgoing, self._outgoing_bytes = self._outgoing, {}, 0
+        self._transport.write(frame(list(outgoing.values())))
 
     def _cancel_flush(self) -> None:
         if self._flush_due is not None:
@@ -144,28 +152,29 @@ class Recording(asyncio.Protocol):
             self._hung_up.set()
             return
         _log.warning("recorder lost", waiting=len(self._waiting), reason=str(exc or "it ended"))
-        unsent = {entry.delivery_id for entry in self._outgoing}
-        again = [
-            msgspec.structs.replace(entry, again=True)
-            for entry, _ in self._waiting.values()
-            if entry.delivery_id not in unsent
-        ]
-        self._outgoing[:0] = again
-        self._outgoing_bytes += sum(map(_size, again))
+        again = {
+            delivery_id: msgspec.structs.replace(entry, again=True)
+            for delivery_id, (entry, _) in self._waiting.items()
+            if delivery_id not in self._outgoing
+        }
+        self._outgoing = again | self._outgoing
+        self._outgoing_bytes += sum(map(_size, again.values()))
         self._connecting = asyncio.create_task(self._connect())
-        asyncio.get_running_loop().call_later(_PATIENCE_S, self._give_up)
 
-    def _give_up(self) -> None:
-        """Ask senders to come again when there is still no recorder."""
-        if self._transport is not None or self._closing:
-            return
-        for delivery_id, (_, answer) in self._waiting.items():
+    def _expire(self) -> None:
+        """Ask the senders to come again whose time is over."""
+        self._expiry = None
+        while self._waiting:
+            delivery_id, (entry, answer) = next(iter(self._waiting.items()))
+            left = entry.deadline - time.monotonic()
+            if left > 0:
+                self._expiry = asyncio.get_running_loop().call_later(left, self._expire)
+                return
+            del self._waiting[delivery_id]
+            if (unsent := self._outgoing.pop(delivery_id, None)) is not None:
+                self._outgoing_bytes -= _size(unsent)
             if not answer.done():
                 answer.set_result(Recorded(delivery_id, Verdict.UNAVAILABLE.name, None))
-        self._outgoing = [entry for entry in self._outgoing if entry.start is None]
-        self._outgoing_bytes = sum(map(_size, self._outgoing))
-        self._waiting.clear()
-        asyncio.get_running_loop().call_later(_PATIENCE_S, self._give_up)
 
 
 def _size(entry: Entry) -> int:

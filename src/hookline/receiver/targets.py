@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from hookline.config import Network
+from hookline.errors import StoreUnavailableError
 from hookline.model import Webhook, triggers_of
 from hookline.receiver.filters import CompiledFilter, compile_filters
 from hookline.receiver.git_triggers import TriggerRule, compile_trigger
@@ -22,6 +23,8 @@ from hookline.store.pipeline_secrets import without_secrets
 _KEPT = 8_192
 # On this machine a change is seen at once; what another machine changed, within this (contract D2).
 _MAX_AGE_S = 0.9
+# A sender waits for ten seconds, and the recorder has its time, too.
+_LOAD_LIMIT_S = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,11 @@ class Targets:
             loading = asyncio.ensure_future(asyncio.to_thread(self._read, token))
             self._loading[token] = loading
             loading.add_done_callback(lambda task: self._keep(token, task))
-        return await asyncio.shield(loading)
+        try:
+            async with asyncio.timeout(_LOAD_LIMIT_S):
+                return await asyncio.shield(loading)
+        except TimeoutError as error:
+            raise StoreUnavailableError from error
 
     def _keep(self, token: str, task: asyncio.Task[Target | None]) -> None:
         # A load that began before the last change may have read the old definition.

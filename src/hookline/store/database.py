@@ -45,6 +45,10 @@ class Database:
         ):
             yield connection
 
+    def is_writable(self, connection: Connection) -> bool:
+        """Whether a transaction could write now, as far as can be told without one."""
+        return dialect.is_writable(connection)
+
     def migrate(self) -> None:
         """Bring the schema to SCHEMA_VERSION. Several processes may do it at once."""
         if self._version() == SCHEMA_VERSION:

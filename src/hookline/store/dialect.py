@@ -1,6 +1,7 @@
 """The only place that knows what differs between SQLite and PostgreSQL."""
 
 import functools
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -203,6 +204,17 @@ def _insert_text(dialect_name: str, table: Table, columns: tuple[str, ...]) -> s
     mark = "?" if dialect_name == "sqlite" else "%s"
     marks = ", ".join([mark] * len(columns))
     return f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - our own names
+
+
+def is_writable(connection: Connection) -> bool:
+    """Whether the database takes writes; one that gave way to another, or a disk, may not."""
+    if connection.dialect.name == "sqlite":
+        return os.access(str(connection.engine.url.database), os.W_OK)
+    [(read_only,)] = rows(connection, "SELECT current_setting('transaction_read_only')")
+    if read_only == "on":
+        # The next one may lead to the server that took over.
+        connection.invalidate()
+    return bool(read_only == "off")
 
 
 def notify_stage_waiting(connection: Connection) -> None:

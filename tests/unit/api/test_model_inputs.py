@@ -27,7 +27,7 @@ from hookline.api.protocol import Protocol
 from hookline.api.service import input_shape, operation_model, service
 from hookline.app import Application
 from hookline.errors import ValidationException
-from hookline.scoreboard import Scoreboard
+from hookline.scoreboard import FIRST_WORKER, Scoreboard
 from hookline.store.database import Database
 
 from .calling import Sent, send, send_cbor, target
@@ -146,7 +146,8 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     read = config.load(environment)
     database = Database(read.database)
     database.migrate()
-    yield Application(read, Scoreboard.create(workers=1))._api(read)
+    scoreboard = Scoreboard.create(workers=1)
+    yield Application(read, scoreboard, scoreboard.slot(FIRST_WORKER))._api(read)
     database.close()
 
 

@@ -121,7 +121,7 @@ def test_frames_are_cut_right_wherever_the_stream_is_split() -> None:
 
 @pytest.fixture
 def recorder(database: Database, tmp_path: Path) -> Iterator[Recorder]:
-    recorder = Recorder(database, Limits(30, 1_000, 365, 300.0), tmp_path)
+    recorder = Recorder(database, Limits(30, 1_000, 365, 300.0), tmp_path, lambda: None)
     yield recorder
     recorder.close()
 
