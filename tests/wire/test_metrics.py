@@ -87,6 +87,7 @@ def test_metrics_are_in_the_form_that_prometheus_checks(server: Server, tenant: 
         "hookline_delivery_step_seconds": "histogram",
         "hookline_commit_batch_size": "histogram",
         "hookline_commits_failed": "counter",
+        "hookline_deliveries_dropped": "counter",
         "hookline_log_lines_lost": "counter",
         "hookline_queue_depth": "gauge",
     }.items() <= {family.name: family.type for family in found}.items()

@@ -80,6 +80,19 @@ class Recorded(msgspec.Struct, array_like=True, frozen=True):
     execution_id: str | None
 
 
+_OF_ENTRY, _OF_HEADER = 1_500, 100
+
+
+def size_of(entry: Entry) -> int:
+    """About how many bytes of memory an entry takes.
+
+    A refused body counts nothing: its size was perhaps only announced.
+    """
+    headers = entry.headers
+    size = sum(map(len, headers)) + sum(map(len, headers.values())) + len(headers) * _OF_HEADER
+    return _OF_ENTRY + size + len(entry.body or b"")
+
+
 _encoder = msgspec.msgpack.Encoder()
 _entries = msgspec.msgpack.Decoder(list[Entry])
 _recorded = msgspec.msgpack.Decoder(list[Recorded])

@@ -77,6 +77,7 @@ class Metrics(Collector):
         self._batches = Histogram(_BATCH_BUCKETS)
         self._failed = 0
         self._waiting = 0
+        self._dropped = 0
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
@@ -96,6 +97,10 @@ class Metrics(Collector):
     def waiting(self, count: int) -> None:
         """Note how many deliveries wait for their commit."""
         self._waiting = count
+
+    def dropped(self, count: int) -> None:
+        """Note how many deliveries have been given up since the store was away for too long."""
+        self._dropped = count
 
     def write(self) -> None:
         """Put the figures where the workers find them; a full disk keeps the earlier ones."""
@@ -127,4 +132,9 @@ class Metrics(Collector):
         )
         yield GaugeMetricFamily(
             "hookline_queue_depth", "Deliveries that wait for their commit", value=self._waiting
+        )
+        yield CounterMetricFamily(
+            "hookline_deliveries_dropped",
+            "Deliveries that started nothing and were not recorded: too many waited for the store",
+            value=self._dropped,
         )

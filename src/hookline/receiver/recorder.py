@@ -18,6 +18,7 @@ from hookline.errors import StoreUnavailableError
 from hookline.executions.start import Start as ExecutionStart
 from hookline.executions.start import start
 from hookline.model import Pipeline, Scope, SourceRevision, Trigger, Verdict
+from hookline.receiver.backlog import Backlog
 from hookline.receiver.entries import Entry, Frames, Recorded, Start, decode_entries, frame
 from hookline.receiver.headers import kept_headers
 from hookline.receiver.metrics import Metrics
@@ -26,16 +27,11 @@ from hookline.receiver.retention import Limits, Retention
 from hookline.receiver.trace import trace_of
 from hookline.store import deliveries, pipelines, webhooks
 from hookline.store.database import Database
-from hookline.store.deliveries import REFUSED_KEPT, Delivery
+from hookline.store.deliveries import Delivery
 
 _log = structlog.get_logger()
 _READ = 1 << 20
 _BATCH = 256
-# Entries that nobody waits for are committed with the next that somebody waits for, or after this.
-_LAZY_DELAY_S = 0.2
-_LAZY_BATCH = 4_000
-_LAZY_RETRY_S = 1.0
-_LAZY_KEPT = 20_000
 # The others must not wait for a worker that reads no answers.
 _ANSWER_PATIENCE_S = 1.0
 _METRICS_EVERY_S = 1.0
@@ -62,7 +58,7 @@ class Recorder:
         self._counted = True
         self._selector = selectors.DefaultSelector()
         self._waiting: deque[tuple[Entry, _Worker]] = deque()
-        self._lazy = _Lazy()
+        self._backlog = Backlog()
         self._stopping = False
         self._listener = _listen(folder)
         self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
@@ -87,8 +83,8 @@ class Recorder:
             self._receive(0.0 if self._waiting else self._patience())
             if self._waiting:
                 self._commit_waiting()
-            if self._lazy.is_due() or self._stopping:
-                self._commit_lazy()
+            if self._backlog.is_due() or self._stopping:
+                self._commit_backlog()
             self._keep_house()
 
     def close(self) -> None:
@@ -100,20 +96,22 @@ class Recorder:
         self._selector.close()
 
     def _is_idle(self) -> bool:
-        return len(self._selector.get_map()) == self._own and not self._waiting and not self._lazy
+        return (
+            len(self._selector.get_map()) == self._own and not self._waiting and not self._backlog
+        )
 
     def _patience(self) -> float:
         if self._stopping:
             return 0.05
         figures = max(0.0, self._metrics_due - time.monotonic()) if self._counted else _BEAT_EVERY_S
-        return min(self._lazy.due_in(), self._retention.due_in(), figures, _BEAT_EVERY_S)
+        return min(self._backlog.due_in(), self._retention.due_in(), figures, _BEAT_EVERY_S)
 
     def _keep_house(self) -> None:
         now = time.monotonic()
         if self._counted and now >= self._metrics_due:
             self._counted = False
             self._metrics_due = now + _METRICS_EVERY_S
-            self._metrics.waiting(len(self._waiting) + len(self._lazy))
+            self._metrics.waiting(len(self._waiting) + len(self._backlog))
             self._metrics.write()
         if self._retention.due_in() == 0.0:
             try:
@@ -140,7 +138,7 @@ class Recorder:
             return
         for entry in entries:
             if entry.start is None:
-                self._lazy.add(entry)
+                self._backlog.add(entry)
             else:
                 self._waiting.append((entry, worker))
 
@@ -166,11 +164,12 @@ class Recorder:
         for worker, values in answers.items():
             worker.answer(values)
 
-    def _commit_lazy(self) -> None:
-        while self._lazy:
-            entries = self._lazy.take(_LAZY_BATCH)
+    def _commit_backlog(self) -> None:
+        while self._backlog:
+            entries = self._backlog.take()
             if self._commit(entries) is None and not self._stopping:
-                self._lazy.put_back(entries)
+                self._backlog.put_back(entries)
+                self._metrics.dropped(self._backlog.dropped)
                 return
 
     def _commit(self, entries: Sequence[Entry]) -> list[Delivery] | None:
@@ -237,57 +236,6 @@ class _Worker:
             # Half a frame was perhaps sent. A worker that is there connects and asks again.
             with suppress(OSError):
                 self.connection.shutdown(socket.SHUT_RDWR)
-
-
-class _Lazy:
-    """Entries that nobody waits for; of refused ones, only as many a webhook as are ever kept."""
-
-    def __init__(self) -> None:
-        self._others: deque[Entry] = deque()
-        self._refused: dict[int, deque[Entry]] = {}
-        self._due = 0.0
-        self._failed_until = 0.0
-
-    def __bool__(self) -> bool:
-        return bool(self._others or self._refused)
-
-    def add(self, entry: Entry) -> None:
-        if not self:
-            self._due = time.monotonic() + _LAZY_DELAY_S
-        if Verdict[entry.verdict].refused:
-            kept = self._refused.get(entry.webhook_id)
-            if kept is None:
-                kept = self._refused[entry.webhook_id] = deque(maxlen=REFUSED_KEPT)
-            kept.append(entry)
-        else:
-            self._others.append(entry)
-
-    def __len__(self) -> int:
-        return len(self._others) + sum(len(entries) for entries in self._refused.values())
-
-    def due_in(self) -> float:
-        return max(0.0, self._due - time.monotonic()) if self else 3600.0
-
-    def is_due(self) -> bool:
-        if time.monotonic() >= self._due:
-            return bool(self)
-        # After a failure a full batch waits, too.
-        return self._failed_until < time.monotonic() and len(self._others) >= _LAZY_BATCH
-
-    def put_back(self, entries: Sequence[Entry]) -> None:
-        """Keep entries whose commit failed for another try; of too many, the newest."""
-        for entry in entries:
-            self.add(entry)
-        while len(self._others) > _LAZY_KEPT:
-            self._others.popleft()
-        self._due = self._failed_until = time.monotonic() + _LAZY_RETRY_S
-
-    def take(self, limit: int) -> list[Entry]:
-        taken = [self._others.popleft() for _ in range(min(limit, len(self._others)))]
-        while self._refused and len(taken) < limit:
-            _, refused = self._refused.popitem()
-            taken += refused
-        return taken
 
 
 def _listen(folder: Path) -> socket.socket:

@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from hookline.model import Verdict
-from hookline.receiver.entries import Entry, Frames, Recorded, decode_recorded, frame
+from hookline.receiver.entries import Entry, Frames, Recorded, decode_recorded, frame, size_of
 
 SOCKET = "recorder.sock"
 
@@ -107,7 +107,7 @@ class Recording(asyncio.Protocol):
         if len(self._outgoing) >= _MAX_WAITING or waiting > _MAX_WAITING_BYTES:
             raise QueueFullError
         self._outgoing[entry.delivery_id] = entry
-        self._outgoing_bytes += _size(entry)
+        self._outgoing_bytes += size_of(entry)
 
     def _flush(self) -> None:
         self._cancel_flush()
@@ -158,7 +158,7 @@ class Recording(asyncio.Protocol):
             if delivery_id not in self._outgoing
         }
         self._outgoing = again | self._outgoing
-        self._outgoing_bytes += sum(map(_size, again.values()))
+        self._outgoing_bytes += sum(map(size_of, again.values()))
         self._connecting = asyncio.create_task(self._connect())
 
     def _expire(self) -> None:
@@ -172,11 +172,6 @@ class Recording(asyncio.Protocol):
                 return
             del self._waiting[delivery_id]
             if (unsent := self._outgoing.pop(delivery_id, None)) is not None:
-                self._outgoing_bytes -= _size(unsent)
+                self._outgoing_bytes -= size_of(unsent)
             if not answer.done():
                 answer.set_result(Recorded(delivery_id, Verdict.UNAVAILABLE.name, None))
-
-
-def _size(entry: Entry) -> int:
-    # The size of a refused body was perhaps only announced.
-    return 0 if entry.body is None else entry.body_size

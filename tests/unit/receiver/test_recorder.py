@@ -142,16 +142,40 @@ def test_t14_what_nobody_waits_for_is_kept_while_the_store_is_away(
     recorder: Recorder, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     filtered = msgspec.structs.replace(entry(), start=None, verdict="FILTERED")
-    recorder._lazy.add(filtered)
+    recorder._backlog.add(filtered)
     with monkeypatch.context() as away:
         away.setattr(database, "write", _away)
-        recorder._commit_lazy()
-    assert len(recorder._lazy) == 1
-    assert not recorder._lazy.is_due()
-    recorder._commit_lazy()
-    assert not recorder._lazy
+        recorder._commit_backlog()
+    assert len(recorder._backlog) == 1
+    assert not recorder._backlog.is_due()
+    recorder._commit_backlog()
+    assert not recorder._backlog
     with database.read() as connection:
         assert deliveries.find(connection, filtered.delivery_id) is not None
+
+
+def test_t14_what_waits_for_a_store_that_is_away_is_bounded_in_bytes(
+    recorder: Recorder, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = msgspec.structs.replace(
+        entry(), start=None, verdict="FILTERED", body=b"x" * 1_000_000, body_size=1_000_000
+    )
+    sent = [msgspec.structs.replace(large, delivery_id=f"{number:036}") for number in range(200)]
+    with monkeypatch.context() as away:
+        away.setattr(database, "write", _away)
+        for item in sent:
+            recorder._backlog.add(item)
+            if recorder._backlog.is_due():
+                recorder._commit_backlog()
+        assert len(recorder._backlog) < 64
+        assert len(recorder._backlog) + recorder._backlog.dropped == 200
+    recorder._commit_backlog()
+    assert not recorder._backlog
+    with database.read() as connection:
+        kept = [deliveries.find(connection, item.delivery_id) is not None for item in sent]
+    # The newest, in order.
+    assert kept == sorted(kept)
+    assert 60 <= sum(kept) < 64
 
 
 def _away() -> NoReturn:
