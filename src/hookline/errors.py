@@ -6,6 +6,7 @@
         - `PipelineNotFoundException` and others, raised only where the model lists them
     - `SettingsError`: a setting can't be used; says which and how to mend it
     - `StoreUnavailableError`: the store can't be read or written now; nothing was changed
+    - `SchemaError`: the database belongs to another version of Hookline
     - `SealError`: a sealed secret can't be opened with the master keys at hand
     - `ActionError`: an action of a pipeline failed; becomes its error details
     - `GitHubError`: GitHub refused a call, or did not answer
@@ -32,6 +33,10 @@ class SettingsError(HooklineError):
 
 class StoreUnavailableError(HooklineError):
     """The store can't be reached now; nothing was changed. Try again."""
+
+
+class SchemaError(HooklineError):
+    """The database's schema is not one that this version knows."""
 
 
 class SealError(HooklineError):

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from hookline.errors import StoreUnavailableError
 from hookline.scoreboard import Slot
-from hookline.store import credentials
+from hookline.store import credentials, dialect
 from hookline.store.database import Database
 from hookline.store.node_state import NodeState
 
@@ -51,6 +51,7 @@ class Health:
         try:
             with self._database.read() as connection:
                 credentials.count(connection)
-                return self._database.is_writable(connection)
+                dialect.check_writable(connection)
         except StoreUnavailableError:
             return False
+        return True

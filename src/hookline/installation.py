@@ -2,14 +2,31 @@
 
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from hookline.config import Settings
-from hookline.sealing import Seal, load_seal
+from hookline.sealing import Seal, load_seal, make_master_key
+from hookline.store import secrets
 from hookline.store.node_state import NodeState
 
 
 def open_seal(settings: Settings) -> Seal:
-    """The seal of this installation's secrets."""
-    return load_seal(settings.master_key, settings.data_dir / "master.key")
+    """The seal of this installation's secrets. Raises SettingsError where there is no key."""
+    return load_seal(settings.master_key, _key_file(settings))
+
+
+def prepare_seal(settings: Settings, connection: Connection) -> Seal:
+    """The seal; on a first start with a new key. Raises SettingsError where it has been lost.
+
+    A new key beside secrets that it can't open would hide the loss until somebody needs them.
+    """
+    if not settings.master_key and not secrets.may_exist(connection):
+        make_master_key(_key_file(settings))
+    return open_seal(settings)
+
+
+def _key_file(settings: Settings) -> Path:
+    return settings.data_dir / "master.key"
 
 
 def open_state(settings: Settings) -> NodeState:

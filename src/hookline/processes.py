@@ -24,15 +24,15 @@ _NICENESS = 10
 
 def prepare(settings: Settings) -> None:
     """Make the schema, the master key and, on a first start, an access key with its profile."""
-    from hookline.installation import open_seal  # noqa: PLC0415 - each loads only what it runs
+    from hookline.installation import prepare_seal  # noqa: PLC0415 - each loads only what it runs
     from hookline.profile import write_profile  # noqa: PLC0415 - the same
     from hookline.store import credentials  # noqa: PLC0415 - the same
     from hookline.store.database import Database  # noqa: PLC0415 - the same
 
-    seal = open_seal(settings)
     database = Database(settings.database, limited=False)
     database.migrate()
     with database.write() as connection:
+        seal = prepare_seal(settings, connection)
         existing = credentials.all_of(connection, seal)
         mine = [item for item in existing if item.is_full and item.account == settings.account]
         credential = mine[0] if mine else credentials.create(connection, seal, settings.account)

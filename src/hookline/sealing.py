@@ -92,20 +92,28 @@ def _key_id(key: bytes) -> bytes:
 
 
 def load_seal(master_key: str, file: Path) -> Seal:
-    """The seal of the `master_key` setting, else of `file`, which is made (0600) when absent.
+    """The seal of the `master_key` setting, else of `file`.
 
-    Raises SettingsError when a key is not 32 bytes in base64.
+    Raises SettingsError when a key is not 32 bytes in base64, or there is none.
     """
     if master_key:
         return Seal(_decode(master_key.split(","), "HOOKLINE_MASTER_KEY"))
     try:
         text = file.read_text("ascii", errors="replace")
-    except FileNotFoundError:
-        text = _create(file)
+    except FileNotFoundError as error:
+        raise SettingsError(
+            f"There is no master key: {file} is missing, and HOOKLINE_MASTER_KEY is not set. What "
+            "is stored encrypted under it can't be read without it: webhook URLs, secret tokens, "
+            "OAuth tokens and access keys. Put the file back; `hookline serve` makes one only "
+            "where nothing is stored yet."
+        ) from error
     return Seal(_decode(text.split(), str(file)))
 
 
-def _create(file: Path) -> str:
+def make_master_key(file: Path) -> None:
+    """Write a new key to `file`, mode 0600, unless there is one."""
+    if file.exists():
+        return
     text = base64.b64encode(secrets.token_bytes(_KEY_SIZE)).decode() + "\n"
     # A crash half-way must not leave a short key behind, nor two first starts two keys.
     draft = file.with_name(f"{file.name}.{os.getpid()}")
@@ -117,10 +125,9 @@ def _create(file: Path) -> str:
     try:
         os.link(draft, file)
     except FileExistsError:
-        return file.read_text("ascii")
+        pass
     finally:
         draft.unlink()
-    return text
 
 
 def _decode(texts: list[str], source: str) -> list[bytes]:

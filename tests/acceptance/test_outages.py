@@ -157,3 +157,37 @@ def test_a_machine_that_slept_finds_its_processes_as_they_were(make_server: Make
     time.sleep(3)
     assert [*supervisor.children(), supervisor] == processes
     assert "has not answered" not in server.output
+
+
+def test_t12_a_damaged_database_is_unavailable_and_said_in_one_line(
+    make_server: MakeServer, github: Path
+) -> None:
+    server = make_server().start()
+    tenant = Tenant(server, github)
+    webhook = tenant.webhook(tenant.idle_pipeline())
+    file = server.data / "hookline.db"
+    with server.database.read() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    file.write_bytes(b"no database" * (file.stat().st_size // 11))
+    # What they have read is still at hand; those that take their place have to read it again.
+    for role in ("worker", "recorder"):
+        [process] = server.children(role)
+        process.kill()
+        process.wait()
+    assert until(lambda: is_alive_again(server), 60)
+    reply = tenant.push(webhook, push_event(n=1))
+    assert (reply.status, reply.outcome) == (503, "refused")
+    with pytest.raises(botocore.exceptions.ClientError, match="ServiceUnavailableException"):
+        tenant.client.list_webhooks()
+    assert health(server)[0] == 503
+    assert health(server)[1]["store"] is False
+    damaged = f"The file {file} is damaged (file is not a database)"
+    assert damaged in server.output
+    assert "Traceback" not in server.output
+
+
+def is_alive_again(server: Server) -> bool:
+    try:
+        return bool(health(server)[1]["recorder"])
+    except OSError:
+        return False

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import botocore.exceptions
 import psutil
 import pytest
+from sqlalchemy import text
 
 from support.postgres import Cluster
 from support.sending import push_event, send, signed
@@ -99,6 +100,44 @@ def test_serve_says_that_the_database_cannot_be_reached(make_server: MakeServer)
     line = refusal(server, "--port", "0")
     assert "The store can't be used now" in line
     assert "hidden" not in line
+
+
+def test_serve_says_that_the_database_is_damaged(make_server: MakeServer) -> None:
+    server = make_server()
+    server.data.mkdir()
+    file = server.data / "hookline.db"
+    file.write_bytes(b"no database" * 1_000)
+    line = refusal(server, "--port", "0")
+    assert f"The file {file} is damaged (file is not a database)" in line
+    assert "backup" in line
+
+
+def test_serve_says_that_the_schema_is_newer(make_server: MakeServer, database_url: str) -> None:
+    server = make_server(database_url=database_url)
+    server.database.migrate()
+    with server.database.write() as connection:
+        connection.execute(text("UPDATE hookline_schema_version SET version_num = '9999'"))
+    line = refusal(server, "--port", "0")
+    assert "has schema 9999, which a newer version of Hookline has made" in line
+
+
+def test_serve_says_what_a_lost_master_key_means_and_makes_no_other(
+    make_server: MakeServer, database_url: str
+) -> None:
+    server = make_server(database_url=database_url).start()
+    server.kill()
+    key = server.data / "master.key"
+    saved = key.rename(server.data / "saved")
+    line = refusal(server, "--port", "0")
+    assert f"There is no master key: {key} is missing" in line
+    assert "webhook URLs, secret tokens, OAuth tokens and access keys" in line
+    done = server.hookline("credentials", "list")
+    assert done.returncode == 2
+    assert f"{key} is missing" in done.stderr
+    assert not key.exists()
+    saved.rename(key)
+    server.start()
+    assert server.client().list_pipelines()["pipelines"] == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hookline.errors import SealError, SettingsError
-from hookline.sealing import Seal, load_seal
+from hookline.sealing import Seal, load_seal, make_master_key
 
 OLD, NEW = b"o" * 32, b"n" * 32
 
@@ -100,10 +100,18 @@ def test_derived_keys_differ_by_purpose_and_from_the_master_key() -> None:
 
 def test_a_first_start_makes_a_key_file_for_its_owner_only(tmp_path: Path) -> None:
     file = tmp_path / "master.key"
+    make_master_key(file)
     sealed = load_seal("", file).seal("secret", "purpose")
+    make_master_key(file)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert load_seal("", file).open(sealed, "purpose") == "secret"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_missing_key_is_not_made_by_who_only_reads(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="can't be read without it"):
+        load_seal("", tmp_path / "master.key")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_setting_goes_before_the_file_and_holds_several_keys(tmp_path: Path) -> None:

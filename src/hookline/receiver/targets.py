@@ -7,10 +7,11 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import structlog
 from sqlalchemy import Connection
 
 from hookline.config import Network
-from hookline.errors import StoreUnavailableError
+from hookline.errors import HooklineError, StoreUnavailableError
 from hookline.model import Webhook, triggers_of
 from hookline.receiver.filters import CompiledFilter, compile_filters
 from hookline.receiver.git_triggers import TriggerRule, compile_trigger
@@ -20,6 +21,7 @@ from hookline.store.database import Database
 from hookline.store.node_state import NodeState
 from hookline.store.pipeline_secrets import without_secrets
 
+_log = structlog.get_logger()
 _KEPT = 8_192
 # On this machine a change is seen at once; what another machine changed, within this (contract D2).
 _MAX_AGE_S = 0.9
@@ -97,7 +99,10 @@ class Targets:
         if self._loading.get(token) is not task:
             return
         del self._loading[token]
-        if task.cancelled() or task.exception() is not None:
+        if task.cancelled():
+            return
+        if (error := task.exception()) is not None:
+            _log.warning("webhook not read", reason=_reason(error))
             return
         self._kept[token] = (time.monotonic(), task.result())
         self._kept.move_to_end(token)
@@ -108,6 +113,11 @@ class Targets:
         with self._database.read() as connection:
             webhook = webhooks.find_by_token(connection, self._seal, token)
             return None if webhook is None else target_of(connection, webhook)
+
+
+def _reason(error: BaseException) -> str:
+    # Another exception's text may hold parameters, and those what nobody should read.
+    return error.message if isinstance(error, HooklineError) else type(error).__name__
 
 
 def target_of(connection: Connection, webhook: Webhook) -> Target:

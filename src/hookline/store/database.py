@@ -8,7 +8,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from hookline.errors import StoreUnavailableError
+from hookline.errors import SchemaError, StoreUnavailableError
 from hookline.store import dialect, outages
 
 # The newest migration: a start with this version in the database needs no Alembic, which is slow
@@ -45,19 +45,27 @@ class Database:
         ):
             yield connection
 
-    def is_writable(self, connection: Connection) -> bool:
-        """Whether a transaction could write now, as far as can be told without one."""
-        return dialect.is_writable(connection)
-
     def migrate(self) -> None:
-        """Bring the schema to SCHEMA_VERSION. Several processes may do it at once."""
-        if self._version() == SCHEMA_VERSION:
+        """Bring the schema to SCHEMA_VERSION. Several processes may do it at once.
+
+        Raises SchemaError when it is a newer version's.
+        """
+        version = self._version()
+        if version == SCHEMA_VERSION:
             return
         from alembic import command  # noqa: PLC0415 - slow, and needed on a first start only
         from alembic.config import Config  # noqa: PLC0415 - the same
+        from alembic.script import ScriptDirectory  # noqa: PLC0415 - the same
 
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        known = {item.revision for item in ScriptDirectory.from_config(config).walk_revisions()}
+        if version is not None and version not in known:
+            raise SchemaError(
+                f"The database has schema {version}, which a newer version of Hookline has made; "
+                f"this one knows {SCHEMA_VERSION} at most. Start the newer version, or restore a "
+                "backup from before it."
+            )
         with self.write() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")

@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
-from hookline.errors import SettingsError
+from hookline.errors import SettingsError, StoreUnavailableError
 from hookline.store import outages
 
 # GitHub waits ten seconds for an answer.
@@ -206,15 +206,20 @@ def _insert_text(dialect_name: str, table: Table, columns: tuple[str, ...]) -> s
     return f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - our own names
 
 
-def is_writable(connection: Connection) -> bool:
-    """Whether the database takes writes; one that gave way to another, or a disk, may not."""
+def check_writable(connection: Connection) -> None:
+    """Raise StoreUnavailableError where a transaction could not write, as far as can be told.
+
+    A database that gave way to another takes no writes, nor does a disk mounted read-only.
+    """
     if connection.dialect.name == "sqlite":
-        return os.access(str(connection.engine.url.database), os.W_OK)
-    [(read_only,)] = rows(connection, "SELECT current_setting('transaction_read_only')")
-    if read_only == "on":
-        # The next one may lead to the server that took over.
+        writable = os.access(str(connection.engine.url.database), os.W_OK)
+    else:
+        [(read_only,)] = rows(connection, "SELECT current_setting('transaction_read_only')")
+        writable = read_only == "off"
+    if not writable:
+        # The next connection may lead to the server that took over.
         connection.invalidate()
-    return bool(read_only == "off")
+        raise StoreUnavailableError("The store can only be read now. Try again.")
 
 
 def notify_stage_waiting(connection: Connection) -> None:
