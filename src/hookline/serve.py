@@ -22,9 +22,12 @@ from hookline.profile import exports
 from hookline.scoreboard import ENGINE, FIRST_WORKER, RECORDER, SUPERVISOR, Scoreboard, Slot
 from hookline.standard_streams import guard_standard_streams
 
-_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
-_LOCK_PATIENCE_S = 5.0
-_READY_PATIENCE_S = 60.0
+_STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
+_SIGNALS = {*_STOP_SIGNALS, signal.SIGCHLD}
+_LOCK_PATIENCE_S, _LOCK_RETRY_S = 5.0, 0.05
+# Longer than a worker and the engine take to stop.
+_ORPHANS_PATIENCE_S = 60.0
+_READY_RETRY_S = 0.1
 _STOP_PATIENCE_S = 40.0
 _FIRST_DELAY_S, _LAST_DELAY_S, _STEADY_S = 0.1, 5.0, 30.0
 _BACKLOG = 2_048
@@ -198,32 +201,60 @@ class Supervisor:
 
 
 def _lock(folder: Path) -> int:
-    """Take the data folder for this server; the descriptor that holds it."""
+    """Take the data folder for this server; the descriptor that holds it, for the children.
+
+    They inherit it, so that it is free when the last of them has ended. They do not inherit a
+    second one, which tells whether their supervisor lives.
+    """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        own = os.open(folder / "supervisor.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        shared = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise SettingsError(
             f"The data folder {folder} can't be written ({error.strerror}). Make it writable, or "
             "name another one with --data-dir or HOOKLINE_DATA_DIR."
         ) from error
-    deadline = time.monotonic() + _LOCK_PATIENCE_S
+    if not _acquire(own, _LOCK_PATIENCE_S):
+        holder = os.pread(own, 20, 0).decode("ascii", "replace").strip()
+        raise SettingsError(
+            f"The data folder {folder} is in use by another hookline serve (process "
+            f"{holder or 'unknown'}). Stop that one, or name another folder with "
+            "--data-dir or HOOKLINE_DATA_DIR."
+        )
+    os.ftruncate(own, 0)
+    os.pwrite(own, str(os.getpid()).encode(), 0)
+    if not _acquire(shared, 0.0):
+        _wait_for_orphans(folder, shared)
+    return shared
+
+
+def _wait_for_orphans(folder: Path, lock: int) -> None:
+    """Wait for the processes of a server whose supervisor was killed: they finish their work."""
+    print(  # noqa: T201 - the supervisor has no logger
+        "hookline: waiting for the processes of the server before, whose supervisor has died",
+        file=sys.stderr,
+    )
+    if not _acquire(lock, _ORPHANS_PATIENCE_S):
+        raise SettingsError(
+            f"The data folder {folder} is in use by processes of the server before, whose "
+            f"supervisor has died. `fuser {folder / 'lock'}` names them: end them, and start again."
+        )
+
+
+def _acquire(descriptor: int, seconds: float) -> bool:
+    """Whether a lock could be taken within so many seconds. A signal to stop ends the process."""
+    deadline = time.monotonic() + seconds
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > deadline:
-                holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
-                raise SettingsError(
-                    f"The data folder {folder} is in use by another hookline serve (process "
-                    f"{holder or 'unknown'}). Stop that one, or name another folder with "
-                    "--data-dir or HOOKLINE_DATA_DIR."
-                ) from None
-            time.sleep(0.05)
+                return False
+            if signal.sigtimedwait(_STOP_SIGNALS, _LOCK_RETRY_S) is not None:
+                sys.exit(0)
         else:
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-            return descriptor
+            return True
 
 
 def _listen(settings: Settings, port: int) -> socket.socket:
@@ -243,11 +274,8 @@ def _listen(settings: Settings, port: int) -> socket.socket:
 
 
 def _announce_ready(settings: Settings) -> None:
-    deadline = time.monotonic() + _READY_PATIENCE_S
     while not is_ready(settings):
-        if time.monotonic() > deadline:
-            return
-        time.sleep(0.05)
+        time.sleep(_READY_RETRY_S)
     print(  # noqa: T201 - shell lines must not be wrapped or styled
         f"Hookline listens on {settings.endpoint_url}\n"
         f"  trigger URLs begin with {settings.trigger_url}/trigger\n"

@@ -5,7 +5,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Self
@@ -321,6 +321,42 @@ def test_no_process_outlives_its_supervisor(make_server: MakeServer) -> None:
     assert until(lambda: not any(is_alive(child) for child in children), 10)
     # The data folder is free, once their last threads are gone.
     assert until(lambda: is_free(server.data / "lock"), 5)
+
+
+def test_the_next_start_waits_for_what_a_killed_supervisor_left(
+    make_server: MakeServer, github: Path
+) -> None:
+    server = make_server().start()
+    tenant = Tenant(server, github)
+    webhook = tenant.webhook(tenant.idle_pipeline())
+    body = json.dumps(push_event()).encode()
+    half_sent = threading.Event()
+    replies: list[Reply] = []
+
+    def parts() -> Iterator[bytes]:
+        yield body[:10]
+        half_sent.set()
+        # Longer than a start waits for a server that is not about to end.
+        time.sleep(8)
+        yield body[10:]
+
+    def deliver() -> None:
+        replies.append(send(webhook["url"], parts(), signed(SECRET, body)))
+
+    sending = threading.Thread(target=deliver)
+    sending.start()
+    assert half_sent.wait(10)
+    [worker] = server.children("worker")
+    # It has begun to read the body.
+    assert until(lambda: [c for c in worker.net_connections() if c.status == "ESTABLISHED"])
+    server.process.kill()
+    server.process.wait()
+    server.start()
+    sending.join()
+    assert [reply.outcome for reply in replies] == ["started"]
+    assert not is_alive(worker)
+    assert "waiting for the processes of the server before" in server.output
+    assert tenant.push(webhook, push_event(n="after")).outcome == "started"
 
 
 def is_free(file: Path) -> bool:

@@ -21,7 +21,7 @@ from hookline.store.database import Database
 from hookline.store.deliveries import Delivery
 
 PROGRAM = str(Path(sys.executable).with_name("hookline"))
-_READY_S, _STOP_S = 60.0, 60.0
+_READY_S, _STOP_S = 180.0, 60.0
 
 T = TypeVar("T")
 
