@@ -33,7 +33,7 @@ _FIRST_DELAY_S, _LAST_DELAY_S, _STEADY_S = 0.1, 5.0, 30.0
 _BACKLOG = 2_048
 _CHECK_EVERY_S = 1.0
 # Without a heartbeat for so long a process is replaced; before its first one, as it starts.
-_SILENCE_LIMIT_S, _START_LIMIT_S = 10.0, 60.0
+_SILENCE_LIMIT_S, _START_LIMIT_S = 10.0, 300.0
 
 
 def serve(settings: Settings, workers: int) -> int:
