@@ -12,9 +12,17 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from hookline.errors import SealError, SettingsError
 
+MASK = "****"
+"""What is shown in place of a secret."""
+
 _KEY_SIZE = 32
 _KEY_ID_SIZE = 4
 _NONCE_SIZE = 12
+
+
+def is_mask(text: str) -> bool:
+    """Whether a text stands for a secret that is kept: four or more stars, and nothing else."""
+    return len(text) >= len(MASK) and not text.strip("*")
 
 
 class Seal:

@@ -14,6 +14,7 @@ from hookline.actions.processes import Child, Limits, end, run
 from hookline.actions.provider import ActionContext, ActionResult
 from hookline.errors import ActionError
 from hookline.model import SourceRevision
+from hookline.sealing import is_mask
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -24,7 +25,6 @@ _LONGEST_OUTPUT = 100_000
 _SHA256 = 64
 _FORMAT = "--format=%H%x00%ad%x00%cd%x00%B"
 _DATES = "--date=format-local:%Y-%m-%dT%H:%M:%SZ"
-_HIDDEN = "****"
 _NETWORK = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir")
 _UNAVAILABLE = "RevisionUnavailable"
 _CONFIGURATION = "ConfigurationError"
@@ -61,7 +61,7 @@ class Repository:
     @property
     def credentials(self) -> str:
         """The token in the form of HTTP's basic authentication; empty without a token."""
-        if not self.token or self.token == _HIDDEN:
+        if not self.token or is_mask(self.token):
             return ""
         return base64.b64encode(f"x-access-token:{self.token}".encode()).decode()
 

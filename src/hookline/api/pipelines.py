@@ -19,6 +19,7 @@ from hookline.errors import (
     PipelineVersionNotFoundException,
 )
 from hookline.model import ActionType, JobStatus, Pipeline, Scope
+from hookline.sealing import is_mask
 from hookline.store import (
     action_types,
     executions,
@@ -91,7 +92,7 @@ class PipelineOperations:
         """Replace a pipeline's definition by a new version."""
         name = parameters["pipeline"]["name"]
         with self._database.write() as connection:
-            # A secret given as `****` is the newest one, also when two update at once.
+            # A secret given as a mask is the newest one, also when two update at once.
             pipelines.lock(connection, [(caller.scope, name)])
             previous = pipelines.find(connection, caller.scope, name)
             if previous is None:
@@ -159,10 +160,11 @@ class PipelineOperations:
 def _check_secrets(stage_name: str, action: Mapping[str, Any], keys: frozenset[str]) -> None:
     configuration = action.get("configuration", {})
     for key in sorted(keys & configuration.keys()):
-        if configuration[key] == pipeline_secrets.MASK:
+        if is_mask(configuration[key]):
             raise InvalidActionDeclarationException(
-                f"Action '{action['name']}' of stage '{stage_name}' has {key} '****', which stands "
-                "for a secret kept already, and none is. Give the secret itself."
+                f"Action '{action['name']}' of stage '{stage_name}' has {key} "
+                f"'{configuration[key]}', which stands for a secret kept already, and none is. "
+                "Give the secret itself."
             )
 
 

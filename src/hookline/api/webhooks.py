@@ -21,9 +21,9 @@ from hookline.errors import (
 )
 from hookline.filter_warnings import literal_warnings
 from hookline.model import Authentication, Filter, Scope, Webhook
+from hookline.sealing import MASK, is_mask
 from hookline.store import pipelines, tags, webhooks
 
-_MASK = "****"
 _LIMIT = 300
 _PAGE = 100
 _log = structlog.get_logger()
@@ -162,7 +162,7 @@ class WebhookOperations:
 
     def _configuration_shape(self, webhook: Webhook) -> dict[str, str]:
         if webhook.secret_token is not None:
-            shown = webhook.secret_token if self._settings.reveal_secrets else _MASK
+            shown = webhook.secret_token if self._settings.reveal_secrets else MASK
             return {"SecretToken": shown}
         if webhook.allowed_ip_range is not None:
             return {"AllowedIPRange": webhook.allowed_ip_range}
@@ -219,31 +219,43 @@ _WANTED = {
 
 
 def _kept_secret(secret: str, previous: Webhook | None) -> str:
-    if secret != _MASK:
+    if not is_mask(secret):
         return secret
     if previous is None or previous.secret_token is None:
         raise InvalidWebhookAuthenticationParametersException(
-            "SecretToken is '****', which stands for the secret that a webhook has already, and "
-            "this one has none. Give the secret itself."
+            f"SecretToken is '{secret}', which stands for the secret that a webhook has "
+            "already, and this one has none. Give the secret itself."
         )
     return previous.secret_token
 
 
 def _checked_range(text: str) -> str:
-    try:
-        ipaddress.ip_network(text)
-    except ValueError as error:
+    if not _is_range(text):
         raise InvalidWebhookAuthenticationParametersException(
             f"AllowedIPRange '{text}' is not a valid CIDR range{_suggestion(text)}"
-        ) from error
+        )
     return text
+
+
+def _is_range(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return _has_prefix_length(text)
+
+
+def _has_prefix_length(text: str) -> bool:
+    return text.partition("/")[2].isdecimal()
 
 
 def _suggestion(text: str) -> str:
     try:
-        return f": it has host bits set. Did you mean {ipaddress.ip_network(text, strict=False)}?"
+        network = ipaddress.ip_network(text, strict=False)
     except ValueError:
         return ", such as 192.0.2.0/24 or 2001:db8::/32"
+    fault = "it has host bits set" if _has_prefix_length(text) else "it has no prefix length"
+    return f": {fault}. Did you mean {network}?"
 
 
 def _warn_of_literals(webhook: Webhook) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from hookline.declarations.resources import MASK, Declarations
+from hookline.sealing import is_mask
 from hookline.store.pipeline_secrets import SECRET_KEYS
 
 _SUSPICIOUS = re.compile(r"token|secret|password|credential", re.IGNORECASE)
@@ -98,7 +99,7 @@ class Secrets:
             case dict():
                 for key, item in value.items():
                     if key in self._kept_keys and isinstance(item, str):
-                        yield from {item} - {"", MASK}
+                        yield from (item,) if item and not is_mask(item) else ()
                     else:
                         yield from self.given(item)
             case list():
@@ -117,7 +118,7 @@ def filled(wanted: Any, current: Any) -> Any:
         case [*items], [*others]:
             partners = _partners(items, others)
             return [filled(item, partner) for item, partner in zip(items, partners, strict=True)]
-        case str(), str() if wanted == MASK:
+        case str(), str() if is_mask(wanted):
             return current
     return wanted
 
@@ -143,7 +144,7 @@ def unfilled(wanted: Any, current: Any, path: str = "") -> Iterator[str]:
             for number, (item, partner) in enumerate(zip(wanted, partners, strict=True), 1):
                 place = _place_in_list(item, number)
                 yield from unfilled(item, partner, f"{path}[{place}]")
-        case str() if wanted == MASK and current is None:
+        case str() if is_mask(wanted) and current is None:
             yield path
 
 
@@ -176,6 +177,6 @@ def same(wanted: Any, current: Any) -> bool:
             )
         case list(), list():
             return len(wanted) == len(current) and all(map(same, wanted, current))
-        case str(), str() if MASK in {wanted, current}:
+        case str(), str() if is_mask(wanted) or is_mask(current):
             return True
     return bool(wanted == current)

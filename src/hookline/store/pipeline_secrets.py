@@ -5,9 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hookline.model import ActionType
-from hookline.sealing import Seal
+from hookline.sealing import MASK, Seal, is_mask
 
-MASK = "****"
 SECRET_KEYS = frozenset({"ClientSecret", "OAuthToken", "RefreshToken"})
 """The keys of action configurations whose values are secrets: GitHub's, and AlexaSkillsKit's."""
 
@@ -25,12 +24,12 @@ def sealed(
     seal: Seal,
     secret_keys: SecretKeys,
 ) -> dict[str, Any]:
-    """The declaration as it is kept. A secret given as `****` is the one kept in `previous`."""
+    """The declaration as it is kept. A secret given as a mask is the one kept in `previous`."""
     kept = _kept_secrets(previous or {"stages": ()})
 
     def replace(stage: str, action: Mapping[str, Any], key: str, value: str) -> str:
-        if value == MASK:
-            return kept.get((stage, action["name"], key), MASK)
+        if is_mask(value):
+            return kept.get((stage, action["name"], key), value)
         # A value that looks sealed already would be shown and opened as a secret: let it be one.
         if _is_secret(key, value) or key in secret_keys(ActionType.of(action["actionTypeId"])):
             return _PREFIX + base64.b64encode(seal.seal(value, _PURPOSE)).decode()

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from hookline.model import ActionType
 from hookline.sealing import Seal
 from hookline.store import pipeline_secrets
@@ -47,6 +49,20 @@ def test_each_secret_of_an_action_is_kept_by_its_own_key(seal: Seal) -> None:
     clear, secrets = pipeline_secrets.opened(configuration_of(again), seal)
     assert clear == {"ClientId": "shop", **SECRETS}
     assert sorted(secrets) == sorted(SECRETS.values())
+
+
+@pytest.mark.parametrize("mask", ["****", "*****", "*" * 40])
+def test_a_run_of_stars_keeps_a_secret(mask: str, seal: Seal) -> None:
+    kept = pipeline_secrets.sealed(declaration(Token="mine", **SECRETS), None, seal, the_token)
+    stars = declaration(Token=mask, **dict.fromkeys(SECRETS, mask))
+    again = pipeline_secrets.sealed(stars, kept, seal, the_token)
+    assert again == kept
+
+
+def test_three_stars_are_a_secret(seal: Seal) -> None:
+    kept = pipeline_secrets.sealed(declaration(Token="mine"), None, seal, the_token)
+    again = pipeline_secrets.sealed(declaration(Token="***"), kept, seal, the_token)
+    assert pipeline_secrets.opened(configuration_of(again), seal)[0]["Token"] == "***"
 
 
 def test_secrets_of_a_custom_type_stay_secret_when_the_type_is_gone(seal: Seal) -> None:
