@@ -165,7 +165,7 @@ def test_p7_each_authentication_takes_its_own_configuration(
     assert listed(tenant) == []
 
 
-@pytest.mark.parametrize("text", ["10.0.0.0/8", "192.0.2.7", "192.0.2.7/32", "2001:db8::/32"])
+@pytest.mark.parametrize("text", ["10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32", "::1/128"])
 def test_p7_an_ipv4_or_ipv6_range_is_taken(tenant: Tenant, pipeline: str, text: str) -> None:
     webhook = tenant.webhook(pipeline, **IP, authenticationConfiguration={"AllowedIPRange": text})
     assert webhook["definition"]["authenticationConfiguration"] == {"AllowedIPRange": text}
@@ -179,6 +179,22 @@ def test_p7_host_bits_in_a_range_are_an_error_that_shows_the_network(
         tenant.webhook(
             pipeline, **IP, authenticationConfiguration={"AllowedIPRange": "10.1.2.3/16"}
         )
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7/32"),
+        ("2001:db8::7", "2001:db8::7/128"),
+        ("10.0.0.0/255.0.0.0", "10.0.0.0/8"),
+    ],
+)
+def test_p7_a_bare_address_is_an_error_that_shows_its_range(
+    tenant: Tenant, pipeline: str, address: str, network: str
+) -> None:
+    expected = tenant.client.exceptions.InvalidWebhookAuthenticationParametersException
+    with pytest.raises(expected, match=re.escape(network)):
+        tenant.webhook(pipeline, **IP, authenticationConfiguration={"AllowedIPRange": address})
 
 
 def test_p7_an_empty_secret_is_refused_at_the_wire(
@@ -232,18 +248,24 @@ def test_p3_p9_public_url_and_reveal_secrets_change_what_is_shown(
     assert shown == webhook["definition"]["authenticationConfiguration"] == {"SecretToken": SECRET}
 
 
-def test_p10_a_listed_definition_can_be_put_back(tenant: Tenant, pipeline: str) -> None:
+@pytest.mark.parametrize("mask", ["****", "*****"])
+def test_p10_a_listed_definition_can_be_put_back(tenant: Tenant, pipeline: str, mask: str) -> None:
     webhook = tenant.webhook(pipeline)
-    definition = {**listed(tenant)[0]["definition"], "filters": [{"jsonPath": "$.ref"}]}
+    definition = {
+        **listed(tenant)[0]["definition"],
+        "filters": [{"jsonPath": "$.ref"}],
+        "authenticationConfiguration": {"SecretToken": mask},
+    }
     again = tenant.client.put_webhook(webhook=definition)["webhook"]
     assert again["url"] == webhook["url"]
     assert tenant.push(webhook).outcome == "started"
 
 
+@pytest.mark.parametrize("mask", ["****", "*****"])
 def test_p10_the_mask_is_no_secret_for_a_webhook_that_has_none(
-    tenant: Tenant, pipeline: str
+    tenant: Tenant, pipeline: str, mask: str
 ) -> None:
-    masked = {"SecretToken": "****"}
+    masked = {"SecretToken": mask}
     expected = tenant.client.exceptions.InvalidWebhookAuthenticationParametersException
     with pytest.raises(expected):
         tenant.webhook(pipeline, name="new", authenticationConfiguration=masked)
