@@ -8,6 +8,22 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Any
 
+_PARTITIONS = {
+    "cn-": "aws-cn",
+    "eu-isoe-": "aws-iso-e",
+    "eusc-": "aws-eusc",
+    "us-gov-": "aws-us-gov",
+    "us-iso-": "aws-iso",
+    "us-isob-": "aws-iso-b",
+    "us-isof-": "aws-iso-f",
+}
+"""How the regions begin that are not in AWS's partition `aws`, and the partition of each."""
+
+
+def partition_of(region: str) -> str:
+    """AWS's partition of a region: the second part of an ARN (contract X11)."""
+    return next((name for start, name in _PARTITIONS.items() if region.startswith(start)), "aws")
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -18,16 +34,33 @@ class Scope:
 
     def pipeline_arn(self, name: str) -> str:
         """The ARN of the pipeline `name` (contract W7)."""
-        return f"arn:aws:codepipeline:{self.region}:{self.account}:{name}"
+        return self._arn(name)
 
     def webhook_arn(self, name: str) -> str:
         """The ARN of the webhook `name` (contract W7)."""
-        return f"arn:aws:codepipeline:{self.region}:{self.account}:webhook:{name}"
+        return self._arn(f"webhook:{name}")
 
     def action_type_arn(self, kind: "ActionType") -> str:
         """The ARN of the custom action type `kind`."""
         path = f"{kind.owner}/{kind.category}/{kind.provider}/{kind.version}"
-        return f"arn:aws:codepipeline:{self.region}:{self.account}:actiontype:{path}"
+        return self._arn(f"actiontype:{path}")
+
+    def user_arn(self, name: str) -> str:
+        """The ARN of the account's user `name`."""
+        return f"arn:{self.partition}:iam::{self.account}:user/{name}"
+
+    @property
+    def root_arn(self) -> str:
+        """The ARN of the account itself."""
+        return f"arn:{self.partition}:iam::{self.account}:root"
+
+    @property
+    def partition(self) -> str:
+        """AWS's partition of the region."""
+        return partition_of(self.region)
+
+    def _arn(self, resource: str) -> str:
+        return f"arn:{self.partition}:codepipeline:{self.region}:{self.account}:{resource}"
 
 
 def new_id() -> str:

@@ -2,6 +2,8 @@ import time
 import uuid
 from typing import Any
 
+import botocore.session
+
 from hookline.model import (
     Authentication,
     Credential,
@@ -11,7 +13,16 @@ from hookline.model import (
     Verdict,
     Webhook,
     new_id,
+    partition_of,
 )
+
+
+def test_x11_a_region_has_the_partition_that_aws_gives_it() -> None:
+    session = botocore.session.get_session()
+    for partition in session.get_available_partitions():
+        for region in session.get_available_regions("ec2", partition):
+            assert partition_of(region) == partition, region
+    assert partition_of("test-region-1") == "aws"
 
 
 def test_a_new_id_is_a_uuid_of_version_7_with_the_time() -> None:

@@ -1,10 +1,12 @@
 """Tags of pipelines and webhooks, through boto3."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from support.server import Server
 from support.tenant import Tenant
 
 
@@ -60,6 +62,33 @@ def test_p2_tags_of_a_webhook_are_seen_in_the_list_and_end_with_it(tenant: Tenan
     with pytest.raises(ClientError) as error:
         tenant.client.list_tags_for_resource(resourceArn=arn)
     assert code_of(error) == "ResourceNotFoundException"
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [("us-gov-west-1", "aws-us-gov"), ("cn-north-1", "aws-cn"), ("eu-west-1", "aws")],
+)
+def test_x11_every_arn_of_a_region_has_its_partition(
+    server: Server, github: Path, region: str, partition: str
+) -> None:
+    tenant = Tenant(server, github, region)
+    pipeline = tenant.pipeline()
+    name = f"arn:{partition}:codepipeline:{region}:000000000000"
+    webhook = tenant.webhook(pipeline)
+    assert webhook["arn"] == f"{name}:webhook:{webhook['definition']['name']}"
+    found = tenant.client.get_pipeline(name=pipeline)["metadata"]["pipelineArn"]
+    assert found == f"{name}:{pipeline}"
+    team = [{"key": "team", "value": "red"}]
+    for arn in (found, webhook["arn"]):
+        tenant.client.tag_resource(resourceArn=arn, tags=team)
+        assert tags_of(tenant, arn) == {"team": "red"}
+        elsewhere = arn.replace(partition, "aws-iso", 1)
+        with pytest.raises(ClientError) as error:
+            tenant.client.tag_resource(resourceArn=elsewhere, tags=team)
+        assert code_of(error) == "ResourceNotFoundException"
+    started = tenant.client.start_pipeline_execution(name=pipeline)["pipelineExecutionId"]
+    detail = tenant.execution(pipeline, started)["trigger"]["triggerDetail"]
+    assert detail.startswith(f"arn:{partition}:iam::000000000000:user/")
 
 
 @pytest.mark.parametrize(

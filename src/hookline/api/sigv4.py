@@ -50,8 +50,9 @@ class Caller:
     @property
     def arn(self) -> str:
         """The ARN that stands for it: a user by the access key, or the account itself."""
-        who = "root" if self.credential is None else f"user/{self.credential.access_key_id}"
-        return f"arn:aws:iam::{self.scope.account}:{who}"
+        if self.credential is None:
+            return self.scope.root_arn
+        return self.scope.user_arn(self.credential.access_key_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,17 +79,18 @@ def _lock(connection: Connection, scope: Scope, arn: str) -> None:
 def _check_resource(connection: Connection, scope: Scope, arn: str) -> None:
     """Refuse what is no pipeline, webhook or custom action type of the scope."""
     match arn.split(":"):
-        case ["arn", "aws", "codepipeline", region, account, name]:
+        case ["arn", partition, "codepipeline", region, account, name]:
             exists = pipelines.find(connection, scope, name) is not None
-        case ["arn", "aws", "codepipeline", region, account, "webhook", name]:
+        case ["arn", partition, "codepipeline", region, account, "webhook", name]:
             exists = webhooks.exists(connection, scope, name)
-        case ["arn", "aws", "codepipeline", region, account, "actiontype", path]:
+        case ["arn", partition, "codepipeline", region, account, "actiontype", path]:
             exists = _has_action_type(connection, scope, path)
         case _:
             raise InvalidArnException(
                 f"'{arn}' is not the ARN of a pipeline, webhook or action type"
             )
-    if scope != Scope(account, region) or not exists:
+    is_here = (partition, Scope(account, region)) == (scope.partition, scope)
+    if not is_here or not exists:
         raise ResourceNotFoundException(
             f"There is no pipeline, webhook or custom action type with the ARN '{arn}'"
         )

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hookline.model import partition_of
+
 _STACK_CHARACTERS = re.compile(r"[^A-Za-z0-9]+")
-_PARTITIONS = {"cn": "aws-cn", "us-gov": "aws-us-gov"}
 _DOMAINS = {"aws-cn": "amazonaws.com.cn"}
 
 
@@ -22,10 +23,7 @@ class Surroundings:
     @property
     def partition(self) -> str:
         """AWS's partition of the region, as ARNs begin with it."""
-        return next(
-            (name for start, name in _PARTITIONS.items() if self.region.startswith(f"{start}-")),
-            "aws",
-        )
+        return partition_of(self.region)
 
     def pseudo_parameters(self) -> Mapping[str, Any]:
         """What a template can refer to without declaring it, by name."""
