@@ -24,6 +24,10 @@ PROVIDERS: Mapping[ActionType, Provider] = {
 }
 
 _CUSTOM = JobWorkers()
+_PARTNERS = (
+    ": its provider works for AWS CodePipeline only. Give the action a custom action type, which a"
+    " job worker of yours runs, or commands"
+)
 
 
 def provider_for(kind: ActionType) -> Provider:
@@ -37,6 +41,7 @@ def provider_for(kind: ActionType) -> Provider:
     try:
         return PROVIDERS[kind]
     except KeyError:
+        reason = _PARTNERS if kind.owner == "ThirdParty" else ""
         raise ActionError(
-            f"{kind} is not run by this version of Hookline", "ConfigurationError"
+            f"{kind} is not run by this version of Hookline{reason}", "ConfigurationError"
         ) from None

@@ -70,6 +70,8 @@ _CODEBUILD = ActionTypeRule(
     ("PrimarySource", "BatchEnabled", "CombineArtifacts", "EnvironmentVariables"),
 )
 _STACK_SET = ActionTypeRule(Count(0, 10), _MAYBE, ("StackSetName",))
+# What partners' actions are told, they agree with their customers.
+_PARTNER = ActionTypeRule(_FIVE, _FIVE)
 
 ACTION_TYPES: dict[ActionType, ActionTypeRule] = {
     GITHUB: _source("Owner", "Repo", "Branch", "OAuthToken", others=("PollForSourceChanges",)),
@@ -144,6 +146,15 @@ ACTION_TYPES: dict[ActionType, ActionTypeRule] = {
     _third_party("Deploy", "AlexaSkillsKit"): ActionTypeRule(
         Count(1, 2), _NONE, ("ClientId", "ClientSecret", "RefreshToken", "SkillId")
     ),
+    _third_party("Build", "CloudBees"): _PARTNER,
+    _third_party("Deploy", "XebiaLabs"): _PARTNER,
+    _third_party("Invoke", "Snyk"): _PARTNER,
+    _third_party("Test", "BlazeMeter"): _PARTNER,
+    _third_party("Test", "GhostInspector"): _PARTNER,
+    _third_party("Test", "HeadSpin"): _PARTNER,
+    _third_party("Test", "Nouvola"): _PARTNER,
+    _third_party("Test", "Runscope"): _PARTNER,
+    _third_party("Test", "StormRunnerLoad"): _PARTNER,
     _aws("Invoke", "CodePipeline"): ActionTypeRule(_NONE, _NONE, ("PipelineName",)),
     _aws("Invoke", "InspectorScan"): ActionTypeRule(_MAYBE, _MAYBE, ("InspectorRunMode",)),
     _aws("Invoke", "Lambda"): ActionTypeRule(_FIVE, _FIVE, ("FunctionName",), ("UserParameters",)),
