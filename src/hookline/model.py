@@ -176,7 +176,11 @@ class OutputArtifact:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One action of a stage, as declared."""
+    """One action of a stage, as declared.
+
+    `secret_variables` are the names of those of `environment` whose values are names of secrets in
+    AWS Secrets Manager.
+    """
 
     name: str
     type: ActionType
@@ -187,6 +191,7 @@ class Action:
     output_artifacts: tuple[OutputArtifact, ...] = ()
     timeout_minutes: int | None = None
     environment: tuple[tuple[str, str], ...] = ()
+    secret_variables: tuple[str, ...] = ()
     namespace: str | None = None
     output_variables: tuple[str, ...] = ()
 
@@ -342,6 +347,11 @@ def _action_of(action: Mapping[str, Any], kind: Mapping[str, Any]) -> Action:
         environment=tuple(
             (variable["name"], variable["value"])
             for variable in action.get("environmentVariables", ())
+        ),
+        secret_variables=tuple(
+            variable["name"]
+            for variable in action.get("environmentVariables", ())
+            if variable.get("type") == "SECRETS_MANAGER"
         ),
         namespace=action.get("namespace"),
         output_variables=tuple(action.get("outputVariables", ())),

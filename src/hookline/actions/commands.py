@@ -41,6 +41,7 @@ class Commands:
         """See Provider."""
         limits = Limits.of(context.time_limit, context.stop)
         end(context.action_execution_id)
+        _check_secret_variables(context.action.secret_variables)
         workspace = Workspace(fresh(context.folder / "commands"))
         try:
             with ActionLog(context.log, Mask(context.secrets), context.settings.max_log) as log:
@@ -51,6 +52,16 @@ class Commands:
         finally:
             remove(workspace.folder)
         return ActionResult(summary, artifacts=artifacts, variables=variables)
+
+
+def _check_secret_variables(names: tuple[str, ...]) -> None:
+    if names:
+        raise ActionError(
+            f"The environment variable {', '.join(names)} is of type SECRETS_MANAGER, and this"
+            " version of Hookline can't resolve secrets of AWS Secrets Manager. Let the commands"
+            " read the secret from where it is on this server, and remove the variable",
+            "ConfigurationError",
+        )
 
 
 @dataclass(frozen=True)
