@@ -279,7 +279,7 @@ def test_every_pipeline_of_the_documents_is_accepted() -> None:
     assert found
     for pipeline in found:
         check("CreatePipeline", {"pipeline": pipeline})
-        check_structure(pipeline)
+        check_structure(pipeline, "us-east-1")
 
 
 def test_the_conditions_of_the_documents_are_accepted() -> None:
@@ -290,7 +290,7 @@ def test_the_conditions_of_the_documents_are_accepted() -> None:
     stage["actions"] = pipeline["stages"][-1]["actions"]
     conditional = {**pipeline, "stages": [*pipeline["stages"][:-1], stage]}
     check("CreatePipeline", {"pipeline": conditional})
-    check_structure(conditional)
+    check_structure(conditional, "us-east-1")
 
 
 def test_every_webhook_of_the_documents_is_accepted() -> None:

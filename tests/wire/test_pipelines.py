@@ -83,7 +83,7 @@ def test_create_answers_the_whole_pipeline_with_its_defaults_and_tags(tenant: Te
     assert answer["tags"] == tags
     pipeline = answer["pipeline"]
     assert (pipeline["name"], pipeline["roleArn"], pipeline["version"]) == ("app", ROLE, 1)
-    assert (pipeline["pipelineType"], pipeline["executionMode"]) == ("V1", "SUPERSEDED")
+    assert (pipeline["pipelineType"], pipeline["executionMode"]) == ("V2", "SUPERSEDED")
     assert pipeline["artifactStore"] == given["artifactStore"]
     [app] = pipeline["stages"][0]["actions"]
     assert (app["runOrder"], app["inputArtifacts"]) == (1, [])
@@ -108,7 +108,7 @@ def test_w1_metadata_has_the_times_of_creation_and_of_the_version(tenant: Tenant
     assert summary == {
         "name": "app",
         "version": 2,
-        "pipelineType": "V1",
+        "pipelineType": "V2",
         "executionMode": "SUPERSEDED",
         "created": second["created"],
         "updated": second["updated"],

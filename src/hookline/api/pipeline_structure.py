@@ -85,11 +85,14 @@ def with_defaults(declaration: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_structure(
-    declaration: Mapping[str, Any], custom: Mapping[ActionType, ActionTypeRule] = _NO_CUSTOM
+    declaration: Mapping[str, Any],
+    region: str,
+    custom: Mapping[ActionType, ActionTypeRule] = _NO_CUSTOM,
 ) -> None:
     """Check a PipelineDeclaration that already satisfies the constraints of the service model.
 
-    `custom` are the rules of custom action types that its actions can have.
+    `region` is the pipeline's, `custom` are the rules of custom action types that its actions can
+    have.
 
     Raises:
         InvalidStructureException: the pipeline as a whole.
@@ -109,6 +112,7 @@ def check_structure(
     for place in places:
         for check in _ACTION_CHECKS:
             check(place)
+    _check_regions(declaration, region, places)
     _check_artifacts(places)
     _check_namespaces(places)
     _check_variables(declaration, places)
@@ -209,9 +213,16 @@ def _features_of_v2(declaration: Mapping[str, Any]) -> Iterator[str]:
         if declaration.get(feature):
             yield feature
     for stage in declaration["stages"]:
-        for condition in CONDITION_MEMBERS.values():
-            if stage.get(condition):
-                yield f"{condition} (in stage '{stage['name']}')"
+        yield from _stage_features_of_v2(stage)
+
+
+def _stage_features_of_v2(stage: Mapping[str, Any]) -> Iterator[str]:
+    for condition in CONDITION_MEMBERS.values():
+        if stage.get(condition):
+            yield f"{condition} (in stage '{stage['name']}')"
+    for action in stage["actions"]:
+        if ActionType.of(action["actionTypeId"]) == COMMANDS:
+            yield f"actions of the type {COMMANDS} ('{action['name']}' in stage '{stage['name']}')"
 
 
 def _check_sources(places: Iterable[_Place]) -> None:
@@ -308,12 +319,6 @@ def _check_commands(place: _Place) -> None:
         raise InvalidActionDeclarationException(
             f"{place} has commands, which only actions of the type {COMMANDS} can have"
         )
-    for variable in place.declared.get("environmentVariables", ()):
-        if variable.get("type") == "SECRETS_MANAGER":
-            raise InvalidActionDeclarationException(
-                f"{place} has the environment variable '{variable['name']}' of type"
-                " SECRETS_MANAGER, which this version of Hookline can't read"
-            )
 
 
 _ACTION_CHECKS: tuple[Callable[[_Place], None], ...] = (
@@ -321,6 +326,27 @@ _ACTION_CHECKS: tuple[Callable[[_Place], None], ...] = (
     _check_repository,
     _check_commands,
 )
+
+
+def _check_regions(declaration: Mapping[str, Any], region: str, places: Iterable[_Place]) -> None:
+    for place in places:
+        wanted = place.declared.get("region", region)
+        if wanted != region:
+            _check_other_region(place, wanted, declaration.get("artifactStores") or {})
+
+
+def _check_other_region(place: _Place, wanted: str, stores: Mapping[str, Any]) -> None:
+    kind = place.action.type
+    if kind.category == "Source" or kind.owner != "AWS":
+        raise InvalidActionDeclarationException(
+            f"{place} is in the region {wanted}. Source actions, and actions of third parties and"
+            " of custom types, can't be in another region than their pipeline: leave region out"
+        )
+    if wanted not in stores:
+        raise InvalidStructureException(
+            f"{place} is in the region {wanted}, which has no artifact store. A pipeline with"
+            " actions in other regions must have artifactStores, with one for each region"
+        )
 
 
 def _check_artifacts(places: Iterable[_Place]) -> None:

@@ -138,7 +138,8 @@ class PipelineOperations:
         previous: Pipeline | None,
     ) -> dict[str, Any]:
         custom = {item.type: item for item in action_types.all_available(connection, scope)}
-        check_structure(declaration, {kind: rule_of(item) for kind, item in custom.items()})
+        rules = {kind: rule_of(item) for kind, item in custom.items()}
+        check_structure(declaration, scope.region, rules)
 
         def secret_keys(kind: ActionType) -> frozenset[str]:
             return custom[kind].secret_keys if kind in custom else frozenset()

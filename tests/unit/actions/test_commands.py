@@ -12,7 +12,7 @@ from hookline.actions import provider_for
 from hookline.actions.processes import MARKER
 from hookline.actions.provider import Interrupted
 from hookline.errors import ActionError
-from hookline.model import Action, ActionType, new_id
+from hookline.model import Action, ActionType, new_id, stages_of
 
 from .workshop import COMMANDS, Workshop
 
@@ -563,3 +563,30 @@ def test_an_action_type_without_a_provider_is_named(workshop: Workshop) -> None:
     with pytest.raises(ActionError, match="Deploy · AWS · S3 · 1 is not run by this version"):
         provider_for(kind)
     assert isinstance(workshop.folder, Path)
+
+
+def test_an_action_of_a_partner_fails_with_the_reason() -> None:
+    kind = ActionType("Invoke", "ThirdParty", "Snyk", "1")
+
+    with pytest.raises(ActionError, match="its provider works for AWS CodePipeline only"):
+        provider_for(kind)
+
+
+def test_a_secret_of_secrets_manager_fails_the_action_before_any_command(
+    workshop: Workshop,
+) -> None:
+    declared = {
+        "name": "Compile",
+        "actionTypeId": {"category": "Compute", "provider": "Commands"},
+        "commands": ["touch ran"],
+        "environmentVariables": [
+            {"name": "PLAIN", "value": "x", "type": "PLAINTEXT"},
+            {"name": "KEY", "value": "secret-id", "type": "SECRETS_MANAGER"},
+        ],
+    }
+    [stage] = stages_of({"stages": [{"name": "Build", "actions": [declared]}]})
+
+    with pytest.raises(ActionError, match="variable KEY is of type SECRETS_MANAGER") as failed:
+        workshop.run(stage.actions[0])
+    assert failed.value.code == "ConfigurationError"
+    assert not (workshop.folder / "log").exists()

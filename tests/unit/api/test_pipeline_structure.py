@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -18,6 +18,11 @@ from hookline.model import ActionType
 from hookline.store.action_types import CustomActionType
 
 Json = dict[str, Any]
+REGION = "eu-west-1"
+
+
+def check(declaration: Json, custom: Mapping[ActionType, ActionTypeRule] | None = None) -> None:
+    check_structure(declaration, REGION, custom or {})
 
 
 def kind(text: str) -> Json:
@@ -97,12 +102,12 @@ def configured(**configuration: str) -> Json:
 
 def refusal(declaration: Json) -> ApiError:
     with pytest.raises(ApiError) as refused:
-        check_structure(declaration)
+        check(declaration)
     return refused.value
 
 
 def test_a_pipeline_of_a_source_and_commands_is_accepted() -> None:
-    check_structure(pipeline())
+    check(pipeline())
 
 
 @pytest.mark.parametrize(
@@ -189,13 +194,14 @@ def test_a_pipeline_of_a_source_and_commands_is_accepted() -> None:
             ["'Approve'", "'Build'", "Compute · AWS · Commands · 1"],
         ),
         (
-            of_build(
-                commands(
-                    environmentVariables=[{"name": "KEY", "value": "x", "type": "SECRETS_MANAGER"}]
-                )
-            ),
+            of_build(commands(region="us-east-2")),
+            InvalidStructureException,
+            ["'Compile'", "'Build'", "us-east-2", "artifactStores"],
+        ),
+        (
+            of_source({**github(), "region": "us-east-2"}),
             InvalidActionDeclarationException,
-            ["'Compile'", "'Build'", "'KEY'", "SECRETS_MANAGER"],
+            ["'Fetch'", "'Source'", "us-east-2"],
         ),
         (
             of_build(commands(namespace="N"), approval(namespace="N")),
@@ -247,7 +253,7 @@ def test_a_wrong_structure_is_refused_with_the_place_that_is_wrong(
 def test_an_artifact_is_made_by_an_action_of_a_lower_run_order() -> None:
     first = commands("First", outputArtifacts=[{"name": "Made"}])
     second = commands("Second", inputArtifacts=[{"name": "Made"}], runOrder=2)
-    check_structure(of_build(second, first))
+    check(of_build(second, first))
 
 
 def test_an_artifact_made_in_parallel_is_refused() -> None:
@@ -274,12 +280,12 @@ def test_an_artifact_made_in_a_later_stage_is_refused() -> None:
     "repository", ["acme/app", "a.b/c-d_e", "acme/.github", "#{variables.Repository}"]
 )
 def test_a_repository_that_can_exist_is_accepted(repository: str) -> None:
-    check_structure(of_source(connection(FullRepositoryId=repository)))
+    check(of_source(connection(FullRepositoryId=repository)))
 
 
 @pytest.mark.parametrize("branch", ["main", "release/1.x", "feature/a-b", "v1.0", "a@b"])
 def test_a_branch_that_can_exist_is_accepted(branch: str) -> None:
-    check_structure(configured(Branch=branch))
+    check(configured(Branch=branch))
 
 
 @pytest.mark.parametrize("key", ["Owner", "Repo", "Branch", "OAuthToken"])
@@ -316,7 +322,7 @@ def test_a_required_key_that_is_missing_is_named_in_aws_words(key: str) -> None:
 def test_what_only_v2_has_is_refused_in_v1_and_else_makes_it_v2(change: Json, feature: str) -> None:
     declaration = pipeline(**change)
     declaration["stages"][0]["actions"] = [connection()]
-    check_structure(declaration)
+    check(declaration)
     assert with_defaults(declaration)["pipelineType"] == "V2"
     declaration["pipelineType"] = "V1"
 
@@ -324,17 +330,51 @@ def test_what_only_v2_has_is_refused_in_v1_and_else_makes_it_v2(change: Json, fe
 
     assert feature in message
     assert "Set pipelineType to V2" in message
-    check_structure(declaration | {"pipelineType": "V2"})
+    check(declaration | {"pipelineType": "V2"})
+
+
+def test_commands_are_refused_in_v1_and_else_make_it_v2() -> None:
+    declaration = pipeline()
+    assert with_defaults(declaration)["pipelineType"] == "V2"
+    without = of_build(approval())
+    assert with_defaults(without)["pipelineType"] == "V1"
+    message = refusal(declaration | {"pipelineType": "V1"}).message
+    assert "Compute · AWS · Commands · 1 ('Compile' in stage 'Build')" in message
+    assert "Set pipelineType to V2" in message
+
+
+def test_an_action_in_another_region_has_an_artifact_store_there() -> None:
+    bucket = {"type": "S3", "location": "bucket"}
+    declaration = of_build(commands(region="us-east-2"), approval(region=REGION))
+    del declaration["artifactStore"]
+    declaration["artifactStores"] = {REGION: bucket}
+    assert "us-east-2" in refusal(declaration).message
+    declaration["artifactStores"]["us-east-2"] = bucket
+    check(declaration)
+
+
+def test_secrets_of_secrets_manager_can_be_declared() -> None:
+    variable = {"name": "KEY", "value": "secret-id", "type": "SECRETS_MANAGER"}
+    check(of_build(commands(environmentVariables=[variable])))
+
+
+@pytest.mark.parametrize(
+    "partner",
+    ["Test ThirdParty GhostInspector", "Invoke ThirdParty Snyk", "Test ThirdParty Nouvola"],
+)
+def test_actions_of_partners_can_be_declared(partner: str) -> None:
+    action = {"name": "Scan", "actionTypeId": kind(partner), "configuration": {"Any": "thing"}}
+    check(of_build(action))
 
 
 @pytest.mark.parametrize("condition", ["beforeEntry", "onSuccess", "onFailure"])
 def test_conditions_of_stages_are_refused_in_v1(condition: str) -> None:
     declaration = changed(lambda p: p["stages"][1].update({condition: {"result": "FAIL"}}))
-    check_structure(declaration)
+    check(declaration)
     declaration["pipelineType"] = "V1"
 
     assert f"{condition} (in stage 'Build')" in refusal(declaration).message
-    check_structure(declaration | {"pipelineType": "V2"})
+    check(declaration | {"pipelineType": "V2"})
 
 
 @pytest.mark.parametrize(
@@ -385,7 +425,7 @@ def test_a_triggers_filters_can_be_used(git: Json, words: str) -> None:
 
 def test_a_trigger_may_have_all_that_aws_combines() -> None:
     paths = {"filePaths": {"includes": ["src/**"], "excludes": ["**/*.md"]}}
-    check_structure(
+    check(
         with_trigger(
             push=[{**BRANCHES, **paths}, {"tags": {"includes": ["v[0-9]*"]}}, paths],
             pullRequest=[{"events": ["OPEN"], **BRANCHES, **paths}],
@@ -394,7 +434,7 @@ def test_a_trigger_may_have_all_that_aws_combines() -> None:
 
 
 def test_variables_have_names_of_their_own() -> None:
-    check_structure(pipeline(variables=[{"name": "a"}, {"name": "b", "defaultValue": "1"}]))
+    check(pipeline(variables=[{"name": "a"}, {"name": "b", "defaultValue": "1"}]))
     refused = refusal(pipeline(variables=[{"name": "a"}, {"name": "b"}, {"name": "a"}]))
 
     assert type(refused) is InvalidStructureException
@@ -475,8 +515,8 @@ def test_a_stages_conditions_can_be_used(stage: int, declared: Json, words: str)
 
 def test_a_stage_may_fail_retry_and_roll_back() -> None:
     retry = {"result": "RETRY", "retryConfiguration": {"retryMode": "FAILED_ACTIONS"}}
-    check_structure(changed(lambda p: p["stages"][0].update(onFailure=retry)))
-    check_structure(changed(lambda p: p["stages"][1].update(onFailure={"result": "ROLLBACK"})))
+    check(changed(lambda p: p["stages"][0].update(onFailure=retry)))
+    check(changed(lambda p: p["stages"][1].update(onFailure={"result": "ROLLBACK"})))
 
 
 @pytest.mark.parametrize(
@@ -494,7 +534,7 @@ def test_a_stage_may_fail_retry_and_roll_back() -> None:
 )
 def test_every_rule_of_aws_can_be_declared(declared: Json) -> None:
     conditions = {"conditions": [{"result": "FAIL", "rules": [declared]}]}
-    check_structure(changed(lambda p: p["stages"][1].update(beforeEntry=conditions)))
+    check(changed(lambda p: p["stages"][1].update(beforeEntry=conditions)))
 
 
 @pytest.mark.parametrize(
@@ -530,7 +570,7 @@ def test_more_than_the_quotas_is_a_limit_exceeded(declaration: Json, words: str)
 def test_as_many_stages_and_actions_as_the_quotas_allow_are_accepted() -> None:
     declaration = of_build(*(approval(f"A{n}") for n in range(50)))
     declaration["stages"].extend({"name": f"S{n}", "actions": [approval()]} for n in range(48))
-    check_structure(declaration)
+    check(declaration)
 
 
 def test_every_source_type_makes_exactly_one_artifact_and_takes_none() -> None:
@@ -549,7 +589,7 @@ def test_defaults_are_filled_in_as_aws_answers_them() -> None:
     full = with_defaults(declaration)
 
     assert declaration == before
-    assert full["pipelineType"] == "V1"
+    assert full["pipelineType"] == "V2"
     assert full["executionMode"] == "SUPERSEDED"
     fetch, compile_ = full["stages"][0]["actions"][0], full["stages"][1]["actions"][0]
     assert fetch == github() | {"runOrder": 1, "inputArtifacts": []}
@@ -602,9 +642,9 @@ def test_a_custom_type_says_what_its_actions_declare() -> None:
         )
         == JENKINS_RULE
     )
-    check_structure(jenkins(), {JENKINS: JENKINS_RULE})
+    check(jenkins(), {JENKINS: JENKINS_RULE})
     noted = {"Job": "tests", "Token": "#{variables.t}", "Note": "n"}
-    check_structure(jenkins(configuration=noted), {JENKINS: JENKINS_RULE})
+    check(jenkins(configuration=noted), {JENKINS: JENKINS_RULE})
 
 
 @pytest.mark.parametrize(
@@ -628,6 +668,6 @@ def test_an_action_that_its_custom_type_does_not_allow_is_refused(
     changes: Json, words: str
 ) -> None:
     with pytest.raises(InvalidActionDeclarationException) as caught:
-        check_structure(jenkins(**changes), {JENKINS: JENKINS_RULE})
+        check(jenkins(**changes), {JENKINS: JENKINS_RULE})
     assert "'Try'" in caught.value.message
     assert words in caught.value.message
