@@ -1,6 +1,7 @@
 """The HTTP application of a worker: the trigger URL and the API, put together."""
 
 import asyncio
+import functools
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from hookline.api import cbor
+from hookline.api import cbor, sessions
 from hookline.api.endpoint import Endpoint
 from hookline.api.last_used import LastUsed
 from hookline.api.operations import operations
@@ -92,6 +93,7 @@ class Application:
             self._credential,
             verify=settings.verify_credentials,
             default_scope=Scope(settings.account, settings.region),
+            sessions=functools.partial(sessions.opened, self._seal),
             used=self._last_used.note,
         )
 

@@ -100,6 +100,10 @@ class UnrecognizedClientException(ApiError):
     """The security token included in the request is invalid."""
 
 
+class ExpiredTokenException(ApiError):
+    """The security token included in the request is expired."""
+
+
 class InvalidSignatureException(ApiError):
     """The request signature we calculated does not match the signature you provided."""
 

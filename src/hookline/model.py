@@ -98,6 +98,19 @@ class Credential:
         return not (self.disabled or self.read_only)
 
 
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Temporary credentials of the access key `issuer`; `expires_at` is in epoch seconds.
+
+    Who signs with them may do what the key may, as long as it is there and not disabled.
+    """
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    issuer: str
+    expires_at: float
+
+
 class Authentication(StrEnum):
     """How a webhook knows its senders (contract T2-T4)."""
 

@@ -181,16 +181,17 @@ class Server:
         return section["aws_access_key_id"], section["aws_secret_access_key"]
 
     def client(
-        self, region: str = "us-east-1", key: tuple[str, str] | None = None, **options: Any
+        self, region: str = "us-east-1", key: tuple[str, ...] | None = None, **options: Any
     ) -> Any:
-        """A boto3 client that tries every call once."""
-        access_key_id, secret = key or self.key()
+        """A boto3 client that tries every call once; a third part of `key` is a session token."""
+        access_key_id, secret, *token = key or self.key()
         client = _session().client(
             "codepipeline",
             region_name=region,
             endpoint_url=self.url,
             aws_access_key_id=access_key_id,
             aws_secret_access_key=secret,
+            aws_session_token=token[0] if token else None,
             config=Config(retries={"total_max_attempts": 1}, max_pool_connections=50, **options),
         )
         self._clients.append(client)

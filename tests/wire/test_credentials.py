@@ -90,6 +90,31 @@ def test_w4_a_read_only_key_reads_and_changes_nothing(own: Keys, tenant: Tenant)
     assert tenant.executions(name) == []
 
 
+def test_w5_a_session_may_do_what_its_key_may_until_that_is_disabled(
+    own: Keys, tenant: Tenant
+) -> None:
+    key = own.create("--read-only")
+    fields = dict(line.split() for line in own.run("session", key[0]).splitlines())
+    client = own.server.client(
+        tenant.region,
+        (fields["aws_access_key_id"], fields["aws_secret_access_key"], fields["aws_session_token"]),
+    )
+    assert client.list_pipelines()["pipelines"] == []
+    assert code(client.delete_webhook, name="any") == "AccessDeniedException"
+    assert until(lambda: "never" not in own.row(key[0]))
+    own.run("disable", key[0])
+    assert code(client.list_pipelines) == "UnrecognizedClientException"
+    refused = own.server.hookline("credentials", "session", key[0])
+    assert (refused.returncode, "is disabled" in refused.stderr) == (1, True)
+
+
+def test_w5_a_session_token_of_nobody_is_refused_with_what_to_do(own: Keys) -> None:
+    client = own.server.client(key=(*own.server.key(), "token-of-another-server"))
+    with pytest.raises(ClientError, match="hookline credentials session") as caught:
+        client.list_pipelines()
+    assert caught.value.response["Error"]["Code"] == "UnrecognizedClientException"
+
+
 def test_w5_rotate_makes_a_key_alike_and_disables_the_old_one(own: Keys) -> None:
     old = own.create("--read-only", "--account", "210987654321", "--description", "dashboard")
     new = made(own.run("rotate", old[0]))

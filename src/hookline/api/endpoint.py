@@ -42,6 +42,7 @@ datetimes with a time zone.
 COMMON_ERRORS = frozenset(
     {
         "AccessDeniedException",
+        "ExpiredTokenException",
         "IncompleteSignatureException",
         "InternalFailure",
         "InvalidSignatureException",
@@ -78,10 +79,10 @@ class Endpoint:
     """Answers requests in AWS JSON 1.1 (`POST /`) and CBOR (`POST /service/…`).
 
     Its `__call__` is the endpoint of a Starlette route. `operations` maps names of the model to
-    their handlers; `credential` finds an access key, or None; `used` is told, and must return at
-    once, which key signed a request. With `verify` off every request is believed: only for
-    loopback binds. What a request then leaves unsaid is taken from `default_scope`. `max_body` is
-    in bytes, `clock` gives epoch seconds.
+    their handlers; `credential` finds an access key, `sessions` a session by its token; `used` is
+    told, and must return at once, which key signed a request. With `verify` off every request is
+    believed: only for loopback binds. What a request then leaves unsaid is taken from
+    `default_scope`. `max_body` is in bytes, `clock` gives epoch seconds.
     """
 
     def __init__(  # noqa: PLR0913 -- settings of one object, named at its only call
@@ -91,6 +92,7 @@ class Endpoint:
         *,
         verify: bool,
         default_scope: Scope,
+        sessions: sigv4.Sessions = sigv4.no_sessions,
         used: Callable[[str], None] = lambda _access_key_id: None,
         max_body: int = 1_000_000,
         clock: Callable[[], float] = time.time,
@@ -99,6 +101,7 @@ class Endpoint:
         self._credential = credential
         self._verify = verify
         self._default_scope = default_scope
+        self._sessions = sessions
         self._used = used
         self._max_body = max_body
         self._clock = clock
@@ -139,9 +142,11 @@ class Endpoint:
 
     def _authenticate(self, received: sigv4.Received) -> sigv4.Caller:
         if not self._verify:
-            scope = sigv4.claimed_scope(received, self._credential, self._default_scope)
+            scope = sigv4.claimed_scope(
+                received, self._credential, self._default_scope, self._sessions
+            )
             return sigv4.Caller(scope)
-        caller = sigv4.verify(received, self._credential, self._clock())
+        caller = sigv4.verify(received, self._credential, self._clock(), self._sessions)
         if caller.credential is not None:
             self._used(caller.credential.access_key_id)
         return caller

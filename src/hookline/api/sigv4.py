@@ -15,12 +15,13 @@ from botocore.awsrequest import AWSRequest, HTTPHeaders
 from botocore.credentials import Credentials
 
 from hookline.errors import (
+    ExpiredTokenException,
     IncompleteSignatureException,
     InvalidSignatureException,
     MissingAuthenticationTokenException,
     UnrecognizedClientException,
 )
-from hookline.model import Credential, Scope
+from hookline.model import Credential, Scope, Session
 
 MAX_SKEW = 300
 """How far the signer's clock may be from ours, in seconds."""
@@ -34,10 +35,20 @@ _BASIC_DATE_FORM = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 _REGION_FORM = re.compile(r"[a-z0-9-]{1,32}")
 _ACCESS_KEY_FORM = re.compile(r"[A-Za-z0-9_]{1,128}")
 
+_TOKEN = "x-amz-security-token"  # noqa: S105 -- the name of a header
+
 # Verified against when the access key is unknown, so that both answers take as long.
-_NOBODY = Credential("", secrets.token_hex(20), "", 0.0)
+_NOBODYS_SECRET = secrets.token_hex(20)
 
 Lookup = Callable[[str], Credential | None]
+"""Finds an access key by its id."""
+
+Sessions = Callable[[str], Session | None]
+"""Finds a session by its token; None for a token that this server did not issue."""
+
+
+def no_sessions(_token: str) -> None:
+    """Know no session token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +93,17 @@ class _Authorization:
     signature: str
 
 
-def verify(received: Received, credential: Lookup, now: float) -> Caller:
+def verify(
+    received: Received, credential: Lookup, now: float, sessions: Sessions = no_sessions
+) -> Caller:
     """Who signed the request. Its scope is the key's account and the signature's region.
 
-    `now` is epoch seconds.
+    `now` is epoch seconds. A session counts as the key that issued it.
 
     Raises MissingAuthenticationTokenException (unsigned), IncompleteSignatureException (signed in
-    a way that can't be read), UnrecognizedClientException (unknown or disabled key, or a session
-    token) and InvalidSignatureException (all the rest: secret, scope, clock, headers, body).
+    a way that can't be read), UnrecognizedClientException (unknown or disabled key, or the session
+    token of nobody), ExpiredTokenException (a session that is over) and InvalidSignatureException
+    (all the rest: secret, scope, clock, headers, body).
     """
     authorization = _authorization(received)
     _check_scope(authorization)
@@ -97,11 +111,13 @@ def verify(received: Received, credential: Lookup, now: float) -> Caller:
     _check_clock(authorization, timestamp, now)
     _check_signed_headers(received, authorization, date_header)
     digest = _body_digest(received)
-    known = _known(authorization, credential)
-    expected = _signature(received, authorization, timestamp, digest, known or _NOBODY)
+    session = _session(received, authorization, sessions, now)
+    known = _known(authorization, session, credential)
+    secret = (session or known).secret_access_key if known else _NOBODYS_SECRET
+    expected = _signature(received, authorization, timestamp, digest, secret)
     matches = hmac.compare_digest(expected.encode(), authorization.signature.encode())
     # A disabled key is answered as an unknown one, so that nobody learns which keys there were.
-    if known is None or known.disabled or received.header("x-amz-security-token") is not None:
+    if known is None or known.disabled:
         raise UnrecognizedClientException
     if not matches:
         raise InvalidSignatureException(
@@ -111,7 +127,9 @@ def verify(received: Received, credential: Lookup, now: float) -> Caller:
     return Caller(Scope(known.account, authorization.region), known)
 
 
-def claimed_scope(received: Received, credential: Lookup, default: Scope) -> Scope:
+def claimed_scope(
+    received: Received, credential: Lookup, default: Scope, sessions: Sessions = no_sessions
+) -> Scope:
     """The scope that the request claims, believed without a check of its signature.
 
     What the Authorization header does not say, or says wrongly, is taken from `default`.
@@ -125,7 +143,8 @@ def claimed_scope(received: Received, credential: Lookup, default: Scope) -> Sco
         MissingAuthenticationTokenException,
     ):
         return default
-    known = _known(authorization, credential)
+    session = sessions(received.header(_TOKEN) or "")
+    known = _known(authorization, session, credential)
     return Scope(known.account if known else default.account, authorization.region)
 
 
@@ -257,7 +276,30 @@ def _body_digest(received: Received) -> str:
     return digest
 
 
-def _known(authorization: _Authorization, credential: Lookup) -> Credential | None:
+def _session(
+    received: Received, authorization: _Authorization, sessions: Sessions, now: float
+) -> Session | None:
+    token = received.header(_TOKEN)
+    if token is None:
+        return None
+    session = sessions(token)
+    if session is None or session.access_key_id != authorization.access_key_id:
+        raise UnrecognizedClientException(
+            "The security token included in the request is invalid. Access keys of this server "
+            "have none, except temporary ones: send no session token, or the one that "
+            "'hookline credentials session' showed with this key."
+        )
+    if session.expires_at <= now:
+        raise ExpiredTokenException
+    return session
+
+
+def _known(
+    authorization: _Authorization, session: Session | None, credential: Lookup
+) -> Credential | None:
+    """The access key that is said to have signed, or that issued the session that has."""
+    if session is not None:
+        return credential(session.issuer)
     if _ACCESS_KEY_FORM.fullmatch(authorization.access_key_id) is None:
         return None
     return credential(authorization.access_key_id)
@@ -268,10 +310,11 @@ def _signature(
     authorization: _Authorization,
     timestamp: datetime,
     digest: str,
-    credential: Credential,
+    secret: str,
 ) -> str:
     headers = [pair for pair in received.headers if pair[0] in authorization.signed_headers]
-    signer = _Signer(credential, authorization.region, headers, digest)
+    key = Credentials(authorization.access_key_id, secret)
+    signer = _Signer(key, authorization.region, headers, digest)
     query = f"?{received.query}" if received.query else ""
     # The signer looks only at the path and the query; the host it signs is the header's.
     request = AWSRequest(received.method, f"http://{_SERVICE}{received.path}{query}")
@@ -287,9 +330,8 @@ class _Signer(SigV4Auth):
     """
 
     def __init__(
-        self, credential: Credential, region: str, headers: list[tuple[str, str]], digest: str
+        self, key: Credentials, region: str, headers: list[tuple[str, str]], digest: str
     ) -> None:
-        key = Credentials(credential.access_key_id, credential.secret_access_key)
         super().__init__(key, _SERVICE, region)
         self._headers = headers
         self._digest = digest

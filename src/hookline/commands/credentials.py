@@ -1,5 +1,6 @@
 """`hookline credentials`: the access keys of the API."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -112,6 +113,36 @@ def rotate_credential(
             credentials.set_disabled(connection, old.access_key_id, disabled=True)
     replace_in_profile(config.load(), old, made)
     _show(made)
+
+
+@app.command("session")
+def issue_session(
+    access_key_id: KeyId,
+    account: OfAccount = None,
+    duration_seconds: Annotated[
+        int,
+        typer.Option(min=900, max=129_600, help="How long they are good for."),
+    ] = 43_200,
+) -> None:
+    """Make temporary credentials of an access key, with a session token, and show them this once.
+
+    They may do what the key may, and end early when it is disabled or deleted.
+    """
+    from hookline.api import sessions  # noqa: PLC0415 - keeps --help fast
+
+    with _writing() as (connection, seal):
+        found = _found(connection, seal, access_key_id, account)
+    if found.disabled:
+        raise HooklineError(f"The access key {access_key_id} is disabled. Enable it first.")
+    session, token = sessions.issue(seal, found, time.time() + duration_seconds)
+    expires = f"{datetime.fromtimestamp(session.expires_at, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    print(  # noqa: T201 - to be copied, so neither wrapped nor styled
+        f"account               {found.account}\n"
+        f"aws_access_key_id     {session.access_key_id}\n"
+        f"aws_secret_access_key {session.secret_access_key}\n"
+        f"aws_session_token     {token}\n"
+        f"expires               {expires}"
+    )
 
 
 @app.command("delete")

@@ -6,6 +6,7 @@ import hmac
 import time
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import partial
 
 import pytest
 from botocore.auth import SigV4Auth
@@ -14,16 +15,18 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookline.api import sigv4
+from hookline.api import sessions, sigv4
 from hookline.api.sigv4 import Received, claimed_scope
 from hookline.errors import (
     ApiError,
+    ExpiredTokenException,
     IncompleteSignatureException,
     InvalidSignatureException,
     MissingAuthenticationTokenException,
     UnrecognizedClientException,
 )
 from hookline.model import Credential, Scope
+from hookline.sealing import Seal
 
 KEY = Credential("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "111122223333", 0.0)
 DATE_MISMATCH = (
@@ -40,12 +43,21 @@ def lookup(access_key_id: str) -> Credential | None:
     return KEY if access_key_id == KEY.access_key_id else None
 
 
+@pytest.fixture
+def seal() -> Seal:
+    return Seal([b"k" * 32])
+
+
 def verify(request: Received, credential: sigv4.Lookup, now: float) -> Scope:
     return sigv4.verify(request, credential, now).scope
 
 
 def signed_by_botocore(
-    *, secret: str = KEY.secret_access_key, token: str | None = None, body: bytes = BODY
+    *,
+    key: str = KEY.access_key_id,
+    secret: str = KEY.secret_access_key,
+    token: str | None = None,
+    body: bytes = BODY,
 ) -> tuple[Received, float]:
     """A request signed now by botocore, and the time of its signature."""
     headers = {
@@ -55,8 +67,8 @@ def signed_by_botocore(
         "User-Agent": "Boto3/1.44",
     }
     request = AWSRequest("POST", "http://localhost:8700/", headers=headers, data=body)
-    key = Credentials(KEY.access_key_id, secret, token)
-    SigV4Auth(key, "codepipeline", "eu-west-3").add_auth(request)
+    credentials = Credentials(key, secret, token)
+    SigV4Auth(credentials, "codepipeline", "eu-west-3").add_auth(request)
     pairs = tuple((name.lower(), value) for name, value in request.headers.items())
     return Received("POST", "/", "", pairs, body), time.time()
 
@@ -239,9 +251,50 @@ def test_w5_a_disabled_key_is_answered_as_an_unknown_one() -> None:
         assert caught.value.message == "The security token included in the request is invalid."
 
 
-def test_w5_session_tokens_are_refused_since_none_are_issued() -> None:
+def test_w5_a_session_token_that_was_not_issued_is_refused_with_what_to_do() -> None:
     request, now = signed_by_botocore(token="session")
-    assert isinstance(refused(request, now), UnrecognizedClientException)
+    error = refused(request, now)
+    assert isinstance(error, UnrecognizedClientException)
+    assert "hookline credentials session" in error.message
+
+
+def test_w5_a_session_counts_as_the_key_that_issued_it_until_it_is_over(seal: Seal) -> None:
+    session, token = sessions.issue(seal, KEY, time.time() + 100)
+    request, now = signed_by_botocore(
+        key=session.access_key_id, secret=session.secret_access_key, token=token
+    )
+
+    def caller(now: float, lookup: sigv4.Lookup = lookup) -> sigv4.Caller:
+        return sigv4.verify(request, lookup, now, partial(sessions.opened, seal))
+
+    assert caller(now) == sigv4.Caller(Scope(KEY.account, "eu-west-3"), KEY)
+    assert claimed_scope(request, lookup, DEFAULT, partial(sessions.opened, seal)) == Scope(
+        KEY.account, "eu-west-3"
+    )
+    with pytest.raises(ExpiredTokenException):
+        caller(now + 101)
+    for lost in (None, dataclasses.replace(KEY, disabled=True)):
+        with pytest.raises(UnrecognizedClientException):
+            caller(now, lambda _, lost=lost: lost)  # type: ignore[misc]  # bound now
+
+
+def test_w5_a_session_token_is_good_for_its_own_key_and_secret_only(seal: Seal) -> None:
+    session, token = sessions.issue(seal, KEY, time.time() + 100)
+    other, _ = sessions.issue(seal, KEY, time.time() + 100)
+    refusals: list[tuple[str, str, type[ApiError]]] = [
+        (session.access_key_id, KEY.secret_access_key, InvalidSignatureException),
+        (other.access_key_id, other.secret_access_key, UnrecognizedClientException),
+        (KEY.access_key_id, KEY.secret_access_key, UnrecognizedClientException),
+    ]
+    for key, secret, expected in refusals:
+        request, now = signed_by_botocore(key=key, secret=secret, token=token)
+        with pytest.raises(expected):
+            sigv4.verify(request, lookup, now, partial(sessions.opened, seal))
+
+
+@pytest.mark.parametrize("token", ["", "é", "AAAA", "****", "A" * 400])
+def test_w5_a_token_that_was_not_issued_opens_no_session(seal: Seal, token: str) -> None:
+    assert sessions.opened(seal, token) is None
 
 
 @pytest.mark.parametrize(
