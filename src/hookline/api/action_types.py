@@ -61,6 +61,9 @@ def _deployment(*keys: str, others: tuple[str, ...] = ()) -> ActionTypeRule:
 
 GITHUB = _third_party("Source", "GitHub")
 CONNECTION = _aws("Source", "CodeStarSourceConnection")
+CODECOMMIT = _aws("Source", "CodeCommit")
+ECR = _aws("Source", "ECR")
+S3 = _aws("Source", "S3")
 COMMANDS = _aws("Compute", "Commands")
 
 _CODEBUILD = ActionTypeRule(
@@ -81,13 +84,13 @@ ACTION_TYPES: dict[ActionType, ActionTypeRule] = {
         "BranchName",
         others=("OutputArtifactFormat", "DetectChanges"),
     ),
-    _aws("Source", "S3"): _source(
+    S3: _source(
         "S3Bucket", "S3ObjectKey", others=("AllowOverrideForS3ObjectKey", "PollForSourceChanges")
     ),
-    _aws("Source", "CodeCommit"): _source(
+    CODECOMMIT: _source(
         "RepositoryName", "BranchName", others=("PollForSourceChanges", "OutputArtifactFormat")
     ),
-    _aws("Source", "ECR"): _source("RepositoryName", others=("ImageTag",)),
+    ECR: _source("RepositoryName", others=("ImageTag",)),
     COMMANDS: ActionTypeRule(Count(1, 10), _MAYBE),
     _aws("Build", "CodeBuild"): _CODEBUILD,
     _aws("Test", "CodeBuild"): _CODEBUILD,

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from hookline.api.action_types import CONNECTION, GITHUB
+from hookline.api.action_types import CONNECTION, ECR, GITHUB, S3
 from hookline.api.execution_views import (
     action_execution_detail,
     pipeline_execution,
@@ -24,11 +25,39 @@ from hookline.errors import ValidationException
 from hookline.executions import variables
 from hookline.executions.start import Start, start
 from hookline.executions.stop import stop
-from hookline.model import Pipeline, SourceRevision, StopRequest, Trigger, new_id
+from hookline.model import (
+    ActionType,
+    Pipeline,
+    SourceRevision,
+    StopRequest,
+    Trigger,
+    new_id,
+)
 from hookline.store import action_executions, executions, pipelines
 
 _PAGE = 100
 _COMMIT_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+
+
+@dataclass(frozen=True, slots=True)
+class _RevisionForm:
+    """The revision types that a source can be overridden with, and what their values are."""
+
+    types: tuple[str, ...]
+    value: re.Pattern[str]
+    meaning: str
+
+
+_COMMIT = _RevisionForm(("COMMIT_ID",), _COMMIT_ID, "a whole commit id in lower case")
+_REVISIONS = {
+    ECR: _RevisionForm(
+        ("IMAGE_DIGEST",), re.compile("sha256:[0-9a-f]{64}"), "a digest such as sha256:4a1c…"
+    ),
+    S3: _RevisionForm(
+        ("S3_OBJECT_VERSION_ID", "S3_OBJECT_KEY"), re.compile(r"[^\x00-\x1f\x7f]+"), "its value"
+    ),
+}
+"""What is not a commit of git."""
 
 
 class ExecutionOperations:
@@ -66,10 +95,7 @@ class ExecutionOperations:
     def put_action_revision(
         self, caller: Caller, parameters: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        """Start an execution with a revision of a source, unless one has had it already.
-
-        `revisionChangeId` and `created` tell nothing that an execution shows.
-        """
+        """Start an execution with a revision of a source, unless one has had it already."""
         stage_name, action_name = parameters["stageName"], parameters["actionName"]
         with self._database.write() as connection:
             pipeline = lock_pipeline(connection, caller.scope, parameters["pipelineName"])
@@ -177,24 +203,34 @@ def _put_revision(
         raise ValidationException(
             f"The revisionId of action {action_name} must be a whole commit id in lower case"
         )
-    return SourceRevision(action_name, revision_id)
+    told = parameters["actionRevision"]
+    return SourceRevision(
+        action_name, revision_id, change_id=told["revisionChangeId"], created=told["created"]
+    )
+
+
+def _check_override(name: str, kind: ActionType, override: Mapping[str, str]) -> None:
+    form = _REVISIONS.get(kind, _COMMIT)
+    is_of_type = override["revisionType"] in form.types
+    if not is_of_type or not form.value.fullmatch(override["revisionValue"]):
+        raise ValidationException(
+            f"sourceRevisions of action {name} must have revisionType {' or '.join(form.types)} "
+            f"and {form.meaning} as revisionValue"
+        )
 
 
 def _overrides(pipeline: Pipeline, parameters: Mapping[str, Any]) -> tuple[SourceRevision, ...]:
-    names = {action.name for action in pipeline.stages[0].actions}
-    revisions: dict[str, SourceRevision] = {}
+    types = {action.name: action.type for action in pipeline.stages[0].actions}
+    # A source of S3 can have two: of the object's key, and of its version.
+    revisions: dict[tuple[str, str], SourceRevision] = {}
     for override in parameters.get("sourceRevisions", ()):
-        name, value = override["actionName"], override["revisionValue"]
-        if name not in names:
+        name, kind = override["actionName"], override["revisionType"]
+        if name not in types:
             raise ValidationException(
                 f"Action with name {name} was not found in the first stage of the pipeline"
             )
-        if name in revisions:
+        if (name, kind) in revisions:
             raise ValidationException(f"sourceRevisions names the action {name} more than once")
-        if override["revisionType"] != "COMMIT_ID" or not _COMMIT_ID.fullmatch(value):
-            raise ValidationException(
-                f"sourceRevisions of action {name} must have revisionType COMMIT_ID and a whole "
-                "commit id in lower case as revisionValue"
-            )
-        revisions[name] = SourceRevision(name, value)
+        _check_override(name, types[name], override)
+        revisions[name, kind] = SourceRevision(name, override["revisionValue"])
     return tuple(revisions.values())
