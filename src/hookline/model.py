@@ -531,12 +531,17 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class SourceRevision:
-    """A revision of a source action: for git, the commit id, its message and its page."""
+    """A revision of a source action: for git, the commit id, its message and its page.
+
+    `change_id` and `created` (epoch seconds) are what a person or a job worker told of it.
+    """
 
     action_name: str
     revision_id: str
     summary: str | None = None
     url: str | None = None
+    change_id: str | None = None
+    created: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,14 @@
 """Executions through boto3: listing and paging, tokens, variables, and transitions."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.server import Server, until
-from support.tenant import Tenant, commands
+from support.tenant import Tenant, action_type, commands
 
 
 def begin(tenant: Tenant, pipeline: str, **more: Any) -> str:
@@ -108,6 +109,70 @@ def test_source_revisions_are_overridden(tenant: Tenant) -> None:
             name=pipeline,
             sourceRevisions=wrong,
         )
+
+
+@pytest.mark.parametrize(
+    ("source", "revisions", "wrong"),
+    [
+        (
+            {"provider": "ECR", "configuration": {"RepositoryName": "app"}},
+            {"IMAGE_DIGEST": f"sha256:{'a' * 64}"},
+            {"IMAGE_DIGEST": "latest"},
+        ),
+        (
+            {"provider": "S3", "configuration": {"S3Bucket": "b", "S3ObjectKey": "k"}},
+            {"S3_OBJECT_KEY": "other.zip", "S3_OBJECT_VERSION_ID": "v1"},
+            {"COMMIT_ID": "a" * 40},
+        ),
+    ],
+)
+def test_each_source_takes_the_revision_types_that_it_has(
+    tenant: Tenant, source: Any, revisions: dict[str, str], wrong: dict[str, str]
+) -> None:
+    action = {
+        "name": "App",
+        "actionTypeId": action_type("Source", "AWS", source["provider"]),
+        "configuration": source["configuration"],
+        "outputArtifacts": [{"name": "Code"}],
+    }
+    pipeline = tenant.pipeline(source_action=action)
+
+    def overrides(values: dict[str, str]) -> list[dict[str, str]]:
+        return [
+            {"actionName": "App", "revisionType": kind, "revisionValue": value}
+            for kind, value in values.items()
+        ]
+
+    refused(
+        tenant,
+        "ValidationException",
+        "start_pipeline_execution",
+        name=pipeline,
+        sourceRevisions=overrides(wrong),
+    )
+    begin(tenant, pipeline, sourceRevisions=overrides(revisions))
+    [summary] = tenant.executions(pipeline)
+    found = [item["revisionId"] for item in summary["sourceRevisions"]]
+    assert found == list(revisions.values())
+
+
+def test_x2_the_state_shows_the_commit_that_a_source_has_fetched(tenant: Tenant) -> None:
+    pipeline = tenant.pipeline()
+
+    def states() -> Any:
+        state = tenant.client.get_pipeline_state(name=pipeline)
+        return [action for stage in state["stageStates"] for action in stage["actionStates"]]
+
+    assert "currentRevision" not in states()[0]
+    commit = tenant.repository.commit("Newest")
+    execution_id = ran(tenant, pipeline)
+    source, build = states()
+    assert source["currentRevision"] == {
+        "revisionId": commit,
+        "revisionChangeId": execution_id,
+        "created": source["latestExecution"]["lastStatusChange"],
+    }
+    assert "currentRevision" not in build
 
 
 def test_a_request_token_starts_one_execution_of_a_pipeline(tenant: Tenant) -> None:
@@ -366,6 +431,11 @@ def test_a_new_revision_of_a_source_starts_an_execution_once(tenant: Tenant) -> 
     assert execution["trigger"]["triggerType"] == "PutActionRevision"
     [revision] = execution["artifactRevisions"]
     assert (revision["revisionId"], revision["revisionSummary"]) == (commit, "Wanted")
+    # What was told of the revision stays when the commit is fetched.
+    state = tenant.client.get_pipeline_state(name=pipeline)["stageStates"][0]["actionStates"][0]
+    current = state["currentRevision"]
+    assert (current["revisionId"], current["revisionChangeId"]) == (commit, "change")
+    assert current["created"] == revision["created"] == datetime.fromtimestamp(1_700_000_000, UTC)
     again = put_revision(tenant, pipeline, commit)
     assert (again["newRevision"], again["pipelineExecutionId"]) == (False, execution_id)
     assert len(tenant.executions(pipeline)) == 1

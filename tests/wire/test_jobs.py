@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -391,11 +392,22 @@ def test_a_custom_source_action_tells_its_revision(tenant: Tenant) -> None:
     [job] = until(lambda: tenant.client.poll_for_jobs(actionTypeId=kind)["jobs"], 40)
     tenant.client.acknowledge_job(jobId=job["id"], nonce=job["nonce"])
     archive(place(job["data"]["outputArtifacts"][0]), "x", "y")
-    revision = {"revision": "r-12", "changeIdentifier": "c", "revisionSummary": "The twelfth"}
+    revision = {
+        "revision": "r-12",
+        "changeIdentifier": "change-12",
+        "created": datetime(2026, 1, 2, tzinfo=UTC),
+        "revisionSummary": "The twelfth",
+    }
     tenant.client.put_job_success_result(jobId=job["id"], currentRevision=revision)
     assert ended(tenant, pipeline, execution_id) == "Succeeded"
     [found] = tenant.execution(pipeline, execution_id)["artifactRevisions"]
     assert (found["revisionId"], found["revisionSummary"]) == ("r-12", "The twelfth")
+    state = tenant.client.get_pipeline_state(name=pipeline)["stageStates"][0]["actionStates"][0]
+    assert state["currentRevision"] == {
+        "revisionId": "r-12",
+        "revisionChangeId": "change-12",
+        "created": revision["created"],
+    }
 
 
 def blocks(language: str) -> list[str]:

@@ -3,13 +3,14 @@
 import base64
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from hookline.actions.folders import fresh, remove
 from hookline.actions.log import ActionLog, Mask
 from hookline.actions.outputs import store_outputs
+from hookline.actions.pages import commit_page
 from hookline.actions.processes import Child, Limits, end, run
 from hookline.actions.provider import ActionContext, ActionResult
 from hookline.errors import ActionError
@@ -26,6 +27,9 @@ _SHA256 = 64
 _FORMAT = "--format=%H%x00%ad%x00%cd%x00%B"
 _DATES = "--date=format-local:%Y-%m-%dT%H:%M:%SZ"
 _NETWORK = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir")
+_COMMON_VARIABLES = frozenset({"AuthorDate", "BranchName", "CommitId", "CommitMessage"})
+_GITHUB_VARIABLES = _COMMON_VARIABLES | {"CommitUrl", "CommitterDate", "RepositoryName"}
+_CONNECTION_VARIABLES = _COMMON_VARIABLES | {"FullRepositoryName"}
 _UNAVAILABLE = "RevisionUnavailable"
 _CONFIGURATION = "ConfigurationError"
 
@@ -103,7 +107,7 @@ class GitHubSource:
 
     def run(self, context: ActionContext) -> ActionResult:
         """See Provider."""
-        return fetch(context, of_github(context))
+        return _with_variables(fetch(context, of_github(context)), _GITHUB_VARIABLES)
 
 
 class ConnectionSource:
@@ -111,7 +115,15 @@ class ConnectionSource:
 
     def run(self, context: ActionContext) -> ActionResult:
         """See Provider."""
-        return fetch(context, of_connection(context))
+        arn = _configured(context, "ConnectionArn")
+        result = fetch(context, of_connection(context))
+        return _with_variables(result, _CONNECTION_VARIABLES, ConnectionArn=arn)
+
+
+def _with_variables(result: ActionResult, names: frozenset[str], **more: str) -> ActionResult:
+    """The result with those of its variables that AWS documents for the action type."""
+    known = {name: value for name, value in result.variables.items() if name in names}
+    return replace(result, variables={**known, **more})
 
 
 def fetch(context: ActionContext, repository: Repository) -> ActionResult:
@@ -181,7 +193,7 @@ def _result(git: "_Git", commit: _Commit) -> ActionResult:
     artifacts = store_outputs(context, git.tree, git.log, git.limits)
     message = commit.message.strip()
     summary = message[:_LONGEST_SUMMARY]
-    page = f"{git.url}/commit/{commit.id}" if git.scheme != "file" else None
+    page = commit_page(git.url, commit.id)
     return ActionResult(
         summary=summary or commit.id,
         external_execution_id=commit.id,

@@ -61,7 +61,7 @@ def _artifact_revisions(pipeline: Pipeline, execution: Execution) -> list[dict[s
             "name": artifacts[revision.action_name],
             "revisionId": revision.revision_id,
             "revisionSummary": cut(revision.summary),
-            "created": execution.started_at,
+            "created": execution.started_at if revision.created is None else revision.created,
             "revisionUrl": revision.url,
         }
         for revision in execution.source_revisions

@@ -216,4 +216,10 @@ def _result(
 
 
 def _source_revision(work: Work, revision: Mapping[str, Any]) -> SourceRevision:
-    return SourceRevision(work.action.name, revision["revision"], revision.get("revisionSummary"))
+    return SourceRevision(
+        work.action.name,
+        revision["revision"],
+        revision.get("revisionSummary"),
+        change_id=revision["changeIdentifier"],
+        created=revision.get("created"),
+    )

@@ -3,8 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hookline.api.action_states import (
+    action_state,
+    current_revision,
+    custom_pages,
+    source_pages,
+)
 from hookline.api.condition_views import condition_states
-from hookline.api.execution_views import cut, error_details, execution_type
+from hookline.api.execution_views import execution_type
 from hookline.api.lookups import (
     check_action,
     check_concurrency,
@@ -22,7 +28,6 @@ from hookline.executions.retry import retry
 from hookline.executions.rollback import roll_back
 from hookline.model import (
     Action,
-    ActionType,
     ConditionType,
     Execution,
     ExecutionStatus,
@@ -36,7 +41,6 @@ from hookline.store import (
     action_types,
     condition_executions,
     executions,
-    pipeline_secrets,
     rule_executions,
     stage_executions,
     transitions,
@@ -47,14 +51,13 @@ from hookline.store.executions import Standing
 from hookline.store.stage_executions import StageExecution
 from hookline.store.transitions import Transition
 
-_LINKS = {"entityUrl": "entityUrlTemplate", "revisionUrl": "revisionUrlTemplate"}
-
 
 class StageOperations:
     """The operations on stages."""
 
     def __init__(self, services: Services) -> None:
         self._database = services.database
+        self._settings = services.settings
 
     def get_pipeline_state(
         self, caller: Caller, parameters: Mapping[str, Any]
@@ -67,8 +70,9 @@ class StageOperations:
             passages = stage_executions.latest(connection, pipeline.id)
             ids = {passage.execution_id for passage in passages.values()}
             attempts = stage_executions.attempts(connection, ids)
-            found = executions.find_all(connection, ids)
             actions = action_executions.latest(connection, pipeline.id)
+            ids |= {action.execution_id for action in actions.values()}
+            found = executions.find_all(connection, ids)
             custom = {
                 item.type: item for item in action_types.all_available(connection, caller.scope)
             }
@@ -84,10 +88,13 @@ class StageOperations:
                     **_inbound(stage.name, standings),
                     "inboundTransitionState": _transition(changed.get(stage.name)),
                     "actionStates": [
-                        {
-                            **_action_state(action, actions.get((stage.name, action.name))),
-                            **_links(action, actions.get((stage.name, action.name)), custom),
-                        }
+                        self._action_state(
+                            pipeline,
+                            action,
+                            actions.get((stage.name, action.name)),
+                            found,
+                            custom.get(action.type),
+                        )
                         for action in stage.actions
                     ],
                     **condition_states(stage, asked, rules),
@@ -98,6 +105,22 @@ class StageOperations:
             "created": pipeline.created_at,
             "updated": pipeline.updated_at,
         }
+
+    def _action_state(
+        self,
+        pipeline: Pipeline,
+        action: Action,
+        latest: ActionExecution | None,
+        found: Mapping[str, Execution],
+        custom: CustomActionType | None,
+    ) -> dict[str, Any]:
+        revision = current_revision(action, latest, found)
+        if custom is None:
+            address = self._settings.github_url
+            pages = source_pages(action, latest, revision, pipeline.scope, address)
+        else:
+            pages = custom_pages(custom, action, latest)
+        return action_state(action, latest, revision, pages)
 
     def disable_stage_transition(self, caller: Caller, parameters: Mapping[str, Any]) -> None:
         """Let no execution pass into a stage until the transition is enabled."""
@@ -266,44 +289,3 @@ def _inbound(stage_name: str, standings: Sequence[Standing]) -> dict[str, Any]:
     if not waiting:
         return {}
     return {"inboundExecution": waiting[-1], "inboundExecutions": waiting}
-
-
-def _action_state(action: Action, execution: ActionExecution | None) -> dict[str, Any]:
-    if execution is None:
-        return {"actionName": action.name}
-    # The token of an action that a job worker ends is nobody's business.
-    is_custom = action.type.owner == "Custom"
-    return {
-        "actionName": action.name,
-        "latestExecution": {
-            "actionExecutionId": execution.id,
-            "status": execution.status.value,
-            "summary": cut(execution.summary),
-            "lastStatusChange": execution.updated_at,
-            "lastUpdatedBy": execution.updated_by,
-            "token": execution.token if execution.waits and not is_custom else None,
-            "externalExecutionId": execution.external_id,
-            "externalExecutionUrl": execution.external_url,
-            "percentComplete": execution.percent_complete,
-            "errorDetails": error_details(execution),
-        },
-    }
-
-
-def _links(
-    action: Action,
-    execution: ActionExecution | None,
-    custom: Mapping[ActionType, CustomActionType],
-) -> dict[str, str | None]:
-    """The pages that the settings of a custom action type name for an action."""
-    if action.type not in custom:
-        return {}
-    configuration = pipeline_secrets.without_secrets(action.configuration)
-    external_id = None
-    if execution is not None:
-        configuration |= execution.resolved
-        external_id = execution.external_id
-    return {
-        member: custom[action.type].link(template, configuration, external_id)
-        for member, template in _LINKS.items()
-    }

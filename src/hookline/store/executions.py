@@ -196,8 +196,13 @@ def set_source_revision(
     """Keep the revision that a source action really fetched."""
     query = select(executions.c.source_revisions).where(executions.c.id == execution_id)
     kept = connection.execute(query.with_for_update()).scalar() or []
-    others = [row for row in kept if row["action_name"] != revision.action_name]
-    _update(connection, execution_id, source_revisions=[*others, _revision_row(revision)])
+    row = _revision_row(revision)
+    for earlier in kept:
+        if all(earlier[name] == row[name] for name in ("action_name", "revision_id")):
+            # Whoever put the revision knows more of it than who fetched it.
+            row |= {name: earlier.get(name) for name in ("change_id", "created")}
+    others = [item for item in kept if item["action_name"] != revision.action_name]
+    _update(connection, execution_id, source_revisions=[*others, row])
 
 
 def _update(connection: Connection, execution_id: str, **values: Any) -> None:
@@ -324,12 +329,14 @@ def forget_finished(connection: Connection, before: float, limit: int) -> int:
     return len(ids)
 
 
-def _revision_row(revision: SourceRevision) -> dict[str, str | None]:
+def _revision_row(revision: SourceRevision) -> dict[str, Any]:
     return {
         "action_name": revision.action_name,
         "revision_id": revision.revision_id,
         "summary": revision.summary,
         "url": revision.url,
+        "change_id": revision.change_id,
+        "created": revision.created,
     }
 
 

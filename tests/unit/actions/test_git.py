@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from hookline.actions.git import is_branch
+from hookline.actions.pages import branch_page, commit_page
 from hookline.actions.provider import ActionResult, Interrupted
 from hookline.errors import ActionError
 from hookline.model import Action, ActionType, OutputArtifact, SourceRevision
@@ -23,6 +24,7 @@ Commit = Callable[..., str]
 
 GITHUB = ActionType("Source", "ThirdParty", "GitHub", "1")
 CONNECTION = ActionType("Source", "AWS", "CodeStarSourceConnection", "1")
+ARN = "arn:aws:codeconnections:us-east-1:000000000000:connection/1"
 TOKEN = "ghp_verySecretToken"
 BASIC = base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
 
@@ -30,7 +32,7 @@ BASIC = base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
 def source(kind: ActionType = GITHUB, **configuration: str) -> Action:
     given = {"Owner": "acme", "Repo": "app", "Branch": "main", "OAuthToken": "****"}
     if kind == CONNECTION:
-        given = {"FullRepositoryId": "acme/app", "BranchName": "main"}
+        given = {"ConnectionArn": ARN, "FullRepositoryId": "acme/app", "BranchName": "main"}
     return Action(
         "Fetch",
         kind,
@@ -108,9 +110,41 @@ def test_the_result_has_the_variables_of_aws_and_the_message(
         "CommitMessage": "Überschrift\n\nThe body",
         "CommitUrl": "",
         "CommitterDate": "2021-01-02T03:04:05Z",
-        "FullRepositoryName": "acme/app",
         "RepositoryName": "app",
     }
+
+
+def test_a_connection_has_its_own_variables_of_aws(workshop: Workshop, repository: Commit) -> None:
+    commit = repository("echo 1 > a", message="The message")
+
+    result = workshop.run(source(CONNECTION))
+
+    assert result.variables == {
+        "AuthorDate": "2020-01-02T01:04:05Z",
+        "BranchName": "main",
+        "CommitId": commit,
+        "CommitMessage": "The message",
+        "ConnectionArn": ARN,
+        "FullRepositoryName": "acme/app",
+    }
+
+
+@pytest.mark.parametrize(
+    ("host", "branch", "commit"),
+    [
+        ("github.com", "tree/a/b", "commit/1f"),
+        ("gitlab.example.com", "-/tree/a/b", "-/commit/1f"),
+        ("bitbucket.org", "branch/a/b", "commits/1f"),
+        ("gitea.example.com", "src/branch/a/b", "commit/1f"),
+        ("git.example.com:8443", "tree/a/b", "commit/1f"),
+    ],
+)
+def test_x2_pages_have_the_form_of_the_host(host: str, branch: str, commit: str) -> None:
+    repository = f"https://{host}/acme/app"
+    assert branch_page(repository, "a/b") == f"{repository}/{branch}"
+    assert commit_page(f"https://user:pass@{host}/acme/app", "1f") == f"{repository}/{commit}"
+    assert branch_page(repository, "a#{b}?") == f"{repository}/{branch[:-3]}a%23%7Bb%7D%3F"
+    assert commit_page("file:///srv/acme/app", "1f") is None
 
 
 def test_a_long_message_is_cut_in_the_summary(workshop: Workshop, repository: Commit) -> None:
