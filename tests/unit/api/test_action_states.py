@@ -29,8 +29,10 @@ CHINA = Scope("000000000000", "cn-north-1")
             CODECOMMIT,
             {"RepositoryName": "app", "BranchName": "a/b"},
             CHINA,
-            "https://cn-north-1.console.amazonaws.cn/codesuite/codecommit/repositories/app"
-            "/browse/refs/heads/a%2Fb",
+            (
+                "https://cn-north-1.console.amazonaws.cn/codesuite/codecommit/repositories/app"
+                "/browse/refs/heads/a%2Fb"
+            ),
         ),
         (CONNECTION, {"FullRepositoryId": "acme/app", "BranchName": "#{variables.b}"}, HERE, None),
         (ActionType("Source", "AWS", "S3", "1"), {"S3Bucket": "b"}, HERE, None),
