@@ -105,7 +105,7 @@ def test_w5_a_session_may_do_what_its_key_may_until_that_is_disabled(
     own.run("disable", key[0])
     assert code(client.list_pipelines) == "UnrecognizedClientException"
     refused = own.server.hookline("credentials", "session", key[0])
-    assert (refused.returncode, "is disabled" in refused.stderr) == (1, True)
+    assert (refused.returncode, "is disabled" in refused.stderr) == (2, True)
 
 
 def test_w5_a_session_token_of_nobody_is_refused_with_what_to_do(own: Keys) -> None:
