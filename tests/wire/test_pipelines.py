@@ -160,7 +160,7 @@ def test_an_update_replaces_all_of_the_pipeline_and_keeps_its_tags(tenant: Tenan
     full = declared(pipelineType="V2", executionMode="QUEUED", variables=[{"name": "Target"}])
     tenant.client.create_pipeline(pipeline=full, tags=tags)
     answer = tenant.client.update_pipeline(pipeline=declared())["pipeline"]
-    assert (answer["pipelineType"], answer["executionMode"]) == ("V1", "SUPERSEDED")
+    assert (answer["pipelineType"], answer["executionMode"]) == ("V2", "SUPERSEDED")
     assert not answer.get("variables")
     arn = get(tenant)["metadata"]["pipelineArn"]
     assert tenant.client.list_tags_for_resource(resourceArn=arn)["tags"] == tags
