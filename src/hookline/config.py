@@ -175,6 +175,14 @@ class Settings:
     max_artifact: Annotated[
         int, Setting("largest content of one artifact, unpacked, such as 10GB", _size)
     ] = 10_000_000_000
+    pid_namespaces: Annotated[
+        bool,
+        Setting(
+            "run each program of an action in a PID namespace, where the machine allows it; false "
+            "where commands need sudo and Hookline is not root",
+            _boolean,
+        ),
+    ] = True
     log_format: Annotated[
         str, Setting("how log lines are written: json or console", _log_format)
     ] = "json"

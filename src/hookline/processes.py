@@ -109,6 +109,7 @@ def engine(settings: Settings, slot: Slot) -> None:
             time_limit=settings.action_timeout,
             max_log=settings.max_log,
             max_artifact=settings.max_artifact,
+            pid_namespaces=settings.pid_namespaces,
         ),
         kept_days=settings.execution_retention_days,
     )

@@ -172,9 +172,11 @@ def test_conditions_are_asked_after_kill_9_of_every_process(
     assert [item["status"] for item in found] == ["Abandoned", "Succeeded"]
 
 
+@pytest.mark.parametrize("pid_namespaces", ["true", "false"])
 def test_t1_an_execution_finishes_after_kill_9_of_the_engine_alone(
-    crashing: Server, github: Path, tmp_path: Path
+    make_server: MakeServer, database_url: str, github: Path, tmp_path: Path, pid_namespaces: str
 ) -> None:
+    crashing = make_server(database_url=database_url, pid_namespaces=pid_namespaces).start()
     tenant = Tenant(crashing, github)
     pipeline = three_steps(tenant, tmp_path)
     reply = tenant.push(tenant.webhook(pipeline), push_event(tenant.repository.commit("Crash")))

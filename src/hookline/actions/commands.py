@@ -11,7 +11,7 @@ from hookline.actions.archives import Bounds
 from hookline.actions.folders import fresh, read, remove
 from hookline.actions.log import ActionLog, Mask
 from hookline.actions.outputs import store_outputs
-from hookline.actions.processes import Child, Limits, end, run
+from hookline.actions.processes import Child, Limits, await_end_of_earlier, run
 from hookline.actions.provider import ActionContext, ActionResult
 from hookline.errors import ActionError
 
@@ -40,7 +40,7 @@ class Commands:
     def run(self, context: ActionContext) -> ActionResult:
         """See Provider."""
         limits = Limits.of(context.time_limit, context.stop)
-        end(context.action_execution_id)
+        await_end_of_earlier(context, limits)
         _check_secret_variables(context.action.secret_variables)
         workspace = Workspace(fresh(context.folder / "commands"))
         try:
@@ -126,7 +126,7 @@ def _run(
         (*_SHELL, str(workspace.script)),
         source,
         _environment(context, workspace, source),
-        context.action_execution_id,
+        context,
     )
     try:
         status = run(child, limits, log.write)

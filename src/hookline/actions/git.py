@@ -11,7 +11,7 @@ from hookline.actions.folders import fresh, remove
 from hookline.actions.log import ActionLog, Mask
 from hookline.actions.outputs import store_outputs
 from hookline.actions.pages import commit_page
-from hookline.actions.processes import Child, Limits, end, run
+from hookline.actions.processes import Child, Limits, await_end_of_earlier, run
 from hookline.actions.provider import ActionContext, ActionResult
 from hookline.errors import ActionError
 from hookline.model import SourceRevision
@@ -133,12 +133,12 @@ def fetch(context: ActionContext, repository: Repository) -> ActionResult:
         ActionError: no such repository, branch or commit; git's own message is in it.
         Interrupted: `context.stop` was set.
     """
-    end(context.action_execution_id)
+    limits = Limits.of(context.time_limit, context.stop)
+    await_end_of_earlier(context, limits)
     folder = fresh(context.folder / "git")
     mask = Mask((*context.secrets, *repository.secrets))
     try:
         with ActionLog(context.log, mask, context.settings.max_log) as log:
-            limits = Limits.of(context.time_limit, context.stop)
             git = _Git(context, repository, folder, log, mask, limits)
             git.tree.mkdir()
             commit = _checked_out(git, _wanted(context, repository))
@@ -256,9 +256,7 @@ class _Git:
             written.extend(data)
             del written[_LONGEST_OUTPUT:]
 
-        child = Child(
-            ("git", *arguments), self.tree, self._environment(), self.context.action_execution_id
-        )
+        child = Child(("git", *arguments), self.tree, self._environment(), self.context)
         status = run(child, self.limits, show if shown else keep)
         text = written.decode(errors="replace")
         if status:

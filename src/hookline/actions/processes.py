@@ -1,49 +1,57 @@
-"""Runs a program for an action: in its own session, for a time, and with nothing left behind."""
+"""Runs a program for an action: for a time, and with nothing left behind (ADR 5)."""
 
+import atexit
+import fcntl
+import functools
+import json
 import os
 import selectors
-import signal
+import socket
 import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from hookline.actions.provider import Interrupted
+import structlog
+
+from hookline.actions import keeper
+from hookline.actions.provider import ActionContext, Interrupted
 from hookline.errors import ActionError
 
 MARKER = "HOOKLINE_ACTION_EXECUTION_ID"
 _TICK = 0.1
 _CHUNK = 65_536
-_DRAIN = 1.0
-_PATIENCE = 15.0
-_LOOKS = 3
-_MOST_LOOKS = 30
-_PAUSE = 0.002
+_LARGEST_PIPE = 1_048_576
+_START_S = 10.0
+_END_S = 15.0
+_POLL_S = 0.02
+_LENGTH = 4
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class Child:
-    """A program to run. The marker in its environment is how all that it starts is found."""
+    """A program to run for an action; its environment says for which."""
 
     argv: Sequence[str]
     folder: Path
     environment: Mapping[str, str]
-    action_execution_id: str
+    context: ActionContext
 
-    def start(self, output: int) -> subprocess.Popen[bytes]:
-        """Start it as the leader of a new session, both outputs into the descriptor `output`."""
-        return subprocess.Popen(  # noqa: S603 - running declared programs is what actions are
-            self.argv,
-            cwd=self.folder,
-            env={**self.environment, MARKER: self.action_execution_id},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
+    def described(self) -> bytes:
+        """The program as the keeper reads it."""
+        return json.dumps(
+            {
+                "argv": self.argv,
+                "folder": str(self.folder),
+                "environment": {**self.environment, MARKER: self.context.action_execution_id},
+            }
+        ).encode()
 
 
 @dataclass(frozen=True)
@@ -82,158 +90,203 @@ def in_words(seconds: float) -> str:
     return f"{seconds:g} second{'s' if seconds != 1 else ''}"
 
 
+class Launcher:
+    """The process that starts programs (see `keeper`), started anew when it is gone."""
+
+    def __init__(self, *, has_namespaces: bool) -> None:
+        self._has_namespaces = has_namespaces
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        atexit.register(self.close)
+
+    def launch(self, child: Child, output: int) -> socket.socket:
+        """Start a program; the socket that tells how it ended, and whose end is the program's.
+
+        Raises OSError.
+        """
+        lock = _opened(child.context.folder)
+        mine, theirs = socket.socketpair()
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            self._hand_over([theirs.fileno(), output, lock])
+            description = child.described()
+            mine.sendall(len(description).to_bytes(_LENGTH, "big") + description)
+        except OSError:
+            mine.close()
+            raise
+        finally:
+            theirs.close()
+            os.close(lock)
+        return mine
+
+    def _hand_over(self, descriptors: list[int]) -> None:
+        with self._lock:
+            if self._socket is not None:
+                try:
+                    socket.send_fds(self._socket, [b"\0"], descriptors)
+                except OSError as error:
+                    _log.warning("the launcher of programs is gone; starting it", why=str(error))
+                    self._close()
+                else:
+                    return
+            self._socket = self._started()
+            socket.send_fds(self._socket, [b"\0"], descriptors)
+
+    def _started(self) -> socket.socket:
+        mine, theirs = socket.socketpair()
+        mode = "namespaces" if self._has_namespaces else "keeper"
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and file
+                [sys.executable, "-I", "-S", keeper.__file__, mode],
+                stdin=theirs.fileno(),
+                # What commands may read of it has nothing of the server's settings.
+                env={},
+                start_new_session=True,
+            )
+        mine.settimeout(_START_S)
+        told = mine.recv(_CHUNK)
+        mine.settimeout(None)
+        if not told:
+            raise ConnectionError("the launcher of programs ended; its error output says why")
+        _log.info("programs run under a keeper", no_pid_namespaces=json.loads(told))
+        return mine
+
+    def close(self) -> None:
+        """End it. What it has started goes on until this process ends, or ends it."""
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        if self._socket is not None and self._process is not None:
+            self._socket.close()
+            self._process.wait()
+            self._socket = None
+
+
+@functools.cache
+def _launcher(*, has_namespaces: bool) -> Launcher:
+    return Launcher(has_namespaces=has_namespaces)
+
+
 def run(child: Child, limits: Limits, output: Callable[[bytes], object]) -> int:
     """Run `child` to its end and return its exit status, negative for a signal's number.
 
-    `output` gets both of its outputs as they come. Whatever it started is killed before this
-    returns or raises.
+    `output` gets both of its outputs as they come. When it is time to give up, it gets SIGTERM, and
+    a second later SIGKILL. Whatever it started has ended before this returns or raises.
 
     Raises:
-        ActionError: the time is over, or the program can't be started.
+        ActionError: the time is over, or the program can't be started or ended.
         Interrupted: `limits.stop` is set.
     """
     limits.check()
     source, sink = os.pipe()
     try:
         try:
-            process = child.start(sink)
+            launcher = _launcher(has_namespaces=child.context.settings.pid_namespaces)
+            control = launcher.launch(child, sink)
         except OSError as error:
-            raise ActionError(
-                f"{child.argv[0]} can't be started: {error}", "SystemUnavailable"
-            ) from error
+            raise _not_started(child, str(error)) from error
         finally:
             os.close(sink)
-        try:
-            _follow(process, source, limits, output)
-        finally:
-            end(child.action_execution_id, process.pid)
-            _drain(source, output)
-            status = process.wait()
+        with control:
+            answer = _followed(control, source, limits, output)
+        _drain(source, output)
     finally:
         os.close(source)
-    return status
+    if "error" in answer:
+        raise _not_started(child, answer["error"])
+    return int(answer["status"])
 
 
-def _follow(
-    process: subprocess.Popen[bytes],
-    source: int,
-    limits: Limits,
-    output: Callable[[bytes], object],
-) -> None:
-    """Hand on the output until the process ends, and leave it unreaped: its id stays its own."""
-    with _pidfd(process.pid) as ended, selectors.DefaultSelector() as selector:
-        selector.register(source, selectors.EVENT_READ)
-        selector.register(ended, selectors.EVENT_READ)
-        while True:
-            ready = {key.fd for key, _ in selector.select(_TICK)}
-            if ended in ready:
-                return
-            if source in ready:
-                if data := os.read(source, _CHUNK):
-                    output(data)
-                else:
-                    selector.unregister(source)
-            limits.check()
+def _not_started(child: Child, why: str) -> ActionError:
+    return ActionError(f"{child.argv[0]} can't be started: {why}", "SystemUnavailable")
 
 
-@contextmanager
-def _pidfd(pid: int) -> Iterator[int]:
-    descriptor = os.pidfd_open(pid)
+def _followed(
+    control: socket.socket, source: int, limits: Limits, output: Callable[[bytes], object]
+) -> Mapping[str, Any]:
+    """Hand on the output until the program and all that it started ended; what its keeper says."""
     try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+        ended = _Following(control, source, output).until_ended(limits.check)
+    except BaseException:
+        # The keeper takes it for this process's end, and kills at once.
+        control.shutdown(socket.SHUT_WR)
+        control.settimeout(_END_S)
+        with suppress(OSError):
+            control.recv(_CHUNK)
+        raise
+    if not ended:
+        raise ActionError("The keeper of the action's processes was killed", "SystemUnavailable")
+    return dict(json.loads(ended))
+
+
+class _Following:
+    """Waits for the end of a program, and reads its output meanwhile."""
+
+    def __init__(
+        self, control: socket.socket, source: int, output: Callable[[bytes], object]
+    ) -> None:
+        self._control = control
+        self._source = source
+        self._output = output
+
+    def until_ended(self, check: Callable[[], None]) -> bytes:
+        """The keeper's answer; the end of a program that `check` raises for is waited for, too."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._source, selectors.EVENT_READ)
+            selector.register(self._control, selectors.EVENT_READ)
+            try:
+                while not self._is_over(selector):
+                    check()
+            except (ActionError, Interrupted):
+                self._control.send(b"\0")
+                deadline = time.monotonic() + keeper.GRACE + _END_S
+                while not self._is_over(selector):
+                    if time.monotonic() > deadline:
+                        raise ActionError("Processes of the action can't be killed") from None
+                raise
+        return self._control.recv(_CHUNK)
+
+    def _is_over(self, selector: selectors.BaseSelector) -> bool:
+        ready = {key.fd for key, _ in selector.select(_TICK)}
+        if self._source in ready:
+            if data := os.read(self._source, _CHUNK):
+                self._output(data)
+            else:
+                selector.unregister(self._source)
+        return self._control.fileno() in ready
 
 
 def _drain(source: int, output: Callable[[bytes], object]) -> None:
     """Hand on what is left in the pipe, without waiting for a stranger that holds it open."""
-    deadline = time.monotonic() + _DRAIN
-    with selectors.DefaultSelector() as selector:
-        selector.register(source, selectors.EVENT_READ)
-        while time.monotonic() < deadline and selector.select(_TICK):
-            data = os.read(source, _CHUNK)
-            if not data:
-                return
+    os.set_blocking(source, False)
+    left = _LARGEST_PIPE
+    with suppress(BlockingIOError):
+        while left > 0 and (data := os.read(source, _CHUNK)):
             output(data)
+            left -= len(data)
 
 
-def end(action_execution_id: str, group: int | None = None) -> None:
-    """Kill every process of the action execution, and those of the process group `group`.
+def await_end_of_earlier(context: ActionContext, limits: Limits) -> None:
+    """Wait until nothing runs of an interrupted try of the action: its keeper holds a lock.
 
-    They are found by the marker in their environment, which outlives `setsid` and a double fork.
-    Whole groups are signalled, since the kernel lets no fork slip through; all are stopped before
-    any is killed, so that none starts a new group meanwhile. A program that clears its environment
-    *and* leaves the group is not found.
-
-    Raises:
-        ActionError: some would not die.
+    Raises what `limits.check` does.
     """
-    marker = f"{MARKER}={action_execution_id}".encode()
-    deadline = time.monotonic() + _PATIENCE
-    if group is not None:
-        _signal(group, signal.SIGKILL)
-    clear, wanted = 0, _LOOKS
-    while clear < wanted:
-        groups, missed = _freeze(marker, group, deadline)
-        for number in groups:
-            _signal(number, signal.SIGKILL)
-        if groups and time.monotonic() > deadline:
-            raise ActionError(f"Processes of the action can't be killed: groups {sorted(groups)}")
-        clear = 0 if groups else clear + 1
-        # A chain of processes that each start the next and end is seen only by luck.
-        wanted = min(wanted + missed, _MOST_LOOKS)
-        time.sleep(_PAUSE)
+    context.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = _opened(context.folder)
+    try:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                limits.check()
+                time.sleep(_POLL_S)
+            else:
+                return
+    finally:
+        os.close(lock)
 
 
-def _freeze(marker: bytes, group: int | None, deadline: float) -> tuple[set[int], bool]:
-    """Stop all their groups until no new one is seen; these, and whether some may be missed."""
-    frozen: set[int] = set()
-    while True:
-        found, missed = _groups(marker, group)
-        for number in found - frozen:
-            _signal(number, signal.SIGSTOP)
-        if found <= frozen or time.monotonic() > deadline:
-            return frozen | found, missed
-        frozen |= found
-
-
-def _groups(marker: bytes, group: int | None) -> tuple[set[int], bool]:
-    """The groups of the living processes that have `marker`, or are in `group`.
-
-    And whether a process ended before it could be looked at; the newest are looked at first.
-    """
-    found, missed = set(), False
-    for pid in reversed(os.listdir("/proc")):  # noqa: PTH208 - looking must be quicker than forking
-        if not pid.isdigit():
-            continue
-        try:
-            number = os.getpgid(int(pid))
-            if number in found:
-                continue
-            if _is_alive(pid) if number == group else _has(pid, marker) and number != os.getpgrp():
-                found.add(number)
-        except (ProcessLookupError, FileNotFoundError):
-            missed = True
-        except OSError:
-            # Another user's.
-            continue
-    return found, missed
-
-
-def _has(pid: str, marker: bytes) -> bool:
-    return marker in _read(pid, "environ").split(b"\0")
-
-
-def _is_alive(pid: str) -> bool:
-    state = _read(pid, "stat").rpartition(b")")[2].split()[0]
-    return state not in {b"Z", b"X"}
-
-
-def _read(pid: str, what: str) -> bytes:
-    with open(f"/proc/{pid}/{what}", "rb", buffering=0) as file:  # noqa: PTH123 - the same
-        return file.readall()
-
-
-def _signal(group: int, number: signal.Signals) -> None:
-    with suppress(OSError):
-        os.killpg(group, number)
+def _opened(folder: Path) -> int:
+    return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -28,12 +28,14 @@ class ActionSettings:
     """What the operator decides about actions: sizes in bytes, times in seconds.
 
     `github_url` is where the repositories of GitHub's source actions are; a `file:` URL works too.
+    `pid_namespaces` is whether programs run in some, where the machine allows it.
     """
 
     github_url: str = "https://github.com"
     time_limit: float = 3600.0
     max_log: int = 10_000_000
     max_artifact: int = 10_000_000_000
+    pid_namespaces: bool = True
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from structlog.typing import FilteringBoundLogger
 
 from hookline.actions import provider_for
 from hookline.actions.artifacts import ArtifactStore
-from hookline.actions.processes import end
 from hookline.actions.provider import (
     ActionContext,
     ActionResult,
@@ -208,7 +207,6 @@ class Engine:
 
     def _run_provider(self, task: ActionTask, stop: threading.Event) -> ActionResult | Waiting:
         if task.abandoned:
-            end(task.action_execution_id)
             raise Interrupted
         return provider_for(task.action.type).run(self._context(task, stop))
 

@@ -10,9 +10,10 @@ import pytest
 from .workshop import Workshop
 
 
-@pytest.fixture
-def workshop(tmp_path: Path) -> Workshop:
-    return Workshop(tmp_path)
+@pytest.fixture(params=[True, False], ids=["namespaces", "keeper"])
+def workshop(tmp_path: Path, request: pytest.FixtureRequest) -> Workshop:
+    """One whose programs run in PID namespaces, and one where the machine has none."""
+    return Workshop(tmp_path, pid_namespaces=request.param)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ class Workshop:
     folder: Path
     stop: threading.Event = field(default_factory=threading.Event)
     numbers: "itertools.count[int]" = field(default_factory=itertools.count)
+    pid_namespaces: bool = True
 
     @property
     def store(self) -> ArtifactStore:
@@ -38,6 +39,7 @@ class Workshop:
             time_limit=changes.pop("time_limit", 20.0),
             max_log=changes.pop("max_log", 1_000_000),
             max_artifact=changes.pop("max_artifact", BOUNDS.max_bytes),
+            pid_namespaces=self.pid_namespaces,
         )
         given: dict[str, Any] = {
             "action_execution_id": new_id(),

@@ -1,0 +1,327 @@
+"""A process beside the engine that starts programs, and ends all that each of them has started.
+
+It is started by its path, loads nothing of Hookline's, and forks itself for each program. That
+costs little, and what outlives the engine holds nothing of the engine's. See ADR 5.
+"""
+
+import ctypes
+import errno
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+GRACE = 1.0
+"""Seconds that a program has, after SIGTERM, before it is killed."""
+
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWPID = 0x0002_0000, 0x1000_0000, 0x2000_0000
+_MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REC, _MS_SLAVE = 2, 4, 8, 0x4000, 0x8_0000
+_LENGTH = 4
+_PAUSE_MS, _LONGEST_PAUSE_MS = 1, 250
+_CAN_NOT_RUN = 127
+# A program starts with what these signals do by default; the keeper outlives the polite ones.
+_POLITE = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+_RESTORED = (*_POLITE, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ)
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def main(arguments: list[str]) -> int:
+    """Keep the programs that the engine, at the socket on descriptor 0, hands over; until it ends.
+
+    Each comes as a byte with three descriptors: its own socket to the engine, its output, and a
+    lock to hold. First the engine is told why there are no PID namespaces; nothing if there are.
+    """
+    engine = socket.socket(fileno=0)
+    wanted = arguments == ["namespaces"]
+    refusal = _refusal() if wanted else "switched off by the setting pid_namespaces"
+    if refusal:
+        # A kernel that can't name them should say so before anything runs.
+        _children()
+    engine.send(json.dumps(refusal).encode())
+    for number in _POLITE:
+        signal.signal(number, signal.SIG_IGN)
+    # The kernel reaps the keepers.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    gc.freeze()
+    while True:
+        data, descriptors, _, _ = socket.recv_fds(engine, 1, 3)
+        if not data:
+            return 0
+        for descriptor in descriptors:
+            # Python does not hand on the flag that would say so at once.
+            os.set_inheritable(descriptor, False)
+        _forked(partial(_keep, *descriptors, has_namespaces=refusal is None))
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _forked(work: Callable[[], int]) -> int:
+    """The id of a new process that does `work` and exits with what that returns."""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            status = work()
+        except BaseException:  # noqa: BLE001 - nothing may reach the code of the parent
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    return pid
+
+
+def _keep(control: int, output: int, _lock: int, *, has_namespaces: bool) -> int:
+    """Run the program that `control` describes, and tell how it ended once all of it has.
+
+    The lock is free when this process ends, as no other has it.
+    """
+    # The engine's socket must not be held by what outlives the launcher.
+    null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    os.dup2(null, 0)
+    engine = socket.socket(fileno=control)
+    program = _received(engine)
+    if program is not None:
+        try:
+            answer = _Keeper(engine, has_namespaces=has_namespaces).keep(program, output)
+        except OSError as error:
+            answer = {"error": str(error)}
+        with suppress(OSError):
+            engine.sendall(json.dumps(answer).encode())
+    return 0
+
+
+def _received(engine: socket.socket) -> dict[str, Any] | None:
+    length = int.from_bytes(engine.recv(_LENGTH, socket.MSG_WAITALL), "big")
+    data = engine.recv(length, socket.MSG_WAITALL)
+    return json.loads(data) if length and len(data) == length else None
+
+
+class _Keeper:
+    """The parent of one program, or of the init process of its namespace."""
+
+    def __init__(self, engine: socket.socket, *, has_namespaces: bool) -> None:
+        self._engine = engine
+        self._has_namespaces = has_namespaces
+        self._first = 0
+        self._status: int | None = None
+        self._wakeup, write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+
+    def keep(self, program: Mapping[str, Any], output: int) -> Mapping[str, Any]:
+        """Run `program` until it ends or the engine says so, and end the rest; how it ended."""
+        report, to_report = os.pipe2(os.O_CLOEXEC)
+
+        def first() -> int:
+            signal.set_wakeup_fd(-1)
+            os.close(report)
+            _die_with_parent(to_report)
+            if self._has_namespaces:
+                return _telling(to_report, partial(_be_init, program, output, to_report))
+            return _telling(to_report, partial(_become, program, output))
+
+        if self._has_namespaces:
+            _enter_namespaces()
+        else:
+            _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        self._first = _forked(first)
+        os.close(to_report)
+        self._wait()
+        self._end_all()
+        with open(report, "rb") as file:  # noqa: PTH123 - a descriptor has no path
+            told = file.readline()
+        return json.loads(told) if told else {"status": self._status}
+
+    def _wait(self) -> None:
+        """Until the first process ended, the engine has gone, or the grace that it gave is over."""
+        poll = select.poll()
+        poll.register(self._wakeup, select.POLLIN)
+        poll.register(self._engine, select.POLLIN)
+        deadline = None
+        while self._reap() and self._status is None:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
+            ready = {descriptor for descriptor, _ in poll.poll(left)}
+            self._woken(ready)
+            if self._engine.fileno() in ready:
+                if not self._engine.recv(1):
+                    return
+                self._terminate()
+                deadline = time.monotonic() + GRACE
+            elif not ready:
+                return
+
+    def _woken(self, ready: set[int]) -> None:
+        if self._wakeup in ready:
+            with suppress(BlockingIOError):
+                os.read(self._wakeup, 4096)
+
+    def _terminate(self) -> None:
+        if self._has_namespaces:
+            # Init passes it on to all.
+            _signal(self._first, signal.SIGTERM)
+        else:
+            _signal(-self._first, signal.SIGTERM)
+
+    def _reap(self) -> bool:
+        """Note the ends of children; whether there are more, alive or dying."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return False
+            if pid == self._first:
+                self._status = os.waitstatus_to_exitcode(status)
+            if pid == 0:
+                return True
+
+    def _end_all(self) -> None:
+        """Kill until no child is left: the orphans of what dies become children of this process.
+
+        Init is the one child where there are namespaces; its end is that of all in its own.
+        """
+        poll = select.poll()
+        poll.register(self._wakeup, select.POLLIN)
+        pause = _PAUSE_MS
+        while self._reap():
+            children = [self._first] if self._has_namespaces else _children()
+            if not [pid for pid in children if _killed(pid)]:
+                return
+            # A dying child gives its own to this process, and wakes it.
+            self._woken({descriptor for descriptor, _ in poll.poll(pause)})
+            pause = min(2 * pause, _LONGEST_PAUSE_MS)
+
+
+def _children() -> list[int]:
+    return [int(pid) for pid in Path("/proc/thread-self/children").read_text().split()]
+
+
+def _killed(pid: int) -> bool:
+    """Whether a child, and all of its group, was sent SIGKILL; another user's is left alone.
+
+    The group goes as a whole, since then the kernel lets no fork slip through.
+    """
+    group = os.getpgid(pid)
+    if group != os.getpgrp():
+        _signal(-group, signal.SIGKILL)
+    return _signal(pid, signal.SIGKILL)
+
+
+def _signal(pid: int, number: signal.Signals) -> bool:
+    try:
+        os.kill(pid, number)
+    except OSError:
+        return False
+    return True
+
+
+def _die_with_parent(to_report: int) -> None:
+    """Have the kernel kill this process when its parent, which reads `to_report`, ends.
+
+    The parent has one thread: the kernel takes the end of the thread that forked for the parent's.
+    """
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    poll = select.poll()
+    poll.register(to_report, 0)
+    if poll.poll(0):
+        # No reader: it ended before.
+        os._exit(1)
+
+
+def _be_init(program: Mapping[str, Any], output: int, report: int) -> int:
+    """Be the first process of a namespace, which reaps, until the program ends: the rest dies."""
+    signal.signal(signal.SIGTERM, lambda *_: _signal(-1, signal.SIGTERM))
+    _mount_proc()
+    first = _forked(partial(_telling, report, partial(_become, program, output)))
+    while True:
+        pid, status = os.wait()
+        if pid == first:
+            _tell(report, status=os.waitstatus_to_exitcode(status))
+            return 0
+
+
+def _become(program: Mapping[str, Any], output: int) -> NoReturn:
+    """Be the program: the leader of a session, both outputs into `output`. Raises OSError."""
+    os.setsid()
+    for number in _RESTORED:
+        signal.signal(number, signal.SIG_DFL)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.chdir(program["folder"])
+    os.execvpe(program["argv"][0], program["argv"], program["environment"])  # noqa: S606 - no shell
+
+
+def _telling(report: int, work: Callable[[], int]) -> int:
+    """Do `work`, and tell the keeper what hinders it."""
+    try:
+        return work()
+    except OSError as error:
+        _tell(report, error=str(error))
+        return _CAN_NOT_RUN
+
+
+def _tell(report: int, **what: object) -> None:
+    os.write(report, json.dumps(what).encode() + b"\n")
+
+
+def _enter_namespaces() -> None:
+    """Have the next child be the first process of a new PID namespace, with mounts of its own.
+
+    Who is not root needs a user namespace for it, and stays who they are in that. Raises OSError.
+    """
+    user, group = os.geteuid(), os.getegid()
+    flags = _CLONE_NEWPID | _CLONE_NEWNS | (_CLONE_NEWUSER if user else 0)
+    _checked("unshare", _libc.unshare(flags))
+    if user:
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+        Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+    # The machine's mounts go on to appear here, and none of here there.
+    _checked("mount /", _libc.mount(None, b"/", None, _MS_REC | _MS_SLAVE, None))
+
+
+def _mount_proc() -> None:
+    flags = _MS_NOSUID | _MS_NODEV | _MS_NOEXEC
+    _checked("mount /proc", _libc.mount(b"proc", b"/proc", b"proc", flags, None))
+
+
+def _checked(what: str, result: int) -> None:
+    if result:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def _refusal() -> str | None:
+    """Why this machine gives no PID namespaces; None if it does. Tried in a process of its own."""
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+
+    def told(work: Callable[[], None]) -> int:
+        try:
+            work()
+        except OSError as error:
+            os.write(
+                writer, (error.strerror or errno.errorcode.get(error.errno or 0, "?")).encode()
+            )
+        return 0
+
+    def attempt() -> None:
+        _enter_namespaces()
+        os.waitpid(_forked(lambda: told(_mount_proc)), 0)
+
+    os.waitpid(_forked(lambda: told(attempt)), 0)
+    os.close(writer)
+    with open(reader, "rb") as file:  # noqa: PTH123 - a descriptor has no path
+        return file.read().decode() or None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
