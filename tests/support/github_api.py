@@ -2,9 +2,11 @@
 
 import http.client
 import json
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -36,6 +38,45 @@ class Answer:
         if isinstance(self.body, bytes):
             return self.body
         return b"" if self.body is None else json.dumps(self.body).encode()
+
+
+class DrippingServer:
+    """A server on 127.0.0.1 that begins an answer, and then sends a byte each so often."""
+
+    def __init__(self, begin: bytes, pause: float = 0.2) -> None:
+        self._begin = begin
+        self._pause = pause
+        self._closing = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=100)
+        self.port = self._listener.getsockname()[1]
+        self.callers = 0
+        self._threads = [threading.Thread(target=self._accept)]
+
+    def __enter__(self) -> Self:
+        self._threads[0].start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.set()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                self.callers += 1
+                thread = threading.Thread(target=self._drip, args=(connection,))
+                self._threads.append(thread)
+                thread.start()
+
+    def _drip(self, connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.sendall(self._begin)
+            while not self._closing.wait(self._pause):
+                connection.sendall(b"x")
 
 
 class GitHubApi:

@@ -5,6 +5,8 @@ import ipaddress
 import ssl
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,12 @@ from hookline import config
 from hookline.errors import GitHubError, SettingsError
 from hookline.github import Access, Hook, events_of, place
 from hookline.model import Filter
-from support.github_api import Answer, GitHubApi
+from support.github_api import Answer, DrippingServer, GitHubApi
+
+
+def later(seconds: float = 15.0) -> float:
+    return time.monotonic() + seconds
+
 
 HOOK = Hook("https://hooks.example.com/trigger?t=URL-TOKEN&v=1", 'se"cret', ("push",))
 
@@ -68,13 +75,13 @@ def test_r1_filters_imply_the_events(
 )
 def test_r6_a_name_that_is_more_than_one_path_segment_is_refused(repository: str) -> None:
     with pytest.raises(GitHubError, match="is not an owner and a repository"):
-        Access("http://127.0.0.1:1", repository, "token")
+        Access("http://127.0.0.1:1", repository, "token", later())
 
 
 @pytest.mark.parametrize("token", ["a\r\nHost: evil", "a b", "tøken"])
 def test_r6_a_token_that_no_header_can_hold_is_refused_unseen(token: str) -> None:
     with pytest.raises(GitHubError) as caught:
-        Access("http://127.0.0.1:1", "acme/app", token)
+        Access("http://127.0.0.1:1", "acme/app", token, later())
     assert token not in str(caught.value)
 
 
@@ -103,7 +110,7 @@ def test_r6_the_address_of_the_api_is_githubs_unless_set() -> None:
 def refused(answer: Answer, patience: float = 0.0) -> GitHubError:
     with GitHubApi() as api:
         api.answers += [answer] * 9
-        access = Access(api.url, "acme/app", "TOKEN", ("URL-TOKEN", HOOK.secret), patience)
+        access = Access(api.url, "acme/app", "TOKEN", later(), ("URL-TOKEN", HOOK.secret), patience)
         with pytest.raises(GitHubError) as caught:
             place(access, HOOK, None)
     return caught.value
@@ -141,6 +148,66 @@ def test_r3_a_success_that_is_not_githubs_is_none(body: object) -> None:
     assert "not that of its API" in refused(Answer(200, body)).message
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(201, b"[" * 100_000),
+        Answer(201, b'{"a":' * 100_000),
+        Answer(201, b'{"id": 1' + b"0" * 30 + b"}"),
+        Answer(201, b'{"id": 1' + b"0" * 5_000 + b"}"),
+        Answer(201, {"id": True}),
+        Answer(201, {"id": -1}),
+        Answer(201, {"id": 7.5}),
+        Answer(422, b"[" * 100_000),
+        Answer(422, b"\xff\xfe"),
+        Answer(301, headers={"Location": "http://["}),
+        Answer(301, headers={"Location": "http://127.0.0.1:99999999/"}),
+        Answer(301, headers={"Location": "//"}),
+        Answer(302, headers={"Location": "\x80"}),
+        Answer(307),
+        Answer(429, headers={"Retry-After": "9" * 999}),
+        Answer(429, headers={"Retry-After": "-1e999"}),
+        Answer(500, headers={"Content-Encoding": "gzip"}, body=b"no gzip"),
+        Answer(200, headers={"Content-Type": "\x80; charset=\x00"}, body=b"{}"),
+        Answer(201, {"x": 1}, {"X-RateLimit-Remaining": "many", "X-RateLimit-Limit": "\x80"}),
+        Answer(99),
+        Answer(999),
+    ],
+    ids=lambda answer: f"{answer.status} {answer.content[:12]!r} {dict(answer.headers)}"[:60],
+)
+def test_r3_an_odd_answer_is_an_error_like_any_other(answer: Answer) -> None:
+    assert refused(answer).message.startswith("Error cause: ")
+
+
+@pytest.mark.parametrize("headers", [{"X-RateLimit-Remaining": "many", "X-RateLimit-Limit": "?"}])
+def test_r3_odd_headers_of_a_success_are_an_error_or_nothing(headers: dict[str, str]) -> None:
+    with GitHubApi() as api:
+        api.answers += [Answer(201, {"id": 7}, headers)]
+        with suppress(GitHubError):
+            assert place(Access(api.url, "acme/app", "TOKEN", later()), HOOK, None) == 7
+
+
+@pytest.mark.parametrize(
+    ("scheme", "begin"),
+    [
+        ("http", b""),
+        ("http", b"HTTP/1.1 201 Created\r\nX: "),
+        ("http", b"HTTP/1.1 201 Created\r\n\r\n"),
+        # A record of TLS with 16 KB to come.
+        ("https", b"\x16\x03\x03\x40\x00"),
+    ],
+)
+def test_r3_an_answer_that_drips_ends_at_the_deadline(scheme: str, begin: bytes) -> None:
+    with DrippingServer(begin) as server:
+        started = time.monotonic()
+        access = Access(
+            f"{scheme}://127.0.0.1:{server.port}", "acme/app", "TOKEN", later(1.0), patience=8.0
+        )
+        with pytest.raises(GitHubError, match=r"No answer from 127\.0\.0\.1"):
+            place(access, HOOK, None)
+        assert 0.9 < time.monotonic() - started < 4
+
+
 def test_r3_secrets_are_masked_and_the_body_is_cut() -> None:
     text = 'TOKEN se\\"cret t=URL-TOKEN \x00\x1b[31m ' + "x" * 2_000
     error = refused(Answer(400, text.encode()))
@@ -157,7 +224,7 @@ def test_r6_a_circle_of_redirects_ends() -> None:
     with GitHubApi() as api:
         api.answers += [Answer(307, headers={"Location": "/repositories/1/hooks"})] * 9
         with pytest.raises(GitHubError, match="redirects to another address"):
-            place(Access(api.url, "acme/app", "TOKEN"), HOOK, None)
+            place(Access(api.url, "acme/app", "TOKEN", later()), HOOK, None)
         assert len(api.asked) == 3
 
 
@@ -171,7 +238,7 @@ def test_r2_the_page_with_the_hook_is_found_without_the_servers_links() -> None:
             Answer(200, [{"id": 3, "config": {"url": HOOK.url}}]),
             Answer(200, {"id": 3}),
         ]
-        assert place(Access(api.url, "acme/app", "TOKEN"), HOOK, None) == 3
+        assert place(Access(api.url, "acme/app", "TOKEN", later()), HOOK, None) == 3
         assert api.lines == [
             "POST /repos/acme/app/hooks",
             "GET /repos/acme/app/hooks?page=1&per_page=100",
@@ -219,7 +286,7 @@ def test_r6_the_api_is_asked_over_tls_whose_certificate_holds(
     context, authority = tls(tmp_path)
     with GitHubApi(tls=context) as api:
         api.answers += [Answer(201, {"id": 7})]
-        access = Access(api.url, "acme/app", "TOKEN")
+        access = Access(api.url, "acme/app", "TOKEN", later())
         with pytest.raises(GitHubError, match=r"No answer from 127\.0\.0\.1:\d+ \(SSLError\)"):
             place(access, HOOK, None)
         assert api.asked == []

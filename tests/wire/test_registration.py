@@ -1,6 +1,8 @@
 """Registration with GitHub, against its own API description (contract R1-R6, P11, D4)."""
 
 import json
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,10 @@ from urllib.request import Request, urlopen
 import pytest
 from botocore.exceptions import ClientError
 
-from support.github_api import Answer, GitHubApi
+from support.github_api import Answer, DrippingServer, GitHubApi
 from support.postgres import Cluster
 from support.prism import Prism
-from support.server import Server
+from support.server import Server, until
 from support.tenant import SECRET, Tenant, action_type, source
 
 FAILED = "Webhook could not be registered with GitHub. Error cause: "
@@ -247,6 +249,38 @@ def test_r3_github_that_does_not_answer_is_an_error_of_the_webhook(
     assert message == f"{FAILED}No answer from 127.0.0.1:1 (ConnectionError)"
     found = listed(tenant, webhook)
     assert (found["errorCode"], found["errorMessage"]) == ("0", message)
+
+
+def test_r3_github_that_drips_holds_no_other_operation(
+    make_server: Callable[..., Server], github: Path
+) -> None:
+    with DrippingServer(b"HTTP/1.1 201 Created\r\nX: ", pause=2.0) as api:
+        tenant = Tenant(make_server(github_api_url=f"http://127.0.0.1:{api.port}").start(), github)
+        webhook = hook_of(tenant)
+        messages: list[str] = []
+        # More than a worker has threads.
+        callers = [
+            threading.Thread(
+                target=lambda: messages.append(refusal(tenant, lambda: register(tenant, webhook)))
+            )
+            for _ in range(45)
+        ]
+        for caller in callers:
+            caller.start()
+        assert until(lambda: api.callers)
+        started = time.monotonic()
+        listed(tenant, webhook)
+        assert time.monotonic() - started < 5
+        assert until(lambda: messages, 30)
+        assert time.monotonic() - started < 30
+        found = listed(tenant, webhook)
+    # The rest is refused at once: nobody drips any more.
+    for caller in callers:
+        caller.join()
+    assert found["errorCode"] == "0"
+    assert "No answer from 127.0.0.1" in found["errorMessage"]
+    assert {message.startswith(FAILED) for message in messages} == {True}
+    assert len(messages) == len(callers)
 
 
 def test_r4_an_unknown_webhook_is_not_found(tenant: Tenant, api: GitHubApi) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
-from starlette.concurrency import run_in_threadpool
+from anyio import CapacityLimiter, to_thread
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
@@ -59,6 +59,16 @@ COMMON_ERRORS = frozenset(
 )
 """Codes that any operation may answer with, whatever the model lists for it (contract W4)."""
 
+# A third party that answers slowly must not hold the threads of all other operations.
+_ASKING = frozenset(
+    {
+        "DeleteWebhook",
+        "DeregisterWebhookWithThirdParty",
+        "PutWebhook",
+        "RegisterWebhookWithThirdParty",
+    }
+)
+_ASKING_THREADS = 8
 _log = structlog.get_logger()
 
 
@@ -105,6 +115,7 @@ class Endpoint:
         self._used = used
         self._max_body = max_body
         self._clock = clock
+        self._asking_third_parties = CapacityLimiter(_ASKING_THREADS)
 
     async def __call__(self, request: Request) -> Response:
         """The answer to one request; an error of any kind becomes an answer as well."""
@@ -112,12 +123,18 @@ class Endpoint:
         protocol = _protocol(request)
         try:
             received = await self._receive(request)
-            content = await run_in_threadpool(self._answer, protocol, received)
+            content = await to_thread.run_sync(
+                self._answer, protocol, received, limiter=self._threads(request)
+            )
         except Exception as error:  # noqa: BLE001 -- whatever goes wrong, the client gets AWS's form
             failure = _as_api_error(error)
             _log_failure(error, failure, request_id, _claimed_operation(request))
             return _response(protocol, failure.status, protocol.failure(failure), request_id)
         return _response(protocol, 200, content, request_id)
+
+    def _threads(self, request: Request) -> CapacityLimiter | None:
+        """The threads for an operation: few, and their own, for those that wait for GitHub."""
+        return self._asking_third_parties if _claimed_operation(request) in _ASKING else None
 
     async def _receive(self, request: Request) -> sigv4.Received:
         return sigv4.Received(

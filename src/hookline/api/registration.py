@@ -5,6 +5,7 @@ that puts of webhooks take, with what the webhook says then: of concurrent chang
 at GitHub, too.
 """
 
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -38,6 +39,8 @@ _UNCHANGED = (
 )
 _NO_ANSWER = "0"
 _PATIENCE_S = 8.0
+# All that one operation asks of GitHub, its answers included.
+_TOTAL_S = 15.0
 # A delete should not wait long for what it can do without.
 _LEAVING_S = 2.0
 _log = structlog.get_logger()
@@ -104,7 +107,8 @@ class RegistrationOperations:
             self._note_removed(webhook)
             return {}
         try:
-            self._remove(registration, target.token, hidden=_hidden(webhook))
+            until = time.monotonic() + _TOTAL_S
+            self._remove(registration, target.token, until, hidden=_hidden(webhook))
         except GitHubError as error:
             self._note_failure(webhook, error, message := _NOT_REMOVED + error.message)
             raise ValidationException(message) from error
@@ -139,22 +143,24 @@ class RegistrationOperations:
             token = self._token(
                 connection, scope, registration.target_pipeline, registration.target_action
             )
-        self._try_to_remove(registration, token, patience=_LEAVING_S)
+        until = time.monotonic() + _TOTAL_S
+        self._try_to_remove(registration, until, token, patience=_LEAVING_S)
 
     def _bring(self, scope: Scope, name: str, spare: str | None = None) -> None:
         """Make GitHub's hook what the webhook says; `spare` is a token for the hook it had.
 
         Raises GitHubError, which is noted, and what `_wanted` raises.
         """
+        until = time.monotonic() + _TOTAL_S
         for _ in range(_ROUNDS):
             with self._database.read() as connection:
                 wanted = self._wanted(connection, scope, name)
             try:
-                hook_id = self._place(wanted)
+                hook_id = self._place(wanted, until)
             except GitHubError as error:
                 self._note_failure(wanted.webhook, error, _NOT_REGISTERED + error.message)
                 raise
-            if self._note_placed(wanted, hook_id, spare):
+            if self._note_placed(wanted, hook_id, spare, until):
                 return
         raise ThrottlingException("The webhook is being changed by others at once. Try again.")
 
@@ -217,13 +223,14 @@ class RegistrationOperations:
             return None
         return None if found is None else found.get("OAuthToken")
 
-    def _place(self, wanted: _Wanted) -> int:
+    def _place(self, wanted: _Wanted, until: float) -> int:
         from hookline import github  # noqa: PLC0415 - slow, and most calls do without
 
         access = github.Access(
             self._settings.github_api_url,
             wanted.target.repository,
             wanted.target.token,
+            until,
             _hidden(wanted.webhook),
             _PATIENCE_S,
         )
@@ -237,17 +244,18 @@ class RegistrationOperations:
         self,
         registration: Registration,
         token: str,
+        until: float,
         patience: float = _PATIENCE_S,
         hidden: tuple[str, ...] = (),
     ) -> None:
         from hookline import github  # noqa: PLC0415 - the same
 
         access = github.Access(
-            self._settings.github_api_url, registration.repository, token, hidden, patience
+            self._settings.github_api_url, registration.repository, token, until, hidden, patience
         )
         github.remove(access, registration.hook_id)
 
-    def _note_placed(self, wanted: _Wanted, hook_id: int, spare: str | None) -> bool:
+    def _note_placed(self, wanted: _Wanted, hook_id: int, spare: str | None, until: float) -> bool:
         """Note the hook, clear away the one it follows; whether the webhook still says the same."""
         webhook, repository, token = wanted.webhook, wanted.target.repository, wanted.target.token
         with self._database.write() as connection:
@@ -259,11 +267,11 @@ class RegistrationOperations:
             settled = kept and self._is_settled(connection, wanted)
         placed = replace(webhook, github_hook_id=hook_id, github_repository=repository)
         if not kept:
-            self._try_to_remove(_registration(placed), token)
+            self._try_to_remove(_registration(placed), until, token)
             raise WebhookNotFoundException(f"Webhook with name '{webhook.name}' was deleted")
         # The same hook answers to the old and the new name of a repository.
         if hook_id != webhook.github_hook_id and not _is_in(webhook, repository):
-            self._try_to_remove(_registration(webhook), spare, token)
+            self._try_to_remove(_registration(webhook), until, spare, token)
         return settled
 
     def _is_settled(self, connection: Connection, wanted: _Wanted) -> bool:
@@ -275,14 +283,18 @@ class RegistrationOperations:
     def _withdraw(self, webhook: Webhook, token: str | None) -> None:
         """Remove the hook of a webhook that can't be registered any more."""
         registration = _registration(webhook)
-        failure = self._try_to_remove(registration, token)
+        failure = self._try_to_remove(registration, time.monotonic() + _TOTAL_S, token)
         if failure is None:
             self._note_removed(webhook)
         else:
             self._note_failure(webhook, failure, _NOT_REMOVED + failure.message)
 
     def _try_to_remove(
-        self, registration: Registration | None, *tokens: str | None, patience: float = _PATIENCE_S
+        self,
+        registration: Registration | None,
+        until: float,
+        *tokens: str | None,
+        patience: float = _PATIENCE_S,
     ) -> GitHubError | None:
         """Remove a hook with the first token that can; what the last one met, logged, too."""
         if registration is None:
@@ -290,7 +302,7 @@ class RegistrationOperations:
         failure = GitHubError("its target has no OAuthToken any more")
         for token in dict.fromkeys(filter(None, tokens)):
             try:
-                self._remove(registration, token, patience)
+                self._remove(registration, token, until, patience)
             except GitHubError as error:
                 failure = error
             else:

@@ -13,6 +13,8 @@ from github.Requester import (
     RequestsResponse,
 )
 
+from hookline.github.deadline import WatchedAdapter, is_over
+
 _CONNECT_S = 3.0
 READ_S = 5.0
 """How long GitHub may be silent, and take for one answer."""
@@ -22,6 +24,8 @@ MOVED = frozenset({301, 302, 307, 308})
 
 _LARGEST = 1_000_000
 _REDIRECTS = 3
+# What the store's column of a hook's id holds.
+_IDS = range(1, 2**63)
 
 
 class BoundedRequester(Requester):
@@ -38,11 +42,19 @@ class _Answer(RequestsResponse):
 
 
 class _Connection(HTTPRequestsConnectionClass):
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.session.mount("http://", WatchedAdapter())
+
     def getresponse(self) -> RequestsResponse:
         return _answer(self)
 
 
 class _SecureConnection(HTTPSRequestsConnectionClass):
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.session.mount("https://", WatchedAdapter())
+
     def getresponse(self) -> RequestsResponse:
         return _answer(self)
 
@@ -80,7 +92,10 @@ def _asked(connection: _Connection | _SecureConnection, address: str) -> tuple[A
         allow_redirects=False,
         stream=True,
     ) as response:
-        return response, _text(response)
+        text = _text(response)
+        if is_over():
+            raise AnswerTooSlowError
+        return response, text
 
 
 class AnswerTooLargeError(OSError):
@@ -121,7 +136,7 @@ def _fits(verb: str, status: int, text: str) -> bool:
         return True
     try:
         content = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     if verb == "GET":
         return isinstance(content, list) and all(map(_is_hook, content))
@@ -129,4 +144,4 @@ def _fits(verb: str, status: int, text: str) -> bool:
 
 
 def _is_hook(content: Any) -> bool:
-    return isinstance(content, dict) and isinstance(content.get("id"), int)
+    return isinstance(content, dict) and type(content.get("id")) is int and content["id"] in _IDS

@@ -16,6 +16,7 @@ from github.Repository import Repository
 
 from hookline.errors import GitHubError
 from hookline.github.connection import MOVED, READ_S, BoundedRequester
+from hookline.github.deadline import Deadline
 
 _SHOWN = 1_000
 _PAGES = 10
@@ -51,12 +52,14 @@ class Access:
 
     `api_url` is the setting's, and nothing else names a host. `repository` is `owner/name`.
     `hidden` are texts that no message may show, beside `token`. `patience`, in seconds, is how
-    long a call that GitHub could not answer now is tried again.
+    long a call that GitHub could not answer now is tried again. At `until`, on the monotonic clock,
+    all ends, an answer that still drips in as well.
     """
 
     api_url: str
     repository: str
     token: str = field(repr=False)
+    until: float
     hidden: tuple[str, ...] = field(default=(), repr=False)
     patience: float = 0.0
 
@@ -167,7 +170,8 @@ def _opened(access: Access) -> Iterator[tuple[Repository, "_Patient"]]:
         lazy=True,
     )
     try:
-        yield Repository(requester, url=f"/repos/{access.repository}"), _Patient(access)
+        with Deadline(access.until):
+            yield Repository(requester, url=f"/repos/{access.repository}"), _Patient(access)
     finally:
         requester.close()
 
@@ -180,7 +184,7 @@ class _Patient:
 
     def __init__(self, access: Access) -> None:
         self._access = access
-        self._deadline = time.monotonic() + access.patience
+        self._deadline = min(time.monotonic() + access.patience, access.until)
 
     def __call__(self, call: Callable[[], T]) -> T:
         for pause in _PAUSES_S:
@@ -210,6 +214,9 @@ class _Patient:
             # Its text may hold the headers; its kind does not.
             host = urlsplit(self._access.api_url).netloc
             raise GitHubError(f"No answer from {host} ({type(error).__name__})") from None
+        except Exception as error:  # noqa: BLE001 - a foreign library meets what a stranger sent
+            kind = type(error).__name__
+            raise GitHubError(f"GitHub's answer is not that of its API ({kind})") from None
 
     def _failure(self, error: GithubException) -> GitHubError:
         body = _masked(str(error.data), (self._access.token, *self._access.hidden))
