@@ -1,8 +1,10 @@
 """Reads files of JSON and YAML into plain values, within bounds, whoever wrote them."""
 
+import itertools
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,16 +16,23 @@ LARGEST = 5_000_000
 """Bytes of a file; CloudFormation takes 1 MB of a template."""
 _MOST_VALUES = 200_000
 _DEEPEST = 100
+_LINE_BREAKS = "\r\n\x85\u2028\u2029"
+_TABBED_HEADER = re.compile(r"([+-]?[1-9]?|[1-9][+-])\t")
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One document of a file. `title` says which, for messages."""
+    """One document of a file. `title` says which, for messages; `warnings` name it, too."""
 
     file: str
     title: str
     content: Any
+    warnings: tuple[str, ...] = ()
+
+
+_Content = tuple[Any, list[str]]
+"""A document's value, and the warnings about how it is written."""
 
 
 class _Unreadable(Exception):  # noqa: N818 - becomes a HooklineError where the file is known
@@ -35,7 +44,8 @@ def documents(file: str, data: bytes) -> list[Document]:
 
     JSON where the file says so by its name or its first character, else YAML. Numbers stay as they
     are written: whole ones are ints, others texts. CloudFormation's short tags (`!Ref`) become
-    their long forms. Raises HooklineError.
+    their long forms. Of a repeated key the last value counts, as it does for CloudFormation, with
+    a warning. Raises HooklineError.
     """
     try:
         contents = _contents(file, _text(data))
@@ -43,10 +53,14 @@ def documents(file: str, data: bytes) -> list[Document]:
         raise HooklineError(f"{file} can't be read: {error}") from error
     many = len(contents) > 1
     return [
-        Document(file, f"{file}, document {number}" if many else file, content)
-        for number, content in enumerate(contents, 1)
-        if content is not None
+        _document(file, f"{file}, document {number}" if many else file, *found)
+        for number, found in enumerate(contents, 1)
+        if found[0] is not None
     ]
+
+
+def _document(file: str, title: str, content: Any, warnings: Iterable[str]) -> Document:
+    return Document(file, title, content, tuple(f"{title}: {text}" for text in warnings))
 
 
 def _text(data: bytes) -> str:
@@ -58,7 +72,7 @@ def _text(data: bytes) -> str:
         raise _Unreadable("it is not UTF-8") from error
 
 
-def _contents(file: str, text: str) -> list[Any]:
+def _contents(file: str, text: str) -> list[_Content]:
     if file.endswith(".json"):
         return [_from_json(text)]
     if not text.lstrip().startswith(("{", "[")):
@@ -73,11 +87,17 @@ def _contents(file: str, text: str) -> list[Any]:
             raise as_json from None
 
 
-def _from_json(text: str) -> Any:
+def _from_json(text: str) -> _Content:
+    warnings: list[str] = []
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        warnings.extend(_repetitions(pairs, text))
+        return dict(pairs)
+
     try:
         content = json.loads(
             text,
-            object_pairs_hook=lambda pairs: _without_repetition(pairs, text),
+            object_pairs_hook=members,
             parse_float=str,
             parse_constant=_refuse_constant,
         )
@@ -88,20 +108,21 @@ def _from_json(text: str) -> Any:
     except RecursionError as error:
         raise _Unreadable("it is nested too deeply") from error
     _check_bounds(content)
-    return content
+    return content, warnings
 
 
 def _refuse_constant(name: str) -> Any:
     raise _Unreadable(f"{name} is not JSON")
 
 
-def _without_repetition(pairs: list[tuple[str, Any]], text: str) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) != len(pairs):
-        keys = [key for key, _ in pairs]
-        repeated = next(key for key in keys if keys.count(key) > 1)
-        raise _Unreadable(f"{_line_of_repetition(repeated, text)}the key '{repeated}' is repeated")
-    return content
+def _repetitions(pairs: list[tuple[str, Any]], text: str) -> Iterator[str]:
+    for key, count in Counter(key for key, _ in pairs).items():
+        if count > 1:
+            yield f"{_line_of_repetition(key, text)}{_repeated(key)}"
+
+
+def _repeated(key: str) -> str:
+    return f"the key '{key}' is repeated; its last value counts"
 
 
 def _line_of_repetition(key: str, text: str) -> str:
@@ -140,10 +161,55 @@ class _Loader(yaml.SafeLoader):
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
+    # YAML lets tabs part words, end lines and stand on empty ones; PyYAML takes only spaces there.
 
-def _from_yaml(text: str) -> list[Any]:
+    def scan_to_next_token(self) -> None:
+        """Skip blanks, comments and line breaks; a tab that indents in block style stays."""
+        super().scan_to_next_token()
+        while self.peek() == "\t" and not self._indents():
+            self._skip_blanks()
+            super().scan_to_next_token()
+
+    def scan_plain_spaces(self, indent: int, start_mark: yaml.Mark) -> list[str]:
+        """The blanks inside a plain text; those before a line break are no part of it."""
+        length = self._blanks()
+        if self.peek(length) in _LINE_BREAKS:
+            self.forward(length)
+            return super().scan_plain_spaces(indent, start_mark) or []
+        blanks = self.prefix(length)
+        self.forward(length)
+        return [blanks] if blanks else []
+
+    def scan_block_scalar_indicators(self, start_mark: yaml.Mark) -> tuple[bool | None, int | None]:
+        """Whether the line breaks at the end are kept, and by how much the text is indented."""
+        header = _TABBED_HEADER.match(self.prefix(3))
+        if header is None:
+            return super().scan_block_scalar_indicators(start_mark)
+        self.forward(len(header[1]))
+        sign, digit = header[1].strip("123456789"), header[1].strip("+-")
+        return (sign == "+" if sign else None), (int(digit) if digit else None)
+
+    def scan_block_scalar_ignored_line(self, start_mark: yaml.Mark) -> None:
+        """Skip the rest of a line that begins a literal or folded text."""
+        self._skip_blanks()
+        super().scan_block_scalar_ignored_line(start_mark)
+
+    def _blanks(self) -> int:
+        return next(n for n in itertools.count() if self.peek(n) not in {" ", "\t"})
+
+    def _skip_blanks(self) -> None:
+        self.forward(self._blanks())
+
+    def _indents(self) -> bool:
+        if self.flow_level or self.peek(self._blanks()) in f"#\0{_LINE_BREAKS}":
+            return False
+        before = self.buffer[self.pointer - self.column : self.pointer]
+        return not before.strip()
+
+
+def _from_yaml(text: str) -> list[_Content]:
     try:
-        return list(_Conversion().values(_Loader(text)))
+        return list(_Conversion().contents(_Loader(text)))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
@@ -159,12 +225,14 @@ class _Conversion:
 
     def __init__(self) -> None:
         self._budget = _MOST_VALUES
+        self._warnings: list[str] = []
 
-    def values(self, loader: _Loader) -> Iterator[Any]:
-        """The value of each document."""
+    def contents(self, loader: _Loader) -> Iterator[_Content]:
+        """The value of each document, with its warnings."""
         while loader.check_node():
             node = loader.get_node()
-            yield None if node is None else self.value(node, 1)
+            self._warnings = []
+            yield (None if node is None else self.value(node, 1)), self._warnings
 
     def value(self, node: yaml.Node, depth: int) -> Any:
         self._budget -= 1
@@ -194,7 +262,7 @@ class _Conversion:
             if not isinstance(key, yaml.ScalarNode):
                 raise _refused(key, "a key must be a text")
             if key.value in seen:
-                raise _refused(key, f"the key '{key.value}' is repeated")
+                self._warnings.append(f"line {key.start_mark.line + 1}: {_repeated(key.value)}")
             seen.add(key.value)
             yield key.value, self.value(value, depth + 1)
 

@@ -55,8 +55,6 @@ BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: 1\nb:\n  c: s3cret\n  c: 2\n", "line 4: the key 'c' is repeated"),
-        ('{"a": 1,\n "a": "s3cret"}', "line 2: the key 'a' is repeated"),
         (BOMB, "holds more than 200000 values"),
         ("a: &a [*a]", "nested more than 100 levels deep"),
         ("[" * 5_000, "nested too deeply"),
@@ -92,3 +90,48 @@ def test_json_that_can_t_be_read(data: bytes, message: str) -> None:
     with pytest.raises(HooklineError) as raised:
         documents("a.json", data)
     assert message in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "content", "warning"),
+    [
+        ("b:\n  c: s3cret\n  c: 2\n", {"b": {"c": 2}}, "line 3: the key 'c'"),
+        ('{"a": "s3cret",\n "a": 1}', {"a": 1}, "line 2: the key 'a'"),
+        ('[{"a": 1, "a": 2, "a": 3}]', [{"a": 3}], "the key 'a'"),
+    ],
+)
+def test_of_a_repeated_key_the_last_value_counts(text: str, content: object, warning: str) -> None:
+    [found] = documents("file.yaml", text.encode())
+    assert found.content == content
+    assert found.warnings == (f"file.yaml: {warning} is repeated; its last value counts",)
+
+
+def test_a_warning_names_its_document() -> None:
+    first, second = documents("f.yaml", b"a: 1\n---\nb: 1\nb: 2\n")
+    assert first.warnings == ()
+    [warning] = second.warnings
+    assert warning.startswith("f.yaml, document 2: line 4: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "content"),
+    [
+        ("a: foo\t\nb: 1\t \n", {"a": "foo", "b": 1}),
+        ("a: \"x\"\t\nb: 'y'\t# z\n", {"a": "x", "b": "y"}),
+        ("a:\t\n  b:\tfoo\n\t\nc: 2\n\t# d\n\t", {"a": {"b": "foo"}, "c": 2}),
+        ("a: foo\t\n  bar\tbaz\nb: c", {"a": "foo bar\tbaz", "b": "c"}),
+        ("- a\t\n-\tb\n", ["a", "b"]),
+        ("a: !Ref X\t\nb: [1,\t2]\t\n", {"a": {"Ref": "X"}, "b": [1, 2]}),
+        ("{a:\t1,\n\tb: c}\t\n", {"a": 1, "b": "c"}),
+        # What a text itself holds stays.
+        ("a: |\t\n  x\n  y\t\nb: |1-\t# c\n  z\n", {"a": "x\ny\t\n", "b": " z"}),
+        ("a: >2+\t\n  x\n  y\n\n", {"a": "x y\n\n"}),
+    ],
+)
+def test_tabs_may_stand_where_yaml_takes_blanks(text: str, content: object) -> None:
+    assert contents(text) == [content]
+
+
+def test_tabs_can_t_indent() -> None:
+    with pytest.raises(HooklineError, match="line 2, column 1: found character"):
+        documents("f.yaml", b"a:\n\tb: 1")
