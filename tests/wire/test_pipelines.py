@@ -16,7 +16,7 @@ from hookline.store import pipeline_secrets
 from hookline.store import pipelines as stored
 from hookline.store.tables import pipeline_versions, pipelines
 from support.postgres import Cluster
-from support.server import Server
+from support.server import Server, until
 from support.tenant import ROLE, SECRET, Tenant, commands, declaration, source
 
 ACCOUNT = "000000000000"
@@ -379,3 +379,28 @@ def test_tags_given_at_once_are_all_kept(crowded: Tenant) -> None:
 
         at_once(tag)
         assert len(client.list_tags_for_resource(resourceArn=arn)["tags"]) == AT_ONCE * 4
+
+
+def test_x9_what_the_server_can_t_run_is_a_warning_in_the_log(tenant: Tenant) -> None:
+    kind = {"category": "Build", "owner": "AWS", "provider": "CodeBuild", "version": "1"}
+    build = {
+        "name": "Elsewhere",
+        "actionTypeId": kind,
+        "configuration": {"ProjectName": "p"},
+        "inputArtifacts": [{"name": "Code"}],
+    }
+    content = declaration("app", source(), ("Build", build))
+    arn = f"arn:aws:codepipeline:{tenant.region}:{ACCOUNT}:app"
+
+    def warnings() -> list[str]:
+        lines = tenant.server.output.splitlines()
+        return [line for line in lines if arn in line and "will fail" in line]
+
+    tenant.client.create_pipeline(pipeline=declared())
+    assert warnings() == []
+    tenant.client.update_pipeline(pipeline=content)
+    until(lambda: len(warnings()) == 1)
+    assert "Action 'Elsewhere' in stage 'Build' will fail: Build · AWS · CodeB" in warnings()[0]
+    tenant.client.delete_pipeline(name="app")
+    tenant.client.create_pipeline(pipeline=content)
+    until(lambda: len(warnings()) == 2)

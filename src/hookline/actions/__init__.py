@@ -1,6 +1,7 @@
 """The actions that Hookline runs: one provider an action type."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from hookline.actions.approval import ManualApproval
 from hookline.actions.commands import Commands
@@ -10,7 +11,7 @@ from hookline.actions.job_workers import JobWorkers
 from hookline.actions.provider import Provider
 from hookline.actions.variable_check import VariableCheck
 from hookline.errors import ActionError
-from hookline.model import ActionType
+from hookline.model import Action, ActionType, Stage
 
 PROVIDERS: Mapping[ActionType, Provider] = {
     ActionType("Source", "ThirdParty", "GitHub", "1"): GitHubSource(),
@@ -36,12 +37,46 @@ def provider_for(kind: ActionType) -> Provider:
     Raises:
         ActionError: this version of Hookline runs no such actions.
     """
-    if kind.owner == "Custom":
-        return _CUSTOM
-    try:
-        return PROVIDERS[kind]
-    except KeyError:
-        reason = _PARTNERS if kind.owner == "ThirdParty" else ""
-        raise ActionError(
-            f"{kind} is not run by this version of Hookline{reason}", "ConfigurationError"
-        ) from None
+    provider = _provider(kind)
+    if provider is None:
+        raise ActionError(_reason(kind), "ConfigurationError")
+    return provider
+
+
+@dataclass(frozen=True, slots=True)
+class NotRun:
+    """An action or a condition's rule that fails when it is reached, since nothing runs it."""
+
+    stage_name: str
+    action: Action
+
+    def __str__(self) -> str:
+        what = "Rule" if self.action.type.category == "Rule" else "Action"
+        return (
+            f"{what} '{self.action.name}' in stage '{self.stage_name}' will fail: "
+            f"{_reason(self.action.type)}"
+        )
+
+
+def not_run(stages: Iterable[Stage]) -> list[NotRun]:
+    """The actions and rules of the stages that have no provider (contract X9)."""
+    return [
+        NotRun(stage.name, action)
+        for stage in stages
+        for action in (*stage.actions, *_rules(stage))
+        if _provider(action.type) is None
+    ]
+
+
+def _reason(kind: ActionType) -> str:
+    more = _PARTNERS if kind.owner == "ThirdParty" else ""
+    return f"{kind} is not run by this version of Hookline{more}"
+
+
+def _provider(kind: ActionType) -> Provider | None:
+    return _CUSTOM if kind.owner == "Custom" else PROVIDERS.get(kind)
+
+
+def _rules(stage: Stage) -> Iterator[Action]:
+    for condition in stage.conditions.values():
+        yield from condition.rules

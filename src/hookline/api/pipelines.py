@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection
 
+from hookline.actions import not_run
 from hookline.api import tags as api_tags
 from hookline.api.action_types import rule_of
 from hookline.api.pipeline_structure import check_structure, with_defaults
@@ -32,6 +34,7 @@ from hookline.store import (
 
 _LIMIT = 1_000
 _PAGE = 1_000
+_log = structlog.get_logger()
 
 
 class PipelineOperations:
@@ -61,6 +64,7 @@ class PipelineOperations:
                 )
             tags.replace(connection, pipeline.arn, given_tags)
         self._state.definitions_changed()
+        _warn_of_what_is_not_run(pipeline)
         return {
             "pipeline": pipeline_secrets.masked(pipeline.declaration),
             "tags": api_tags.listed(given_tags),
@@ -103,6 +107,7 @@ class PipelineOperations:
         if pipeline is None:
             raise InvalidStructureException(_not_found_text(caller.scope, name))
         self._state.definitions_changed()
+        _warn_of_what_is_not_run(pipeline)
         return {"pipeline": pipeline_secrets.masked(pipeline.declaration)}
 
     def delete_pipeline(self, caller: Caller, parameters: Mapping[str, Any]) -> None:
@@ -167,6 +172,17 @@ def _check_secrets(stage_name: str, action: Mapping[str, Any], keys: frozenset[s
                 f"'{configuration[key]}', which stands for a secret kept already, and none is. "
                 "Give the secret itself."
             )
+
+
+def _warn_of_what_is_not_run(pipeline: Pipeline) -> None:
+    for item in not_run(pipeline.stages):
+        _log.warning(
+            "an action will fail",
+            pipeline=pipeline.arn,
+            stage=item.stage_name,
+            action=item.action.name,
+            reason=str(item),
+        )
 
 
 def pipeline_not_found(scope: Scope, name: str) -> PipelineNotFoundException:
