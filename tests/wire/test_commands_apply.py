@@ -154,7 +154,7 @@ def test_what_the_server_refuses_is_told_with_its_place_and_what_was_done(tool: 
     wrong["webhooks"][0]["webhook"]["targetAction"] = "Nobody"
     output = tool.apply(wrong, status=1)
     assert (
-        "hookline: file.json: webhooks[1]: could not create webhook app-hook: ValidationException: "
+        "hookline: file.json: webhooks[0]: could not create webhook app-hook: ValidationException: "
         "Action with name Nobody was not found in the first stage of the pipeline"
     ) in output
     assert "Applied before: create pipeline app. The rest was not tried." in output
@@ -169,7 +169,7 @@ def test_a_file_that_is_wrong_changes_nothing(tool: Tool) -> None:
     wrong = content("app")
     del wrong["webhooks"][0]["webhook"]["targetAction"]
     output = tool.apply(wrong, status=2)
-    assert "file.json: webhooks[1]: webhook has no 'targetAction'" in output
+    assert "file.json: webhooks[0]: webhook has no 'targetAction'" in output
     assert "can't be read: No such file" in tool.run("apply", "absent.yaml", status=2)
     assert "empty.yaml is empty" in tool.run("apply", tool.write("\n", "empty.yaml"), status=2)
     assert tool.tenant.client.list_pipelines()["pipelines"] == []
@@ -317,6 +317,14 @@ def test_a_webhook_is_registered_once_and_stays_registered(
     assert api.lines[1:] == ["PATCH /repos/acme/app/hooks/7"]
 
 
+def test_a_webhook_is_put_without_github(registering: Tool, api: GitHubApi) -> None:
+    output = registering.apply(registered("app"), "--no-register")
+    assert "note: webhook app-hook is not registered with its third party" in output
+    assert api.asked == []
+    [listed] = registering.tenant.client.list_webhooks()["webhooks"]
+    assert registering.tenant.push(listed).status == 200
+
+
 def test_a_registration_that_is_refused_stops_nothing_and_is_tried_again(
     registering: Tool, api: GitHubApi
 ) -> None:
@@ -416,8 +424,66 @@ def test_what_a_terminal_would_obey_is_shown_as_its_code(tool: Tool) -> None:
 
 def test_a_template_without_its_parameters_changes_nothing(tool: Tool) -> None:
     output = tool.apply(TEMPLATE.read_text(), status=2)
-    assert "ReleaseC3D4E5F6.Stages[1].Actions[1].Configuration.OAuthToken" in output
-    assert "--parameter GitHubToken=VALUE" in output
+    token = "Stages[0].Actions[0].Configuration.OAuthToken"
+    assert f"Resources.ReleaseC3D4E5F6.Properties.{token}: Ref: the parameter 'GitHubTo" in output
+    assert f"it as '{HOOK}'" in output
+    assert "--parameter NAME=VALUE" in output
+
+
+def test_a_skeleton_is_written_filled_in_and_applied(tool: Tool) -> None:
+    file = tool.write(yaml.safe_dump(template()), "Depot.yaml")
+    output = tool.run("apply", file, "--skeleton", "values.yaml")
+    assert "Wrote values.yaml; values to fill in: 2. Nothing was applied." in output
+    written = tool.folder / "values.yaml"
+    assert stat.S_IMODE(written.stat().st_mode) == 0o600
+    assert yaml.safe_load(written.read_text())[HOOK] is None
+    assert tool.tenant.client.list_pipelines()["pipelines"] == []
+    given = ("--yes", "--parameter-file", "values.yaml")
+    output = tool.run("apply", file, *given, status=2)
+    assert "the parameter 'GitHubToken' has no value" in output
+    values = {"GitHubToken": "gh-s3cret", HOOK: SECRET, "Tpyo": 1}
+    written.write_text(f"Tpyo: 0\n{yaml.safe_dump(values)}")
+    output = tool.run("apply", file, *given)
+    assert "warning: The value 'Tpyo' is given, and nothing in the files asks for it" in output
+    assert "warning: values.yaml: line 2: the key 'Tpyo' is repeated" in output
+    assert "done: create pipeline" in output
+    assert "can't be written: File exists" in tool.run(
+        "apply", file, "--skeleton", "values.yaml", status=2
+    )
+
+
+def test_x9_the_plan_names_what_the_server_can_t_run(tool: Tool) -> None:
+    output = apply_template(tool)
+    warning = "warning: pipeline Depot-ReleaseC3D4E5F6: Action 'Make' in stage 'Build' will fail"
+    assert output.index(warning) < output.index("done: create pipeline")
+
+
+def test_two_templates_that_claim_one_name_are_refused_unless_replaced(tool: Tool) -> None:
+    def claiming(name: str, branch: str) -> str:
+        whole = template(Name="shared")
+        pipeline = whole["Resources"]["ReleaseC3D4E5F6"]["Properties"]
+        pipeline["Stages"][0]["Actions"][0]["Configuration"]["Branch"] = branch
+        del whole["Resources"]["ReleaseSourceAppWebhook4D5E6F70"]
+        del whole["Outputs"]
+        return tool.write(whole, name)
+
+    def branch() -> str:
+        found = tool.tenant.client.get_pipeline(name="shared")["pipeline"]
+        return str(found["stages"][0]["actions"][0]["configuration"]["Branch"])
+
+    given = ("--yes", "--parameter", "GitHubToken=gh-s3cret")
+    first, second = claiming("Depot.json", "main"), claiming("Shop.json", "next")
+    tool.run("apply", first, *given)
+    assert "Nothing to do." in tool.run("apply", first, *given)
+    output = tool.run("apply", second, *given, status=2)
+    assert "pipeline shared is there already, from another template (Depot/Release" in output
+    assert branch() == "main"
+    tool.run("apply", second, *given, "--replace")
+    assert branch() == "next"
+    output = tool.run("apply", second, first, *given, status=2)
+    assert "The pipeline 'shared' is declared twice" in output
+    tool.run("apply", second, first, *given, "--replace")
+    assert branch() == "main"
 
 
 def test_it_says_how_to_reach_a_server(server: Server, tmp_path: Path) -> None:

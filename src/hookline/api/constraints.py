@@ -31,7 +31,22 @@ _SECRET_SHAPES = frozenset(
 )
 _NOT_NULL = "Member must not be null"
 
-_Check = Callable[[Any, str], Iterator[str]]
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A value, as it may be shown, that does not satisfy a constraint; `path` as AWS writes it."""
+
+    value: str
+    path: str
+    constraint: str
+
+    def __str__(self) -> str:
+        return (
+            f"Value {self.value} at '{self.path}' failed to satisfy constraint: {self.constraint}"
+        )
+
+
+_Check = Callable[[Any, str], Iterator[Failure]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +63,17 @@ def check(operation: str, parameters: Mapping[str, Any]) -> None:
     Raises ValidationException in AWS's form, naming at most `MAX_FAILURES` failures in the model's
     order. A value is cut after `MAX_SHOWN` characters; a secret one is shown as `***`.
     """
+    found = failures(operation, parameters)
+    if found:
+        errors = "error" if len(found) == 1 else "errors"
+        text = "; ".join(map(str, found))
+        raise ValidationException(f"{len(found)} validation {errors} detected: {text}")
+
+
+def failures(operation: str, parameters: Mapping[str, Any]) -> list[Failure]:
+    """The constraints that `parameters` do not satisfy, at most `MAX_FAILURES` of them."""
     found = _check(input_shape(operation).name)(parameters, "")
-    failures = list(islice(found, MAX_FAILURES))
-    if failures:
-        errors = "error" if len(failures) == 1 else "errors"
-        text = "; ".join(failures)
-        raise ValidationException(f"{len(failures)} validation {errors} detected: {text}")
+    return list(islice(found, MAX_FAILURES))
 
 
 @functools.cache
@@ -65,7 +85,7 @@ def _check(shape_name: str) -> _Check:
 def _scalar_check(shape: Shape) -> _Check:
     rules = _rules(shape)
 
-    def run(value: Any, path: str) -> Iterator[str]:
+    def run(value: Any, path: str) -> Iterator[Failure]:
         return _own_failures(shape, rules, value, path)
 
     return run
@@ -76,13 +96,13 @@ def _structure_check(shape: Shape) -> _Check:
     required = frozenset(structure.required_members)
     members = [(name, _check(member.name)) for name, member in structure.members.items()]
 
-    def run(value: Any, path: str) -> Iterator[str]:
+    def run(value: Any, path: str) -> Iterator[Failure]:
         for name, member in members:
             item = value.get(name)
             if item is not None:
                 yield from member(item, member_path(path, name))
             elif name in required:
-                yield _failure("null", member_path(path, name), _NOT_NULL)
+                yield Failure("null", member_path(path, name), _NOT_NULL)
 
     return run
 
@@ -92,7 +112,7 @@ def _list_check(shape: Shape) -> _Check:
     rules = _rules(shape)
     entries = _entries_check(shape, member, "Member must satisfy constraint")
 
-    def run(value: Any, path: str) -> Iterator[str]:
+    def run(value: Any, path: str) -> Iterator[Failure]:
         yield from _own_failures(shape, rules, value, path)
         yield from entries(value, enumerate(value, 1), path)
 
@@ -105,11 +125,11 @@ def _map_check(shape: Shape) -> _Check:
     key_rules = _rules(mapping.key)
     entries = _entries_check(shape, mapping.value, "Map value must satisfy constraint")
 
-    def run(value: Any, path: str) -> Iterator[str]:
+    def run(value: Any, path: str) -> Iterator[Failure]:
         yield from _own_failures(shape, rules, value, path)
         if not all(_satisfies(key_rules, key) for key in value):
             text = f"Map keys must satisfy constraint: {_bracketed(key_rules)}"
-            yield _failure(_shown(shape, value), path, text)
+            yield Failure(_shown(shape, value), path, text)
         yield from entries(value, value.items(), path)
 
     return run
@@ -117,7 +137,7 @@ def _map_check(shape: Shape) -> _Check:
 
 def _entries_check(
     shape: Shape, entry: Shape, words: str
-) -> Callable[[Any, Any, str], Iterator[str]]:
+) -> Callable[[Any, Any, str], Iterator[Failure]]:
     """Checks `(position or key, entry)` pairs of a list or a map.
 
     AWS names a structure by its position, but for scalars names the whole list or map once, with
@@ -126,11 +146,11 @@ def _entries_check(
     if entry.type_name in _CHECKS:
         run_entry = _check(entry.name)
 
-        def each(_container: Any, pairs: Any, path: str) -> Iterator[str]:
+        def each(_container: Any, pairs: Any, path: str) -> Iterator[Failure]:
             for place, item in pairs:
                 where = entry_path(path, place)
                 if item is None:
-                    yield _failure("null", where, _NOT_NULL)
+                    yield Failure("null", where, _NOT_NULL)
                 else:
                     yield from run_entry(item, where)
 
@@ -138,9 +158,9 @@ def _entries_check(
 
     rules = (*_rules(entry), _Rule(_NOT_NULL, lambda _: True))
 
-    def together(container: Any, pairs: Any, path: str) -> Iterator[str]:
+    def together(container: Any, pairs: Any, path: str) -> Iterator[Failure]:
         if not all(item is not None and _satisfies(rules, item) for _, item in pairs):
-            yield _failure(_shown(shape, container), path, f"{words}: {_bracketed(rules)}")
+            yield Failure(_shown(shape, container), path, f"{words}: {_bracketed(rules)}")
 
     return together
 
@@ -207,14 +227,12 @@ def _satisfies(rules: tuple[_Rule, ...], value: Any) -> bool:
     return all(rule.holds(value) for rule in rules)
 
 
-def _own_failures(shape: Shape, rules: tuple[_Rule, ...], value: Any, path: str) -> Iterator[str]:
+def _own_failures(
+    shape: Shape, rules: tuple[_Rule, ...], value: Any, path: str
+) -> Iterator[Failure]:
     return (
-        _failure(_shown(shape, value), path, rule.text) for rule in rules if not rule.holds(value)
+        Failure(_shown(shape, value), path, rule.text) for rule in rules if not rule.holds(value)
     )
-
-
-def _failure(shown: str, path: str, text: str) -> str:
-    return f"Value {shown} at '{path}' failed to satisfy constraint: {text}"
 
 
 def _bracketed(rules: tuple[_Rule, ...]) -> str:

@@ -1,5 +1,6 @@
 """`hookline apply`: makes a server have what files say, after a look at what that changes."""
 
+import dataclasses
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hookline import config
-from hookline.commands.output import console
+from hookline.commands.output import console, write_private
 from hookline.errors import HooklineError
 from hookline.logs import printable
 
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
     from types_boto3_codepipeline import CodePipelineClient
 
     from hookline.declarations.plans import Call, Change, Wishes
+    from hookline.declarations.reading import Given
     from hookline.declarations.resources import Declarations
     from hookline.declarations.secrets import Secrets
+    from hookline.declarations.surroundings import Surroundings
 
 _STYLES = {"+": "green", "-": "red", "@": "cyan", "~": "yellow"}
 _HEADINGS = {"create": "green", "change": "yellow", "unchanged": "dim"}
@@ -64,9 +67,29 @@ def apply(
         ),
     ] = False,
     register: Annotated[
+        bool | None,
+        typer.Option(
+            "--register/--no-register",
+            help="Register again the webhooks that are to be registered, or call no third party.",
+            show_default=False,
+        ),
+    ] = None,
+    replace: Annotated[
         bool,
-        typer.Option("--register", help="Register again the webhooks that are to be registered."),
+        typer.Option(
+            "--replace",
+            help="Of two files that declare one name, take the last; take over what another "
+            "template made.",
+        ),
     ] = False,
+    skeleton: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write a --parameter-file to fill in, with all that the templates ask for, and "
+            "apply nothing. JSON if the name ends so, else YAML.",
+        ),
+    ] = None,
     endpoint_url: EndpointOption = None,
     region: RegionOption = None,
     profile: ProfileOption = None,
@@ -85,19 +108,25 @@ def apply(
     from hookline.declarations.surroundings import Surroundings  # noqa: PLC0415 - the same
 
     settings = config.load()
-    given = _parameters(parameter or [], parameter_file)
+    given = _given(parameter or [], parameter_file)
     sources = [(str(file), bounded_bytes(file)) for file in files]
+    surroundings = Surroundings(
+        account=account or settings.account,
+        region=region or settings.region,
+        stack_name=stack_name,
+        parameters=given.values,
+    )
+    if skeleton is not None:
+        _write_skeleton(skeleton, sources, surroundings)
+        return
     client = hookline_client(
         settings, endpoint_url=endpoint_url, region=region, profile_name=profile
     )
-    surroundings = Surroundings(
-        account=account or settings.account,
-        region=client.meta.region_name,
-        stack_name=stack_name,
-        parameters=given,
-    )
-    declared = read(sources, surroundings)
-    carry_out(client, declared, Wishes(set_secrets=set_secrets, register=register), yes=yes)
+    surroundings = dataclasses.replace(surroundings, region=client.meta.region_name)
+    declared = read(sources, surroundings, replace=replace)
+    declared = dataclasses.replace(declared, warnings=(*given.warnings, *declared.warnings))
+    wishes = Wishes(set_secrets=set_secrets, register=register, replace=replace)
+    carry_out(client, declared, wishes, yes=yes)
 
 
 def carry_out(
@@ -112,7 +141,7 @@ def carry_out(
 
     current = aws_client.current(client, declared)
     planned = changes(declared, current, wishes)
-    _show(planned, declared.notes)
+    _show(planned, declared)
     if not any(change.calls for change in planned):
         typer.echo("Nothing to do.")
         _show_outputs(client, declared)
@@ -129,16 +158,32 @@ def carry_out(
         raise typer.Exit(1)
 
 
-def _parameters(texts: Iterable[str], file: Path | None) -> dict[str, str]:
-    from hookline.declarations.reading import parameters_in  # noqa: PLC0415 - keeps --help fast
+def _given(texts: Iterable[str], file: Path | None) -> "Given":
+    from hookline.declarations.reading import Given, parameters_in  # noqa: PLC0415 - keeps --help fast
 
-    given = {} if file is None else parameters_in(str(file), bounded_bytes(file))
+    given = Given({}) if file is None else parameters_in(str(file), bounded_bytes(file))
     for text in texts:
         name, equals, value = text.partition("=")
         if not name or not equals:
             raise HooklineError("--parameter takes NAME=VALUE")
-        given[name] = value
+        given.values[name] = value
     return given
+
+
+def _write_skeleton(
+    file: Path, sources: Iterable[tuple[str, bytes]], surroundings: "Surroundings"
+) -> None:
+    from hookline.declarations.reading import asked_for  # noqa: PLC0415 - keeps --help fast
+    from hookline.declarations.skeletons import skeleton  # noqa: PLC0415 - the same
+
+    asked = asked_for(sources, surroundings)
+    if not asked:
+        typer.echo("The files ask for no values, so there is nothing to write.")
+        return
+    # Never over one that somebody has filled in.
+    write_private(file, skeleton(asked, as_json=file.suffix == ".json"), new=True)
+    missing = sum(item.value is None for item in asked)
+    typer.echo(printable(f"Wrote {file}; values to fill in: {missing}. Nothing was applied."))
 
 
 def bounded_bytes(file: Path) -> bytes:
@@ -154,9 +199,11 @@ def bounded_bytes(file: Path) -> bytes:
         raise HooklineError(f"{file} can't be read: {error.strerror}") from error
 
 
-def _show(planned: Sequence["Change"], notes: Iterable[str]) -> None:
+def _show(planned: Sequence["Change"], declared: "Declarations") -> None:
     out = console()
-    for note in (*notes, *(change.note for change in planned if change.note)):
+    for warning in (*declared.warnings, *(text for item in planned for text in item.warnings)):
+        out.print(f"warning: {printable(warning)}", style="yellow")
+    for note in (*declared.notes, *(change.note for change in planned if change.note)):
         out.print(f"note: {printable(note)}", style="dim")
     for change in planned:
         if change.calls:

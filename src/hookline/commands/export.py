@@ -1,7 +1,6 @@
 """`hookline export`: what a server has, as a file that `hookline apply` takes."""
 
 import json
-import os
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +10,7 @@ import typer
 
 from hookline import config
 from hookline.commands.apply import EndpointOption, ProfileOption, RegionOption
+from hookline.commands.output import write_private
 from hookline.errors import HooklineError
 
 if TYPE_CHECKING:
@@ -55,22 +55,6 @@ def export(
         typer.echo(text, nl=False)
     else:
         write_private(output, text)
-
-
-def write_private(file: Path, text: str, *, new: bool = False) -> None:
-    """Write a file that only its owner can read; with `new` it must not exist yet.
-
-    Raises HooklineError.
-    """
-    flags = os.O_WRONLY | os.O_CREAT | (os.O_EXCL if new else os.O_TRUNC)
-    try:
-        descriptor = os.open(file, flags, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            # One that was there keeps its mode otherwise.
-            os.fchmod(descriptor, 0o600)
-            stream.write(text)
-    except OSError as error:
-        raise HooklineError(f"{file} can't be written: {error.strerror}") from error
 
 
 def _content(current: "Current", names: Sequence[str]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import typer
 
 from hookline import config
 from hookline.commands.apply import YesOption, bounded_bytes, carry_out
-from hookline.commands.export import write_private
+from hookline.commands.output import write_private
 from hookline.errors import HooklineError
 from hookline.logs import printable
 

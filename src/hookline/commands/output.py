@@ -1,10 +1,13 @@
-"""What commands print: safe to show on a terminal, whoever sent it."""
+"""What commands print, safe to show on a terminal whoever sent it, and what they write."""
 
+import os
 from datetime import UTC, datetime
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
+from hookline.errors import HooklineError
 from hookline.logs import printable
 
 # No table is as wide; what is not read by a person is not wrapped either.
@@ -28,3 +31,19 @@ def console() -> Console:
     if not made.is_terminal:
         made.width = _UNWRAPPED
     return made
+
+
+def write_private(file: Path, text: str, *, new: bool = False) -> None:
+    """Write a file that only its owner can read; with `new` it must not exist yet.
+
+    Raises HooklineError.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | (os.O_EXCL if new else os.O_TRUNC)
+    try:
+        descriptor = os.open(file, flags, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            # One that was there keeps its mode otherwise.
+            os.fchmod(descriptor, 0o600)
+            stream.write(text)
+    except OSError as error:
+        raise HooklineError(f"{file} can't be written: {error.strerror}") from error

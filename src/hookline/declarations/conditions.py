@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from hookline.declarations.problems import each
+from hookline.declarations.scalars import written
 from hookline.errors import HooklineError
 
 
@@ -23,8 +25,10 @@ class Conditions:
             raise HooklineError(f"The condition '{name}' refers to itself")
         if name not in self._known:
             self._open.add(name)
-            self._known[name] = self._judged(self._content[name], f"Conditions.{name}")
-            self._open.discard(name)
+            try:
+                self._known[name] = self._judged(self._content[name], f"Conditions.{name}")
+            finally:
+                self._open.discard(name)
         return self._known[name]
 
     def _judged(self, condition: Any, path: str) -> bool:
@@ -32,20 +36,24 @@ class Conditions:
             case {"Condition": str(name)}:
                 return self.holds(name, path)
             case {"Fn::Equals": [left, right]}:
-                return bool(_text(self._value(left, path)) == _text(self._value(right, path)))
+                one, other = each((left, right), lambda side: self._value(side, path))
+                return bool(_comparable(one) == _comparable(other))
             case {"Fn::Not": [operand]}:
                 return not self._judged(operand, path)
             case {"Fn::And": list(operands)} if operands:
-                return all(self._judged(item, path) for item in operands)
+                return all(each(operands, lambda item: self._judged(item, path)))
             case {"Fn::Or": list(operands)} if operands:
-                return any(self._judged(item, path) for item in operands)
+                return any(each(operands, lambda item: self._judged(item, path)))
         raise HooklineError(
             f"{path} must be one of Fn::Equals, Fn::And, Fn::Or, Fn::Not and Condition"
         )
 
 
-def _text(value: Any) -> Any:
-    # CloudFormation compares what is written as texts, so 1 equals "1".
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, int) else value
+def _comparable(value: Any) -> Any:
+    # CloudFormation compares what is written as texts, so 1 equals "1" and true equals "true".
+    match value:
+        case list():
+            return [_comparable(item) for item in value]
+        case dict():
+            return {key: _comparable(item) for key, item in value.items()}
+    return None if value is None else written(value)

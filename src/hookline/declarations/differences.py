@@ -1,21 +1,27 @@
 """What has to be called so that a server has what files declare, and how that differs."""
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from hookline.actions import not_run
 from hookline.api.pipeline_structure import with_defaults
 from hookline.declarations.action_types import action_type_change, secret_keys
 from hookline.declarations.comparison import difference, normal
 from hookline.declarations.plans import Call, Change, Current, Kind, Present, Wishes
+from hookline.declarations.problems import each
 from hookline.declarations.resources import Declarations, DeclaredPipeline, DeclaredWebhook
 from hookline.declarations.secrets import Secrets, filled, same, unfilled
 from hookline.declarations.shapes import converted, listed_tags, shape_named
 from hookline.declarations.transitions import transition_calls
 from hookline.errors import HooklineError
+from hookline.model import stages_of
 
 _SECRET_LINE = "+ secret: will be set"  # noqa: S105 - says that there is one
 _WRITES = {"CreatePipeline", "UpdatePipeline", "PutWebhook"}
 _UNSEEN_LINE = "~ only values that are not shown"
+_OWNER_TAG = "hookline:stack"
+"""The tag that says which template's resource a pipeline or webhook is, as CloudFormation's do."""
 
 
 def secrets_of(declared: Declarations, current: Current) -> Secrets:
@@ -31,22 +37,22 @@ def changes(declared: Declarations, current: Current, wishes: Wishes) -> list[Ch
     """
     secrets = secrets_of(declared, current)
     return [
-        *(
-            action_type_change(
+        *each(
+            declared.action_types,
+            lambda item: action_type_change(
                 item,
                 current.action_types.get(item.name),
                 secrets.without(f"custom action type {item.name}"),
                 secrets,
-            )
-            for item in declared.action_types
+            ),
         ),
-        *(
-            _pipeline(item, current.pipelines.get(item.name), wishes, secrets)
-            for item in declared.pipelines
+        *each(
+            declared.pipelines,
+            lambda item: _pipeline(item, current.pipelines.get(item.name), wishes, secrets),
         ),
-        *(
-            _webhook(item, current.webhooks.get(item.name), wishes, secrets)
-            for item in declared.webhooks
+        *each(
+            declared.webhooks,
+            lambda item: _webhook(item, current.webhooks.get(item.name), wishes, secrets),
         ),
     ]
 
@@ -65,6 +71,7 @@ class _Comparison:
         self._present = present
         self._wishes = wishes
         self._secrets = secrets
+        self.tags = _wanted_tags(declared, present)
         if isinstance(declared, DeclaredPipeline):
             self.title = secrets.without(f"pipeline {declared.name}")
             # As the server shows it, which says what a declaration may leave out.
@@ -79,8 +86,9 @@ class _Comparison:
     def differs(self) -> bool:
         """Whether the server has to be told the definition.
 
-        Raises HooklineError where it has `****` and nothing is kept.
+        Raises HooklineError where it has `****` and nothing is kept, or is another template's.
         """
+        self._check_owner()
         there = None if self._present is None else self._present.declaration
         missing = next(unfilled(self._wanted, there), None)
         if missing:
@@ -92,9 +100,21 @@ class _Comparison:
             return True
         return not same(normal(self._wanted), normal(there))
 
+    def _check_owner(self) -> None:
+        if self._present is None or not self._declared.owner or self._wishes.replace:
+            return
+        owner = self._present.tags.get(_OWNER_TAG, self._declared.owner)
+        if owner != self._declared.owner:
+            stack = owner.partition("/")[0]
+            raise HooklineError(
+                f"{self._declared.place}: {self.title} is there already, from another template "
+                f"({owner}). Give it another name, --stack-name {stack} if both are one stack, or "
+                "--replace to take it over."
+            )
+
     def lines(self) -> Iterator[str]:
         """The difference for a person's eyes."""
-        tags, present = self._declared.tags, self._present
+        tags, present = self.tags, self._present
         new, old = converted(self._wanted, self._shape, self.title), {}
         if present is not None:
             old = converted(present.declaration, self._shape, self.title)
@@ -120,18 +140,34 @@ class _Comparison:
         )
 
 
+def _wanted_tags(
+    declared: DeclaredPipeline | DeclaredWebhook, present: Present | None
+) -> Mapping[str, str] | None:
+    """The tags that it is to have; None leaves them as they are."""
+    if not declared.owner:
+        return declared.tags
+    there = present.tags if present else {}
+    return {**(there if declared.tags is None else declared.tags), _OWNER_TAG: declared.owner}
+
+
 def _pipeline(
     declared: DeclaredPipeline, present: Present | None, wishes: Wishes, secrets: Secrets
 ) -> Change:
     compared = _Comparison(declared, present, wishes, secrets)
     calls = list(_definition(declared, present, compared))
-    if present is not None and declared.tags is not None:
-        calls += _tagging(declared.tags, present, compared.title)
+    if present is not None and compared.tags is not None:
+        calls += _tagging(compared.tags, present, compared.title)
     lines = list(compared.lines()) if calls else []
     for line, call in transition_calls(declared, present, compared.title):
         lines.append(line)
         calls.append(call)
-    return compared.change(lines, calls)
+    return dataclasses.replace(
+        compared.change(lines, calls),
+        warnings=tuple(
+            secrets.without(f"pipeline {declared.name}: {item}")
+            for item in not_run(stages_of(declared.declaration))
+        ),
+    )
 
 
 def _definition(
@@ -140,7 +176,7 @@ def _definition(
     if not compared.differs():
         return
     if present is None:
-        tags = {"tags": listed_tags(declared.tags)} if declared.tags else {}
+        tags = {"tags": listed_tags(compared.tags)} if compared.tags else {}
         yield Call(
             operation="CreatePipeline",
             parameters={"pipeline": declared.declaration, **tags},
@@ -176,9 +212,9 @@ def _webhook(
 ) -> Change:
     compared = _Comparison(declared, present, wishes, secrets)
     calls, note = [], ""
-    tags_differ = declared.tags is not None and (not present or present.tags != declared.tags)
+    tags_differ = compared.tags is not None and (not present or present.tags != compared.tags)
     if compared.differs() or tags_differ:
-        tags = {} if declared.tags is None else {"tags": listed_tags(declared.tags)}
+        tags = {} if compared.tags is None else {"tags": listed_tags(compared.tags)}
         calls.append(
             Call(
                 operation="PutWebhook",
@@ -187,7 +223,9 @@ def _webhook(
             )
         )
     lines = list(compared.lines()) if calls else []
-    if declared.registered:
+    if declared.registered and wishes.register is False:
+        note = f"{compared.title} is not registered with its third party, as --no-register says"
+    elif declared.registered:
         if calls or wishes.register or (present and present.failed):
             lines.append("+ registration with its third party")
             calls.append(_registration(declared.name, compared.title))

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from hookline.declarations.action_types import as_created
+from hookline.declarations.constraints import check
+from hookline.declarations.problems import Problems, each
 from hookline.declarations.resources import (
     Declarations,
     DeclaredActionType,
@@ -33,7 +35,7 @@ _IGNORED = frozenset(
 
 def declared_in(content: Any, title: str) -> Declarations:
     """What a document declares; `title` names it in messages. Raises HooklineError."""
-    items = list(_items(content, title))
+    items = _items(content, title)
     return Declarations(
         pipelines=tuple(item for item in items if isinstance(item, DeclaredPipeline)),
         webhooks=tuple(item for item in items if isinstance(item, DeclaredWebhook)),
@@ -41,17 +43,24 @@ def declared_in(content: Any, title: str) -> Declarations:
     )
 
 
-def _items(content: Any, path: str) -> Iterator[_Declared]:
+def _items(content: Any, path: str) -> list[_Declared]:
     if isinstance(content, list):
-        for number, item in enumerate(content, 1):
-            yield from _items(item, f"{path}: [{number}]")
-        return
+        return _listed(content, path)
     if not isinstance(content, dict):
         raise HooklineError(f"{path} declares nothing. Give {_FORMS}.")
     form = next((form for key, form in _BY_KEY.items() if key in content), None)
     if form is None:
         raise HooklineError(_unknown_form(content, path))
-    yield from form(content, path)
+    return list(form(content, path))
+
+
+def _listed(items: list[Any], path: str) -> list[_Declared]:
+    numbered = enumerate(items)
+    return [
+        declared
+        for found in each(numbered, lambda entry: _items(entry[1], f"{path}[{entry[0]}]"))
+        for declared in found
+    ]
 
 
 def _unknown_form(content: Mapping[str, Any], path: str) -> str:
@@ -77,12 +86,17 @@ def _collection(content: Mapping[str, Any], path: str) -> Iterator[_Declared]:
     if "NextToken" in content or "nextToken" in content:
         raise HooklineError(f"{path} is one page of several. Fetch all pages first.")
     _check_keys(content, {*_COLLECTIONS}, path)
-    for key in _COLLECTIONS:
-        listed = content.get(key, [])
-        if not isinstance(listed, list):
-            raise HooklineError(f"{path}: {key} must be a list")
-        for number, item in enumerate(listed, 1):
-            yield from _items(item, f"{path}: {key}[{number}]")
+    for items in each(
+        _COLLECTIONS, lambda key: _listed(_list(content, key, path), f"{path}: {key}")
+    ):
+        yield from items
+
+
+def _list(content: Mapping[str, Any], key: str, path: str) -> list[Any]:
+    listed = content.get(key, [])
+    if not isinstance(listed, list):
+        raise HooklineError(f"{path}: {key} must be a list")
+    return listed
 
 
 def _pipeline(content: Mapping[str, Any], path: str) -> Iterator[_Declared]:
@@ -95,14 +109,17 @@ def _bare_pipeline(content: Mapping[str, Any], path: str) -> Iterator[_Declared]
 
 
 def _as_pipeline(content: Any, tags: Any, path: str) -> DeclaredPipeline:
-    declaration = converted(content, shape_named("PipelineDeclaration"), f"{path}: pipeline")
+    problems, where = Problems(), f"{path}: pipeline"
+    with problems:
+        declaration = converted(content, shape_named("PipelineDeclaration"), where)
+        check("CreatePipeline", declaration, where, member="pipeline")
+    with problems:
+        checked_tags = tags_of(tags, f"{path}: tags")
+    problems.check()
     # The server counts versions itself.
     declaration.pop("version", None)
     return DeclaredPipeline(
-        name=declaration["name"],
-        declaration=declaration,
-        tags=tags_of(tags, f"{path}: tags"),
-        place=path,
+        name=declaration["name"], declaration=declaration, tags=checked_tags, place=path
     )
 
 
@@ -126,13 +143,17 @@ def _bare_webhook(content: Mapping[str, Any], path: str) -> Iterator[_Declared]:
 
 
 def _as_webhook(definition: Any, around: Mapping[str, Any], path: str) -> DeclaredWebhook:
-    checked = converted(definition, shape_named("WebhookDefinition"), f"{path}: webhook")
+    problems, where = Problems(), f"{path}: webhook"
+    with problems:
+        checked = converted(definition, shape_named("WebhookDefinition"), where)
+        check("PutWebhook", checked, where, member="webhook")
+    with problems:
+        tags = tags_of(around.get("tags"), f"{path}: tags")
+    with problems:
+        registered = as_boolean(around.get("registered", False), f"{path}: registered")
+    problems.check()
     return DeclaredWebhook(
-        name=checked["name"],
-        definition=checked,
-        tags=tags_of(around.get("tags"), f"{path}: tags"),
-        place=path,
-        registered=as_boolean(around.get("registered", False), f"{path}: registered"),
+        name=checked["name"], definition=checked, tags=tags, place=path, registered=registered
     )
 
 
@@ -153,10 +174,10 @@ def _listed_action_type(content: Any, path: str, tags: Any = None) -> Iterator[_
 
 
 def _action_type(content: Mapping[str, Any], path: str) -> Iterator[_Declared]:
-    shape = operation_input("CreateCustomActionType")
-    yield DeclaredActionType(
-        parameters=converted(content, shape, f"{path}: actionType"), place=path
-    )
+    operation, where = "CreateCustomActionType", f"{path}: actionType"
+    parameters = converted(content, operation_input(operation), where)
+    check(operation, parameters, where)
+    yield DeclaredActionType(parameters=parameters, place=path)
 
 
 _Form = Callable[[Mapping[str, Any], str], Iterator[_Declared]]

@@ -8,6 +8,8 @@ from enum import Enum
 from typing import Any, Final, Protocol
 
 from hookline.declarations.conditions import Conditions
+from hookline.declarations.problems import EndlessError, Problems, each
+from hookline.declarations.scalars import written
 from hookline.errors import HooklineError
 
 _DYNAMIC = re.compile(r"\{\{resolve:([^{}]+)\}\}")
@@ -73,9 +75,9 @@ class Evaluator:
         self._budget -= 1
         try:
             if self._budget < 0:
-                raise HooklineError(f"{path}: the template's values multiply without end")
+                raise EndlessError(f"{path}: the template's values multiply without end")
             if self._depth > _DEEPEST:
-                raise HooklineError(f"{path} refers to itself, by way of other values")
+                raise EndlessError(f"{path} refers to itself, by way of other values")
             return self._evaluated(value, path)
         finally:
             self._depth -= 1
@@ -85,8 +87,8 @@ class Evaluator:
             case str():
                 return self._resolved(value, path)
             case list():
-                items = [self.value(item, f"{path}[{n}]") for n, item in enumerate(value, 1)]
-                return [item for item in items if item is not NO_VALUE]
+                items = {f"[{number}]": item for number, item in enumerate(value)}
+                return list(self._members(items, path).values())
             case dict():
                 return self._evaluated_object(value, path)
         return value
@@ -100,16 +102,19 @@ class Evaluator:
                 raise HooklineError(
                     f"{path}: {name} can't be evaluated here. Write the value itself."
                 )
-        members = {key: self.value(item, f"{path}.{key}") for key, item in value.items()}
-        return {key: item for key, item in members.items() if item is not NO_VALUE}
+        members = self._members({f".{key}": item for key, item in value.items()}, path)
+        return {key[1:]: item for key, item in members.items()}
+
+    def _members(self, members: Mapping[str, Any], path: str) -> dict[str, Any]:
+        """The value of each, by its place below the path; all problems are told together."""
+        found = each(members.items(), lambda item: (item[0], self.value(item[1], path + item[0])))
+        return {place: item for place, item in found if item is not NO_VALUE}
 
     def text(self, value: Any, path: str) -> str:
         """The value as a text. Raises HooklineError for an object, a list or nothing."""
         found = self.value(value, path)
-        if isinstance(found, bool):
-            return str(found).lower()
         if isinstance(found, str | int):
-            return str(found)
+            return written(found)
         raise HooklineError(f"{path} must be a text")
 
     def _resolved(self, text: str, path: str) -> str:
@@ -138,17 +143,26 @@ class Evaluator:
             case _:
                 raise HooklineError(f"{path} takes a text, or a text and an object")
 
-        def substituted(match: re.Match[str]) -> str:
-            literal, name = match[1], match[2].strip()
-            if literal:
-                return f"${{{name}}}"
-            if name in values:
-                return self.text(values[name], f"{path}.{name}")
-            if "." in name:
-                return self.text({"Fn::GetAtt": name}, path)
-            return self.text({"Ref": name}, path)
+        problems = Problems()
 
-        return self._resolved(_SUBSTITUTED.sub(substituted, template), path)
+        def substituted(match: re.Match[str]) -> str:
+            with problems:
+                return self._substitute(match, values, path)
+            return ""
+
+        text = _SUBSTITUTED.sub(substituted, template)
+        problems.check()
+        return self._resolved(text, path)
+
+    def _substitute(self, match: re.Match[str], values: Mapping[str, Any], path: str) -> str:
+        literal, name = match[1], match[2].strip()
+        if literal:
+            return f"${{{name}}}"
+        if name in values:
+            return self.text(values[name], f"{path}.{name}")
+        if "." in name:
+            return self.text({"Fn::GetAtt": name}, path)
+        return self.text({"Ref": name}, path)
 
     def _join(self, argument: Any, path: str) -> str:
         match argument:
@@ -164,8 +178,9 @@ class Evaluator:
 
     def _select(self, argument: Any, path: str) -> Any:
         match argument:
-            case [index, values]:
-                position, found = self.text(index, path), self.value(values, path)
+            case [_, _]:
+                index, found = each(argument, lambda item: self.value(item, path))
+                position = self.text(index, path)
                 if isinstance(found, list) and position.isdigit() and int(position) < len(found):
                     return found[int(position)]
         raise HooklineError(f"{path} takes a position, from 0, and a list that has it")
@@ -182,8 +197,19 @@ class Evaluator:
     def _if(self, argument: Any, path: str) -> Any:
         match argument:
             case [str() as name, positive, negative]:
-                return self.value(positive if self.conditions.holds(name, path) else negative, path)
+                holds = self._decided(name, (positive, negative), path)
+                return self.value(positive if holds else negative, path)
         raise HooklineError(f"{path} takes the name of a condition and two values")
+
+    def _decided(self, name: str, branches: Iterable[Any], path: str) -> bool:
+        """Whether a condition holds; where that is open, each branch may ask for its values."""
+        try:
+            return self.conditions.holds(name, path)
+        except HooklineError:
+            for branch in branches:
+                with Problems():
+                    self.value(branch, path)
+            raise
 
     def _find_in_map(self, argument: Any, path: str) -> Any:
         if not isinstance(argument, list) or len(argument) not in {3, 4}:

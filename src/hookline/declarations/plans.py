@@ -57,7 +57,7 @@ class Call:
 class Change:
     """What becomes of one resource: the lines of its difference, and the calls for it.
 
-    `note` is for the person who applies it, whether there are calls or not.
+    `note` and `warnings` are for the person who applies it, whether there are calls or not.
     """
 
     kind: Kind
@@ -66,11 +66,16 @@ class Change:
     lines: tuple[str, ...] = ()
     calls: tuple[Call, ...] = ()
     note: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
-    """How a person wants it: set secrets and register although nothing else differs."""
+    """How a person wants it: set secrets and register although nothing else differs.
+
+    With a `register` of False nothing is registered. `replace`: take over what another stack made.
+    """
 
     set_secrets: bool = False
-    register: bool = False
+    register: bool | None = None
+    replace: bool = False

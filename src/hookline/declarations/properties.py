@@ -1,9 +1,12 @@
 """The properties of CloudFormation's CodePipeline resources, in the API's shapes."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from hookline.declarations.constraints import check
 from hookline.declarations.functions import NO_VALUE
+from hookline.declarations.problems import Problems
 from hookline.declarations.resources import (
     DeclaredActionType,
     DeclaredPipeline,
@@ -34,24 +37,62 @@ def named(given: Any, stack_name: str, logical_id: str, path: str) -> str:
     raise HooklineError(f"{path} must be a text")
 
 
-def pipeline(properties: Mapping[str, Any], name: str, place: str) -> DeclaredPipeline:
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Which resource of a template is made: `place` for a plan, `path` to its properties."""
+
+    stack_name: str
+    title: str
+    logical_id: str
+
+    @property
+    def place(self) -> str:
+        """Where the resource is."""
+        return f"{self.title}: {self.logical_id}"
+
+    @property
+    def owner(self) -> str:
+        """What tells it from the resources of other templates."""
+        return f"{self.stack_name}/{self.logical_id}"
+
+    @property
+    def path(self) -> str:
+        """Where its properties are."""
+        return f"{self.title}: Resources.{self.logical_id}.Properties"
+
+
+def pipeline(properties: Mapping[str, Any], name: str, origin: Origin) -> DeclaredPipeline:
     """A pipeline from evaluated properties of `AWS::CodePipeline::Pipeline`."""
     own = {key: value for key, value in properties.items() if key not in _NOT_THE_PIPELINES}
-    if "ArtifactStores" in own:
-        # A list here, where the API has a map.
-        own["ArtifactStores"] = _by_key(
-            own["ArtifactStores"], "Region", "ArtifactStore", f"{place}.ArtifactStores"
+    path, problems = origin.path, Problems()
+    with problems:
+        if "ArtifactStores" in own:
+            # A list here, where the API has a map.
+            own["ArtifactStores"] = _by_key(
+                own["ArtifactStores"], "Region", "ArtifactStore", f"{path}.ArtifactStores"
+            )
+    with problems:
+        tags = _tags(properties, path)
+    with problems:
+        declaration = converted(
+            {**own, "Name": name}, shape_named("PipelineDeclaration"), path, cloudformation=True
         )
-    declaration = converted(
-        {**own, "Name": name}, shape_named("PipelineDeclaration"), place, cloudformation=True
-    )
+        with problems:
+            check("CreatePipeline", declaration, path, member="pipeline", cloudformation=True)
+        disabled = _disabled(properties, declaration["stages"], path)
+    problems.check()
     return DeclaredPipeline(
         name=name,
         declaration=declaration,
-        tags=tags_of(properties.get("Tags"), f"{place}.Tags", cloudformation=True),
-        place=place,
-        disabled=_disabled(properties, declaration["stages"], place),
+        tags=tags,
+        place=origin.place,
+        disabled=disabled,
+        owner=origin.owner,
     )
+
+
+def _tags(properties: Mapping[str, Any], path: str) -> dict[str, str] | None:
+    return tags_of(properties.get("Tags"), f"{path}.Tags", cloudformation=True)
 
 
 def _by_key(value: Any, key: str, item_name: str, path: str) -> dict[str, Any]:
@@ -64,9 +105,9 @@ def _by_key(value: Any, key: str, item_name: str, path: str) -> dict[str, Any]:
     raise HooklineError(f"{path} must be a list of objects with {key} and {item_name}")
 
 
-def _disabled(properties: Mapping[str, Any], stages: Any, place: str) -> dict[str, str]:
+def _disabled(properties: Mapping[str, Any], stages: Any, path: str) -> dict[str, str]:
     # Without the property nothing is disabled: that is what remains when the last one is removed.
-    path = f"{place}.DisableInboundStageTransitions"
+    path = f"{path}.DisableInboundStageTransitions"
     listed = properties.get("DisableInboundStageTransitions", [])
     names = {stage["name"] for stage in stages}
     reasons = {}
@@ -79,26 +120,37 @@ def _disabled(properties: Mapping[str, Any], stages: Any, place: str) -> dict[st
     return reasons
 
 
-def webhook(properties: Mapping[str, Any], name: str, place: str) -> DeclaredWebhook:
+def webhook(properties: Mapping[str, Any], name: str, origin: Origin) -> DeclaredWebhook:
     """A webhook from evaluated properties of `AWS::CodePipeline::Webhook`."""
     own = {key: value for key, value in properties.items() if key not in _NOT_THE_WEBHOOKS}
-    definition = converted(
-        {**own, "Name": name}, shape_named("WebhookDefinition"), place, cloudformation=True
-    )
+    path, problems = origin.path, Problems()
+    with problems:
+        definition = converted(
+            {**own, "Name": name}, shape_named("WebhookDefinition"), path, cloudformation=True
+        )
+        check("PutWebhook", definition, path, member="webhook", cloudformation=True)
+    with problems:
+        tags = _tags(properties, path)
+    with problems:
+        registered = as_boolean(
+            properties.get("RegisterWithThirdParty", False), f"{path}.RegisterWithThirdParty"
+        )
+    problems.check()
     return DeclaredWebhook(
         name=name,
         definition=definition,
-        tags=tags_of(properties.get("Tags"), f"{place}.Tags", cloudformation=True),
-        place=place,
-        registered=as_boolean(
-            properties.get("RegisterWithThirdParty", False), f"{place}.RegisterWithThirdParty"
-        ),
+        tags=tags,
+        place=origin.place,
+        registered=registered,
+        owner=origin.owner,
     )
 
 
-def action_type(properties: Mapping[str, Any], place: str) -> DeclaredActionType:
+def action_type(properties: Mapping[str, Any], origin: Origin) -> DeclaredActionType:
     """A custom action type from evaluated properties of `AWS::CodePipeline::CustomActionType`."""
-    shape = operation_input("CreateCustomActionType")
-    return DeclaredActionType(
-        parameters=converted(dict(properties), shape, place, cloudformation=True), place=place
+    operation = "CreateCustomActionType"
+    parameters = converted(
+        dict(properties), operation_input(operation), origin.path, cloudformation=True
     )
+    check(operation, parameters, origin.path, cloudformation=True)
+    return DeclaredActionType(parameters=parameters, place=origin.place)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from hookline.errors import HooklineError
 
@@ -15,6 +15,7 @@ class DeclaredPipeline:
     """A pipeline. `tags` is None where nothing is said of them; `place` is for messages.
 
     `disabled` maps the stages that nothing may enter to the reasons; None says nothing of them.
+    `owner` is the resource of a template that it is, with the stack's name.
     """
 
     name: str
@@ -22,17 +23,22 @@ class DeclaredPipeline:
     tags: Mapping[str, str] | None
     place: str
     disabled: Mapping[str, str] | None = None
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclaredWebhook:
-    """A webhook. `registered`: it is to be registered with its third party."""
+    """A webhook. `registered`: it is to be registered with its third party.
+
+    `owner` is the resource of a template that it is, with the stack's name.
+    """
 
     name: str
     definition: Mapping[str, Any] = field(repr=False)
     tags: Mapping[str, str] | None
     place: str
     registered: bool = False
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,43 +71,53 @@ class Known:
 class Declarations:
     """All that files declare together.
 
-    `notes` are for the person who applies it, `secrets` are texts that must never be shown, and
-    each of `outputs` gives a template's outputs once the rest is known.
+    `notes` and `warnings` are for the person who applies it, `secrets` are texts that must never
+    be shown, and each of `outputs` gives a template's outputs once the rest is known.
     """
 
     pipelines: tuple[DeclaredPipeline, ...] = ()
     webhooks: tuple[DeclaredWebhook, ...] = ()
     action_types: tuple[DeclaredActionType, ...] = ()
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     outputs: tuple[Callable[[Known], Mapping[str, str]], ...] = ()
 
 
-def together(parts: Iterable[Declarations]) -> Declarations:
-    """All parts as one. Raises HooklineError when two declare the same thing."""
+def together(parts: Iterable[Declarations], *, replace: bool = False) -> Declarations:
+    """All parts as one.
+
+    Raises HooklineError when two declare the same thing, unless the last one is to `replace` it.
+    """
     parts = list(parts)
-    whole = Declarations(
-        pipelines=tuple(item for part in parts for item in part.pipelines),
-        webhooks=tuple(item for part in parts for item in part.webhooks),
-        action_types=tuple(item for part in parts for item in part.action_types),
+    pipelines = _one_of_each("pipeline", (part.pipelines for part in parts), replace=replace)
+    webhooks = _one_of_each("webhook", (part.webhooks for part in parts), replace=replace)
+    action_types = _one_of_each(
+        "custom action type", (part.action_types for part in parts), replace=replace
+    )
+    return Declarations(
+        pipelines=tuple(pipelines),
+        webhooks=tuple(webhooks),
+        action_types=tuple(action_types),
         notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+        warnings=tuple(dict.fromkeys(text for part in parts for text in part.warnings)),
         secrets=frozenset().union(*(part.secrets for part in parts)),
         outputs=tuple(item for part in parts for item in part.outputs),
     )
-    _check_names("pipeline", whole.pipelines)
-    _check_names("webhook", whole.webhooks)
-    _check_names("custom action type", whole.action_types)
-    return whole
 
 
-def _check_names(
-    kind: str, declared: Iterable[DeclaredPipeline | DeclaredWebhook | DeclaredActionType]
-) -> None:
-    places: dict[str, str] = {}
-    for item in declared:
-        if item.name in places:
+_Declared = TypeVar("_Declared", DeclaredPipeline, DeclaredWebhook, DeclaredActionType)
+
+
+def _one_of_each(
+    kind: str, parts: Iterable[tuple[_Declared, ...]], *, replace: bool
+) -> Iterable[_Declared]:
+    found: dict[str, _Declared] = {}
+    for item in (item for part in parts for item in part):
+        if item.name in found and not replace:
             raise HooklineError(
-                f"The {kind} '{item.name}' is declared twice: in {places[item.name]} and in "
-                f"{item.place}"
+                f"The {kind} '{item.name}' is declared twice: in {found[item.name].place} and in "
+                f"{item.place}. With --replace the last one counts."
             )
-        places[item.name] = item.place
+        found[item.name] = item
+    return found.values()

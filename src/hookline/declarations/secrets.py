@@ -141,7 +141,7 @@ def unfilled(wanted: Any, current: Any, path: str = "") -> Iterator[str]:
                 yield from unfilled(item, known.get(key), f"{path}.{key}" if path else key)
         case list():
             partners = _partners(wanted, current if isinstance(current, list) else [])
-            for number, (item, partner) in enumerate(zip(wanted, partners, strict=True), 1):
+            for number, (item, partner) in enumerate(zip(wanted, partners, strict=True)):
                 place = _place_in_list(item, number)
                 yield from unfilled(item, partner, f"{path}[{place}]")
         case str() if is_mask(wanted) and current is None:
@@ -159,7 +159,7 @@ def replaced(value: Any, values: Mapping[str, str], path: str = "") -> Any:
         case list():
             return [
                 replaced(item, values, f"{path}[{_place_in_list(item, number)}]")
-                for number, item in enumerate(value, 1)
+                for number, item in enumerate(value)
             ]
     return values.get(path, value)
 

@@ -9,6 +9,8 @@ from typing import Any
 from botocore.loaders import Loader
 from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureShape
 
+from hookline.declarations.problems import Problems, each
+from hookline.declarations.scalars import written
 from hookline.errors import HooklineError
 
 
@@ -30,7 +32,10 @@ def operation_input(operation: str) -> Shape:
 
 
 def converted(value: Any, shape: Shape, path: str, *, cloudformation: bool = False) -> Any:
-    """The value in the shape's types, its members in the model's order. Raises HooklineError.
+    """The value in the shape's types, its members in the model's order.
+
+    Raises HooklineError with all that is wrong, in the words of who wrote the value: keys as they
+    are written there, positions from 0.
 
     Whole numbers and booleans become texts where the model wants texts. With `cloudformation`
     the first letter of a member may be of either case, and in a map of texts (an action's
@@ -70,34 +75,54 @@ class _Conversion:
     def _structure(self, value: Any, shape: StructureShape, path: str) -> dict[str, Any]:
         given = {self._member(name): (name, item) for name, item in _mapping(value, path).items()}
         members = {self._member(name): name for name in shape.members}
+        problems, found = Problems(), {}
         for key, (name, _) in given.items():
-            if key not in members:
-                raise HooklineError(_unknown(name, list(shape.members), path))
+            with problems:
+                self._check_known(name, key, members, path)
         for name in shape.required_members:
-            if self._member(name) not in given:
-                raise HooklineError(f"{path} has no '{name}', which is required")
-        return {
-            name: self.value(given[key][1], shape.members[name], f"{path}.{name}")
-            for key, name in members.items()
-            if key in given
-        }
+            with problems:
+                self._check_present(name, given, path)
+        for key, name in members.items():
+            if key in given:
+                with problems:
+                    found[name] = self._given_member(given[key], shape.members[name], path)
+        problems.check()
+        return found
+
+    def _given_member(self, given: tuple[str, Any], shape: Shape, path: str) -> Any:
+        name, item = given
+        return self.value(item, shape, f"{path}.{name}")
+
+    def _check_known(self, name: str, key: str, members: Mapping[str, str], path: str) -> None:
+        if key not in members:
+            raise HooklineError(_unknown(name, [self._shown(item) for item in members], path))
+
+    def _check_present(self, name: str, given: Mapping[str, Any], path: str) -> None:
+        if self._member(name) not in given:
+            raise HooklineError(f"{path} has no '{self._shown(name)}', which is required")
 
     def _member(self, name: str) -> str:
         return name[:1].lower() + name[1:] if self._cloudformation else name
 
+    def _shown(self, name: str) -> str:
+        """A member's name as the author of the value writes it."""
+        return name[:1].upper() + name[1:] if self._cloudformation else name
+
     def _list(self, value: Any, shape: ListShape, path: str) -> list[Any]:
         if not isinstance(value, list):
             raise HooklineError(f"{path} must be a list, and is {_kind(value)}")
-        return [
-            self.value(item, shape.member, f"{path}[{number}]")
-            for number, item in enumerate(value, 1)
-        ]
+        return each(
+            enumerate(value),
+            lambda entry: self.value(entry[1], shape.member, f"{path}[{entry[0]}]"),
+        )
 
     def _map(self, value: Any, shape: MapShape, path: str) -> dict[str, Any]:
-        return {
-            key: self._entry(item, shape.value, f"{path}.{key}")
-            for key, item in sorted(_mapping(value, path).items())
-        }
+        return dict(
+            each(
+                sorted(_mapping(value, path).items()),
+                lambda entry: (entry[0], self._entry(entry[1], shape.value, f"{path}.{entry[0]}")),
+            )
+        )
 
     def _entry(self, value: Any, shape: Shape, path: str) -> Any:
         if self._cloudformation and shape.type_name == "string" and isinstance(value, dict | list):
@@ -114,7 +139,7 @@ def _mapping(value: Any, path: str) -> Mapping[str, Any]:
 def _unknown(name: str, members: list[str], path: str) -> str:
     near = difflib.get_close_matches(name, members, 1)
     remedy = f"Did you mean '{near[0]}'?" if near else f"There are {', '.join(members)}."
-    return f"{path} has '{name}', which the API doesn't know. {remedy}"
+    return f"{path} has '{name}', which isn't known there. {remedy}"
 
 
 def _kind(value: Any) -> str:
@@ -131,10 +156,8 @@ def _kind(value: Any) -> str:
 
 
 def _as_text(value: Any, path: str) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
     if isinstance(value, str | int):
-        return str(value)
+        return written(value)
     raise HooklineError(f"{path} must be a text, and is {_kind(value)}")
 
 

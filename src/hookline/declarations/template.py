@@ -1,15 +1,24 @@
 """CloudFormation templates: what they declare of CodePipeline, as `cdk synth` writes them."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hookline.declarations import placeholders
 from hookline.declarations.functions import NO_VALUE, Evaluator, section
-from hookline.declarations.parameters import Parameters
-from hookline.declarations.properties import IGNORED, action_type, named, pipeline, webhook
+from hookline.declarations.parameters import Asked, Parameters
+from hookline.declarations.problems import EndlessError, Problems, each, problems_of
+from hookline.declarations.properties import (
+    IGNORED,
+    Origin,
+    action_type,
+    named,
+    pipeline,
+    webhook,
+)
 from hookline.declarations.resources import (
-    MASK,
     Declarations,
+    DeclaredActionType,
     DeclaredPipeline,
     DeclaredWebhook,
     Known,
@@ -21,6 +30,7 @@ from hookline.errors import HooklineError
 _PIPELINE, _WEBHOOK, _ACTION_TYPE = (
     f"AWS::CodePipeline::{kind}" for kind in ("Pipeline", "Webhook", "CustomActionType")
 )
+_KINDS = {_PIPELINE, _WEBHOOK, _ACTION_TYPE}
 _LATE = {_PIPELINE: "Version", _WEBHOOK: "Url"}
 
 
@@ -29,23 +39,51 @@ def is_template(content: Any) -> bool:
     return isinstance(content, dict) and isinstance(content.get("Resources"), dict)
 
 
-def declared_by(
-    content: Mapping[str, Any], title: str, surroundings: Surroundings
-) -> tuple[Declarations, set[str]]:
-    """What a template declares, and which of the given parameters it used.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What was found in a document: `declarations`, unless there are `problems` or values lack.
 
-    Resources of other services are left out, with a note. Raises HooklineError.
+    `asked` is what it asks for from outside, `used` the names of given values that it took.
     """
-    template = _Template(content, title, surroundings)
+
+    declarations: Declarations | None = None
+    problems: tuple[str, ...] = ()
+    asked: Mapping[str, Asked] = field(default_factory=dict)
+    used: frozenset[str] = frozenset()
+
+
+def read_template(content: Mapping[str, Any], title: str, surroundings: Surroundings) -> Reading:
+    """Read what a template declares. Resources of other services are left out, with a note."""
     try:
-        return template.declarations(), template.parameters.used
-    except RecursionError as error:
-        raise HooklineError(f"{title}: its values are nested too deeply") from error
+        template = _Template(content, title, surroundings)
     except HooklineError as error:
-        # Conditions, mappings and parameters know no file.
-        text = template.secrets.without(error.message)
-        named = text if text.startswith(title) else f"{title}: {text}"
-        raise HooklineError(named) from error
+        return Reading(problems=tuple(f"{title}: {text}" for text in problems_of(error)))
+    declarations = None
+    problems: tuple[str, ...] = ()
+    try:
+        declarations = template.declarations()
+    except RecursionError:
+        problems = ("its values are nested too deeply",)
+    except HooklineError as error:
+        problems = problems_of(error)
+    shown = map(template.secrets.without, problems)
+    return Reading(
+        declarations=declarations,
+        problems=tuple(_titled(text, title) for text in shown),
+        asked={
+            name: replace(item, missing=_titled(item.missing, title))
+            for name, item in template.parameters.asked.items()
+        },
+        used=frozenset(template.parameters.used),
+    )
+
+
+def _titled(text: str, title: str) -> str:
+    # Conditions, mappings and parameters know no file.
+    return text if text.startswith(title) else f"{title}: {text}"
+
+
+_Declared = DeclaredPipeline | DeclaredWebhook | DeclaredActionType
 
 
 class _Template:
@@ -63,50 +101,59 @@ class _Template:
         self._placeholders: dict[str, str] = {}
 
     def declarations(self) -> Declarations:
-        pipelines: list[DeclaredPipeline] = []
-        webhooks: list[DeclaredWebhook] = []
-        action_types = []
-        notes: list[str] = []
-        for logical_id, resource in self._present().items():
-            place = f"{self._title}: {logical_id}"
-            if resource["Type"] == _PIPELINE:
-                made = pipeline(self._properties(logical_id), self._name(logical_id), place)
-                pipelines.append(made)
-                if "RestartExecutionOnUpdate" in resource.get("Properties", {}):
-                    notes.append(f"{place}: RestartExecutionOnUpdate is not acted on")
-            elif resource["Type"] == _WEBHOOK:
-                webhooks.append(
-                    webhook(self._properties(logical_id), self._name(logical_id), place)
-                )
-            elif resource["Type"] == _ACTION_TYPE:
-                action_types.append(action_type(self._properties(logical_id), place))
+        """All that the template declares. Raises ProblemsError with all that is wrong with it."""
+        made = each(self._resources, self._declared_or_endless)
+        found = [item for item in made if item is not None]
         return Declarations(
-            pipelines=tuple(pipelines),
-            webhooks=tuple(webhooks),
-            action_types=tuple(action_types),
-            notes=tuple(map(self.secrets.without, (*notes, *self._notes()))),
+            pipelines=tuple(item for item in found if isinstance(item, DeclaredPipeline)),
+            webhooks=tuple(item for item in found if isinstance(item, DeclaredWebhook)),
+            action_types=tuple(item for item in found if isinstance(item, DeclaredActionType)),
+            notes=tuple(map(self.secrets.without, self._notes())),
             secrets=frozenset(self.parameters.secrets),
             outputs=(self._known_outputs,),
         )
+
+    def _declared_or_endless(self, logical_id: str) -> _Declared | None:
+        try:
+            return self._declared(logical_id)
+        except EndlessError as error:
+            # The end of this resource, and not of the others.
+            raise HooklineError(error.message) from error
+
+    def _declared(self, logical_id: str) -> _Declared | None:
+        """What a resource declares; None if it is another service's or its condition fails."""
+        resource = self._resource(logical_id)
+        if resource["Type"] not in _KINDS:
+            return None
+        try:
+            present = self._is_present(logical_id, resource)
+        except HooklineError:
+            # Where the condition is open, what the resource may ask for is noted, too.
+            with Problems():
+                self._made(logical_id, resource["Type"])
+            raise
+        return self._made(logical_id, resource["Type"]) if present else None
+
+    def _made(self, logical_id: str, kind: str) -> _Declared:
+        origin = Origin(self._surroundings.stack_name, self._title, logical_id)
+        if kind == _ACTION_TYPE:
+            return action_type(self._properties(logical_id), origin)
+        problems = Problems()
+        with problems:
+            properties = self._properties(logical_id)
+        with problems:
+            name = self._name(logical_id)
+        problems.check()
+        return (pipeline if kind == _PIPELINE else webhook)(properties, name, origin)
 
     @property
     def secrets(self) -> Secrets:
         """What was told so far and may not be shown."""
         return Secrets(texts=frozenset(self.parameters.secrets))
 
-    def _present(self) -> dict[str, Mapping[str, Any]]:
-        """The resources of CodePipeline whose condition holds."""
-        return {
-            logical_id: resource
-            for logical_id in self._resources
-            if (resource := self._resource(logical_id))["Type"]
-            in {_PIPELINE, _WEBHOOK, _ACTION_TYPE}
-            and self._is_present(logical_id, resource)
-        }
-
     def _is_present(self, logical_id: str, resource: Mapping[str, Any]) -> bool:
         condition = resource.get("Condition")
-        place = f"{self._title}: {logical_id}"
+        place = f"{self._title}: Resources.{logical_id}.Condition"
         return condition is None or self._evaluator.conditions.holds(str(condition), place)
 
     def _resource(self, logical_id: str) -> Mapping[str, Any]:
@@ -121,19 +168,22 @@ class _Template:
         return resource
 
     def _properties(self, logical_id: str) -> dict[str, Any]:
-        place = f"{self._title}: {logical_id}"
+        path = self._path(logical_id)
         given = self._resource(logical_id).get("Properties", {})
         if isinstance(given, dict):
             given = {name: value for name, value in given.items() if name not in IGNORED}
-        found = self._evaluator.value(given, place)
+        found = self._evaluator.value(given, path)
         if not isinstance(found, dict):
-            raise HooklineError(f"{place}: Properties must be an object")
+            raise HooklineError(f"{path} must be an object")
         return found
+
+    def _path(self, logical_id: str) -> str:
+        return f"{self._title}: Resources.{logical_id}.Properties"
 
     def _name(self, logical_id: str) -> str:
         properties = self._resource(logical_id).get("Properties", {})
         given = properties.get("Name", NO_VALUE) if isinstance(properties, dict) else NO_VALUE
-        path = f"{self._title}: {logical_id}.Name"
+        path = f"{self._path(logical_id)}.Name"
         value = given if given is NO_VALUE else self._evaluator.value(given, path)
         return named(value, self._surroundings.stack_name, logical_id, path)
 
@@ -147,7 +197,13 @@ class _Template:
                 )
             }
         )
-        notes = [f"{self._title}: {text}" for text in self._placeholders.values()]
+        notes = [
+            f"{self._title}: {logical_id}: RestartExecutionOnUpdate is not acted on"
+            for logical_id, resource in self._resources.items()
+            if resource["Type"] == _PIPELINE
+            and "RestartExecutionOnUpdate" in resource.get("Properties", {})
+        ]
+        notes += [f"{self._title}: {text}" for text in self._placeholders.values()]
         if self._transforms:
             names = ", ".join(map(str, self._transforms))
             notes.append(f"{self._title}: transforms are not run: {names}")
@@ -181,28 +237,21 @@ class _Template:
         return self._noted(f"{logical_id}.{name}", resource, made)
 
     def dynamic(self, reference: str, path: str) -> str:
-        for name in (f"{{{{resolve:{reference}}}}}", reference):
-            given = self.parameters.elsewhere(name)
-            if given is not None:
-                self.parameters.secrets |= {given} - {"", MASK}
-                return given
-        raise HooklineError(
-            f"{path}: {{{{resolve:{reference}}}}} is kept in AWS, where Hookline doesn't read it. "
-            f"Give its value: in a --parameter-file under '{reference}', or with "
-            f"--parameter '{reference}=VALUE'. {MASK} keeps a secret that is stored."
+        return self.parameters.elsewhere(
+            reference,
+            f"{{{{resolve:{reference}}}}}",
+            missing=f"{path}: {{{{resolve:{reference}}}}} is kept in AWS, where Hookline doesn't "
+            f"read it; give it as '{reference}'",
+            is_secret=True,
         )
 
     def made_from(self, text: str, parts: Iterable[str]) -> None:
         self.parameters.made_from(text, parts)
 
     def exported(self, name: str, path: str) -> str:
-        given = self.parameters.elsewhere(name)
-        if given is None:
-            raise HooklineError(
-                f"{path}: '{name}' is another stack's output. Give its value: "
-                f"--parameter {name}=VALUE"
-            )
-        return given
+        return self.parameters.elsewhere(
+            name, missing=f"{path}: '{name}' is another stack's output"
+        )
 
     def _referred(self, logical_id: str, path: str) -> Mapping[str, Any]:
         if logical_id not in self._resources:

@@ -279,3 +279,71 @@ def test_what_a_server_repeats_of_what_it_was_sent_can_be_masked() -> None:
     webhooks = (DeclaredWebhook(name="hook", definition=WEBHOOK, tags=None, place="file"),)
     secrets = Secrets().with_given(Declarations(pipelines=pipelines, webhooks=webhooks))
     assert secrets.without("refused: s3cret, gh-token") == "refused: ****, ****"
+
+
+def owned(present: Current, owner: str, *, replace: bool = False, tags: Any = None) -> list[Change]:
+    """What becomes of a pipeline and a webhook of a template."""
+    declared = Declarations(
+        pipelines=(
+            DeclaredPipeline(
+                name="app", declaration=PIPELINE, tags=tags, place="file", owner=owner
+            ),
+        ),
+        webhooks=(
+            DeclaredWebhook(name="hook", definition=WEBHOOK, tags=tags, place="file", owner=owner),
+        ),
+    )
+    return changes(declared, present, Wishes(replace=replace))
+
+
+def test_what_another_template_made_is_refused_unless_it_is_to_be_replaced() -> None:
+    present = current(tags={"hookline:stack": "Shop/Release", "team": "a"})
+    assert [change.kind for change in owned(present, "Shop/Release")] == [Kind.KEEP, Kind.KEEP]
+    for part in (
+        Current(pipelines=present.pipelines),
+        Current(webhooks=present.webhooks),
+    ):
+        with pytest.raises(HooklineError, match=r"from another template \(Shop/Release\)"):
+            owned(part, "Depot/Release")
+    taken = owned(present, "Depot/Release", replace=True)
+    assert [operations(change) for change in taken] == [["TagResource"], ["PutWebhook"]]
+    assert "+  hookline:stack: Depot/Release" in taken[0].lines
+    assert {"key": "team", "value": "a"} in taken[1].calls[0].parameters["tags"]
+
+
+def test_a_template_takes_what_no_template_has_made() -> None:
+    made = owned(current(), "Depot/Release", tags={"team": "a"})
+    tags = [{"key": "hookline:stack", "value": "Depot/Release"}, {"key": "team", "value": "a"}]
+    assert [change.calls[0].parameters["tags"] for change in made] == [tags, tags]
+    created = owned(NOTHING, "Depot/Release")
+    assert [change.calls[0].parameters["tags"] for change in created] == [tags[:1], tags[:1]]
+
+
+def test_a_webhook_is_put_without_its_third_party() -> None:
+    made = webhook(WEBHOOK, NOTHING, registered=True, register=False)
+    assert operations(made) == ["PutWebhook"]
+    assert "is not registered with its third party, as --no-register says" in made.note
+
+
+def test_x9_what_the_server_can_t_run_is_named_in_the_plan() -> None:
+    build = {"category": "Build", "owner": "AWS", "provider": "CodeBuild", "version": "1"}
+    lambda_rule = {"category": "Rule", "owner": "AWS", "provider": "LambdaInvoke", "version": "1"}
+    content = copy.deepcopy(PIPELINE)
+    content["stages"][1]["actions"] += [
+        {"name": "Build", "actionTypeId": build},
+        {"name": "Own", "actionTypeId": {**build, "owner": "Custom"}},
+    ]
+    content["stages"][1]["onSuccess"] = {
+        "conditions": [{"rules": [{"name": "Ask", "ruleTypeId": lambda_rule}]}]
+    }
+    expected = tuple(
+        f"pipeline app: {text} is not run by this version of Hookline"
+        for text in (
+            "Action 'Build' in stage 'Build' will fail: Build · AWS · CodeBuild · 1",
+            "Rule 'Ask' in stage 'Build' will fail: Rule · AWS · LambdaInvoke · 1",
+        )
+    )
+    assert pipeline(content, NOTHING).warnings == expected
+    unchanged = Present(declaration=with_defaults(content), tags={}, arn="arn:app")
+    assert pipeline(content, Current(pipelines={"app": unchanged})).warnings == expected
+    assert pipeline(PIPELINE, NOTHING).warnings == ()

@@ -111,10 +111,10 @@ def test_custom_action_types_are_taken_as_clients_print_and_take_them(content: A
         ({"pipeline": {**PIPELINE, "stage": []}}, "Did you mean 'stages'?"),
         ({"pipeline": {"stages": []}}, "1.json: pipeline has no 'name', which is required"),
         ({**WEBHOOK, "filters": {}}, "webhook.filters must be a list, and is an object"),
-        ({**WEBHOOK, "filters": [3]}, "webhook.filters[1] must be an object, and is a number"),
+        ({**WEBHOOK, "filters": [3]}, "webhook.filters[0] must be an object, and is a number"),
         ({**WEBHOOK, "name": None}, "webhook.name must be a text, and is empty"),
-        ([{**WEBHOOK, "x": 1}], "1.json: [1]: webhook has 'x'"),
-        ([WEBHOOK, WEBHOOK], "'hook' is declared twice: in 1.json: [1] and in 1.json: [2]"),
+        ([{**WEBHOOK, "x": 1}], "1.json[0]: webhook has 'x'"),
+        ([WEBHOOK, WEBHOOK], "'hook' is declared twice: in 1.json[0] and in 1.json[1]"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_place(content: Any, message: str) -> None:

@@ -5,14 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from hookline.declarations.reading import parameters_in, read
+from hookline.declarations.reading import asked_for, parameters_in, read
 from hookline.declarations.resources import Declarations, Known
+from hookline.declarations.skeletons import skeleton
 from hookline.declarations.surroundings import Surroundings, stack_name_of
 from hookline.errors import HooklineError
 
 FILE = Path(__file__).with_name("Depot.template.json")
 HOOK = "secretsmanager:depot:SecretString:hook::"
+ROLE = "arn:aws:iam::111122223333:role/r"
 GIVEN = {"GitHubToken": "gh-s3cret", HOOK: "hook-s3cret"}
 
 
@@ -39,11 +42,21 @@ def webhook(**properties: Any) -> dict[str, Any]:
     return {"Type": "AWS::CodePipeline::Webhook", "Properties": whole}
 
 
-def evaluated(value: Any, given: dict[str, str] | None = None, **sections: Any) -> Any:
+def wanting(value: Any) -> dict[str, Any]:
+    """A webhook with a filter that wants a value: any text will do."""
+    return webhook(Filters=[{"JsonPath": "$.a", "MatchEquals": value}])
+
+
+def wanted(found: Declarations) -> str:
+    """What the webhook's filter wants."""
+    [hook] = found.webhooks
+    return str(hook.definition["filters"][0]["matchEquals"])
+
+
+def evaluated(value: Any, given: dict[str, str] | None = None, **sections: Any) -> str:
     """What a value of a template becomes."""
-    resources = {"Hook": webhook(TargetAction=value), **sections.pop("Resources", {})}
-    [found] = declared({"Resources": resources, **sections}, given).webhooks
-    return found.definition["targetAction"]
+    resources = {"Hook": wanting(value), **sections.pop("Resources", {})}
+    return wanted(declared({"Resources": resources, **sections}, given))
 
 
 def test_what_cdk_synth_writes_becomes_pipelines_and_webhooks() -> None:
@@ -165,9 +178,8 @@ def test_functions(value: Any, expected: str) -> None:
 )
 def test_arns_are_of_the_regions_partition(region: str, arn: str) -> None:
     value = {"Fn::Sub": "${Role.Arn}/${AWS::URLSuffix}"}
-    content = {"Hook": webhook(TargetAction=value), "Role": {"Type": "AWS::IAM::Role"}}
-    [found] = declared({"Resources": content}, region=region).webhooks
-    assert found.definition["targetAction"] == arn
+    content = {"Hook": wanting(value), "Role": {"Type": "AWS::IAM::Role"}}
+    assert wanted(declared({"Resources": content}, region=region)) == arn
 
 
 def test_no_value_leaves_a_property_out() -> None:
@@ -178,7 +190,7 @@ def test_no_value_leaves_a_property_out() -> None:
 
 def test_artifact_stores_become_a_map() -> None:
     store = {"Region": "eu-west-1", "ArtifactStore": {"Type": "S3", "Location": "abc"}}
-    properties = {"RoleArn": "r", "Stages": [], "ArtifactStores": [store]}
+    properties = {"RoleArn": ROLE, "Stages": [], "ArtifactStores": [store]}
     content = {"P": {"Type": "AWS::CodePipeline::Pipeline", "Properties": properties}}
     [found] = declared({"Resources": content}).pipelines
     assert found.declaration["artifactStores"] == {"eu-west-1": {"type": "S3", "location": "abc"}}
@@ -187,12 +199,15 @@ def test_artifact_stores_become_a_map() -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ({"Ref": "P"}, "the parameter 'P' has no value. Give --parameter P=VALUE"),
+        (
+            {"Ref": "P"},
+            "Resources.Hook.Properties.Filters[0].MatchEquals: Ref: the parameter 'P' has no value",
+        ),
         ({"Ref": "S"}, "the parameter 'S' is kept in AWS's parameter store"),
         ({"Ref": "A"}, "The parameter 'A' takes one of x, y"),
         ({"Ref": "Nobody"}, "has no parameter and no resource 'Nobody'"),
         ({"Ref": "AWS::Nothing"}, "there is no pseudo parameter AWS::Nothing"),
-        ("{{resolve:ssm:/a}}", "Hook.TargetAction: {{resolve:ssm:/a}} is kept in AWS"),
+        ("{{resolve:ssm:/a}}", "Filters[0].MatchEquals: {{resolve:ssm:/a}} is kept in AWS"),
         ({"Fn::GetAtt": ["Hook", "Url"]}, "known only after it was applied"),
         ({"Fn::ImportValue": "X"}, "'X' is another stack's output"),
         ({"Fn::Cidr": []}, "Fn::Cidr can't be evaluated here"),
@@ -233,7 +248,7 @@ def test_what_can_t_be_evaluated_is_told_with_its_place(value: Any, message: str
 
 def pipeline(**properties: Any) -> dict[str, Any]:
     stages = [{"Name": "Source", "Actions": []}, {"Name": "Build", "Actions": []}]
-    whole = {"RoleArn": "r", "Stages": stages, **properties}
+    whole = {"RoleArn": ROLE, "Stages": stages, **properties}
     return {"Type": "AWS::CodePipeline::Pipeline", "Properties": whole}
 
 
@@ -261,7 +276,7 @@ def test_a_template_says_which_transitions_are_disabled(
     [
         (
             {"P": pipeline(DisableInboundStageTransitions=[{"StageName": "X", "Reason": "r"}])},
-            "P.DisableInboundStageTransitions names the stage 'X', which the pipeline lacks",
+            "DisableInboundStageTransitions names the stage 'X', which the pipeline lacks",
         ),
         (
             {"P": pipeline(DisableInboundStageTransitions=[{"StageName": "Build"}])},
@@ -315,16 +330,16 @@ def test_what_is_made_of_a_secret_is_secret(value: Any, made: str) -> None:
         "L": {"Type": "CommaDelimitedList", "NoEcho": True},
     }
     given = {"P": "user:s3cret", "L": "a, l3st"}
-    whole = {"Resources": {"Hook": webhook(TargetAction=value)}, "Parameters": parameters}
+    whole = {"Resources": {"Hook": wanting(value)}, "Parameters": parameters}
     used = {"Used": {"Value": [{"Ref": "P"}, {"Ref": "L"}]}}
     found = declared({**whole, "Outputs": used}, given)
-    assert found.webhooks[0].definition["targetAction"] == made
+    assert wanted(found) == made
     assert made in found.secrets
 
 
 def test_a_note_holds_no_secret() -> None:
     bucket = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": {"Ref": "P"}}}
-    content = {"Hook": webhook(TargetAction={"Ref": "B"}), "B": bucket}
+    content = {"Hook": wanting({"Ref": "B"}), "B": bucket}
     parameters = {"P": {"Type": "String", "NoEcho": True}}
     found = declared({"Resources": content, "Parameters": parameters}, {"P": "s3cret"})
     assert any("Ref B (AWS::S3::Bucket) is taken as ****" in note for note in found.notes)
@@ -351,9 +366,150 @@ def test_values_from_elsewhere_may_be_given() -> None:
     assert evaluated(value, given, Parameters=parameters) == "exported kept ****"
 
 
-def test_a_parameter_that_nothing_asks_for_is_an_error() -> None:
-    with pytest.raises(HooklineError, match="The parameter 'Tpyo' is not asked for"):
-        declared(FILE.read_bytes(), {**GIVEN, "Tpyo": "x"})
+@pytest.mark.parametrize(
+    ("given", "holds"), [({}, True), ({"P": "true"}, True), ({"P": "false"}, False)]
+)
+def test_booleans_are_compared_as_their_texts(given: dict[str, str], holds: bool) -> None:  # noqa: FBT001 - a row
+    parameter = {"Type": "String", "Default": True, "AllowedValues": [True, False]}
+    value = {"Fn::If": ["C", "yes", "no"]}
+    for condition in (
+        {"Fn::Equals": [{"Ref": "P"}, True]},
+        {"Fn::Equals": ["true", {"Ref": "P"}]},
+        {"Fn::Equals": [[{"Ref": "P"}, 1], [True, "1"]]},
+        {"Fn::Not": [{"Fn::Equals": [{"Ref": "P"}, False]}]},
+    ):
+        made = evaluated(value, given, Parameters={"P": parameter}, Conditions={"C": condition})
+        assert made == ("yes" if holds else "no")
+    mapping = {"M": {"true": {"k": "yes"}, "false": {"k": "no"}}}
+    found = {"Fn::FindInMap": ["M", {"Ref": "P"}, "k"]}
+    made = evaluated(found, given, Parameters={"P": parameter}, Mappings=mapping)
+    assert made == ("yes" if holds else "no")
+
+
+@pytest.mark.parametrize("allowed", [[True, False], ["true", "false"]])
+def test_true_with_a_capital_is_none_of_the_allowed_values(allowed: list[Any]) -> None:
+    parameter = {"Type": "String", "AllowedValues": allowed}
+    with pytest.raises(HooklineError, match="takes one of true, false"):
+        evaluated({"Ref": "P"}, {"P": "True"}, Parameters={"P": parameter})
+
+
+def test_each_item_of_a_list_must_be_allowed() -> None:
+    parameter = {"Type": "CommaDelimitedList", "AllowedValues": ["a", "b", 1]}
+    value = {"Fn::Join": ["+", {"Ref": "P"}]}
+    assert evaluated(value, {"P": "b, a,1"}, Parameters={"P": parameter}) == "b+a+1"
+    with pytest.raises(HooklineError, match="takes one of a, b, 1"):
+        evaluated(value, {"P": "a,c"}, Parameters={"P": parameter})
+
+
+KEPT = "{{resolve:ssm:/a}}"
+LACKING: dict[str, Any] = {
+    "Parameters": {
+        **{name: {"Type": "String"} for name in ("A", "B", "C", "D", "E", "F", "G", "Unused")},
+        "Secret": {"Type": "String", "NoEcho": True, "Description": "Of the hook\nand no other"},
+        "Kept": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/x"},
+        "Default": {"Type": "String", "Default": 12},
+        "Known": {"Type": "String", "NoEcho": True, "Default": "s3cret"},
+    },
+    "Conditions": {
+        "Open": {"Fn::Or": [{"Fn::Equals": [{"Ref": "D"}, {"Ref": "E"}]}, {"Condition": "Other"}]},
+        "Other": {"Fn::Not": [{"Fn::Equals": [{"Ref": "F"}, 1]}]},
+    },
+    "Resources": {
+        "One": webhook(
+            Name={"Ref": "A"},
+            Filters=[
+                {
+                    "JsonPath": {"Fn::Select": [{"Ref": "G"}, {"Fn::Split": [",", KEPT]}]},
+                    "MatchEquals": {"Fn::Sub": "${B}/${C}/${Default}/${Known}"},
+                }
+            ],
+            Authentication={"Fn::If": ["Open", {"Fn::ImportValue": "Out"}, {"Ref": "Kept"}]},
+        ),
+        "Two": {
+            **webhook(AuthenticationConfiguration={"SecretToken": {"Ref": "Secret"}}),
+            "Condition": "Open",
+        },
+    },
+}  # fmt: skip
+ASKED = {"A", "B", "C", "D", "E", "F", "G", "Kept", "Out", "Secret", "ssm:/a"}
+
+
+def test_all_missing_values_are_told_at_once() -> None:
+    with pytest.raises(HooklineError) as raised:
+        declared(LACKING)
+    *lines, last = raised.value.message.splitlines()
+    assert len(lines) == len(ASKED)
+    assert all(any(f"'{name}'" in line for line in lines) for name in ASKED)
+    assert all(line.startswith("stacks/Depot.template.json: ") for line in lines)
+    assert "--skeleton FILE" in last
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_skeleton_holds_all_that_is_asked_for(as_json: bool) -> None:  # noqa: FBT001 - a row
+    around = Surroundings(
+        account="1" * 12, region="eu-west-1", stack_name="", parameters={"A": "yes"}
+    )
+    files = [("stacks/Depot.template.json", json.dumps(LACKING).encode())]
+    text = skeleton(asked_for(files, around), as_json=as_json)
+    values = json.loads(text) if as_json else yaml.safe_load(text)
+    assert values.keys() == ASKED | {"Default"}
+    assert {key: value for key, value in values.items() if value} == {"A": "yes", "Default": "12"}
+    assert "s3cret" not in text
+    assert as_json or "# Of the hook\n# and no other\n# stacks/Depot" in text
+    # What is left empty is not given.
+    assert parameters_in("p.yaml", text.encode()).values == {"A": "yes", "Default": "12"}
+    filled = {name: value or "ok-1" for name, value in values.items()}
+    filled |= {"G": "0", "ssm:/a": "$.a", "Out": "GITHUB_HMAC"}
+    found = declared(LACKING, filled)
+    assert [item.name for item in found.webhooks] == ["yes", "hook"]
+
+
+def test_a_schema_error_speaks_of_the_templates_keys_and_names_all() -> None:
+    action = {
+        "Name": "",
+        "ActionTypeId": {"Category": "Bild", "Owner": "AWS", "provider": "CodeBuild"},
+        "RunOrder": "first",
+        "Inputs": [],
+    }
+    stages = [{"Name": "a b", "Actions": [action]}, {"Actions": []}]
+    long = webhook(Filters=[{"JsonPath": "$.a", "MatchEquals": "x" * 151}], Tags=[{"Key": "k"}])
+    store = {"Region": "eu-west-1", "ArtifactStore": {"Type": "S3", "Location": "x"}}
+    complete = [{"Name": "a", "Actions": []}, {"Name": "", "Actions": []}]
+    with pytest.raises(HooklineError) as raised:
+        declared(
+            {
+                "Resources": {
+                    "P": pipeline(Stages=stages, ArtifactStores=[{"Region": "x"}]),
+                    "Q": pipeline(Stages=complete, ArtifactStores=[store], RoleArn="r"),
+                    "H": long,
+                    "T": {"Type": "AWS::CodePipeline::CustomActionType", "Properties": {}},
+                }
+            }
+        )
+    place = "stacks/Depot.template.json: Resources."
+    first = f"{place}P.Properties.Stages[0].Actions[0]"
+    for line in (
+        f"{place}P.Properties.ArtifactStores must be a list of objects with Region and Arti",
+        f"{first} has 'Inputs', which isn't known there. Did you mean 'InputArtifacts'?",
+        f"{first}.ActionTypeId has no 'Version', which is required",
+        f"{first}.RunOrder must be a whole number",
+        f"{place}P.Properties.Stages[1] has no 'Name', which is required",
+        f"{place}Q.Properties.Stages[1].Name: the value '' is refused. Member must have length",
+        f"{place}Q.Properties.ArtifactStores[eu-west-1].Location: the value 'x' is refused",
+        f"{place}Q.Properties.RoleArn: the value 'r' is refused",
+        f"{place}H.Properties.Filters[0].MatchEquals: the value 'xxx",
+        f"{place}H.Properties.Tags[0] has no 'Value'",
+        f"{place}T.Properties has no 'Category'",
+        f"{place}T.Properties has no 'InputArtifactDetails'",
+    ):
+        assert line in raised.value.message
+    assert ".member" not in raised.value.message
+
+
+def test_a_value_that_nothing_asks_for_is_a_warning() -> None:
+    found = declared(FILE.read_bytes(), {**GIVEN, "Tpyo": "x"})
+    assert found.warnings == ("The value 'Tpyo' is given, and nothing in the files asks for it",)
+    assert declared(FILE.read_bytes(), GIVEN).warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -366,7 +522,7 @@ def test_a_parameter_that_nothing_asks_for_is_an_error() -> None:
     ],
 )
 def test_parameters_come_from_a_file(text: str) -> None:
-    assert parameters_in("p.yaml", text.encode()) == {"A": "x", "B": "true"}
+    assert parameters_in("p.yaml", text.encode()).values == {"A": "x", "B": "true"}
 
 
 def test_a_file_without_parameters_is_an_error() -> None:
