@@ -5,7 +5,7 @@ reference" of the AWS CodePipeline user guide.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hookline.model import ActionType
@@ -25,8 +25,9 @@ class Count:
 class ActionTypeRule:
     """What an action of a type declares: `keys` of its configuration it must, `others` it may.
 
-    Keys that are not among them are refused where `is_closed`; AWS's types have more than their
-    documentation tells. The value of `queryable` is what job workers choose jobs by.
+    `spellings` maps keys to others that templates have in their place. Keys that are not among them
+    are refused where `is_closed`; AWS has more keys than its documentation tells. The value of
+    `queryable` is what job workers choose jobs by.
     """
 
     inputs: Count
@@ -35,6 +36,15 @@ class ActionTypeRule:
     others: tuple[str, ...] = ()
     is_closed: bool = False
     queryable: str | None = None
+    spellings: Mapping[str, str] = field(default_factory=dict)
+
+    def missing(self, configuration: Mapping[str, str]) -> list[str]:
+        """The keys that a configuration must have and lacks, in each of their spellings."""
+        return [
+            key
+            for key in self.keys
+            if key not in configuration and self.spellings.get(key) not in configuration
+        ]
 
 
 _NONE = Count(0, 0)
@@ -139,7 +149,13 @@ ACTION_TYPES: dict[ActionType, ActionTypeRule] = {
     _aws("Deploy", "EKS"): _deployment("ClusterName"),
     _aws("Deploy", "ElasticBeanstalk"): _deployment("ApplicationName", "EnvironmentName"),
     _aws("Deploy", "Lambda"): _deployment("FunctionName"),
-    _aws("Deploy", "OpsWorks"): _deployment("Stack", "App"),
+    _aws("Deploy", "OpsWorks"): ActionTypeRule(
+        _ONE,
+        _NONE,
+        ("Stack", "App"),
+        ("StackId", "AppId", "Layer"),
+        spellings={"Stack": "StackId", "App": "AppId"},
+    ),
     _aws("Deploy", "S3"): _deployment(
         "BucketName",
         "Extract",

@@ -277,11 +277,10 @@ def _check_configuration(place: _Place, rule: ActionTypeRule) -> None:
     of_action = (
         f"Action configuration for action '{place.action.name}' in stage '{place.stage.name}'"
     )
-    for key in rule.keys:
-        if key not in configuration:
-            raise InvalidActionDeclarationException(
-                f"{of_action} is missing required configuration '{key}'"
-            )
+    for key in rule.missing(configuration):
+        raise InvalidActionDeclarationException(
+            f"{of_action} is missing required configuration '{key}'"
+        )
     unknown = configuration.keys() - {*rule.keys, *rule.others}
     if rule.is_closed and unknown:
         raise InvalidActionDeclarationException(

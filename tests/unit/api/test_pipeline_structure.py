@@ -573,6 +573,24 @@ def test_as_many_stages_and_actions_as_the_quotas_allow_are_accepted() -> None:
     check(declaration)
 
 
+def opsworks(**configuration: str) -> Json:
+    return {
+        "name": "Deploy",
+        "actionTypeId": kind("Deploy AWS OpsWorks"),
+        "configuration": configuration,
+        "inputArtifacts": [{"name": "Source"}],
+    }
+
+
+@pytest.mark.parametrize("stack", ["Stack", "StackId"])
+@pytest.mark.parametrize("app", ["App", "AppId"])
+def test_opsworks_takes_both_spellings_of_its_stack_and_app(stack: str, app: str) -> None:
+    check_structure(of_build(opsworks(**{stack: "s", app: "a"})))
+    for configuration, missing in (({stack: "s"}, "App"), ({app: "a"}, "Stack")):
+        refused = refusal(of_build(opsworks(**configuration)))
+        assert f"is missing required configuration '{missing}'" in refused.message
+
+
 def test_every_source_type_makes_exactly_one_artifact_and_takes_none() -> None:
     sources = [rule for type_, rule in ACTION_TYPES.items() if type_.category == "Source"]
 
