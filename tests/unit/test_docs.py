@@ -126,7 +126,7 @@ def commands() -> Iterator[tuple[str, Any]]:
 
 def parameter(item: Any) -> tuple[str, str]:
     """How a parameter is given, and what it means."""
-    given = ", ".join(f"`{name}`" for name in item.opts)
+    given = ", ".join(f"`{name}`" for name in (*item.opts, *item.secondary_opts))
     if isinstance(item, TyperArgument):
         given = f"`{item.metavar or item.name.upper()}`"
     return given, (item.help or "").replace("|", "\\|")
@@ -210,7 +210,9 @@ def test_every_command_that_a_page_names_exists(page: Path) -> None:
     fences = re.findall(r"^```sh[^\n]*\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
     spans = re.findall(r"`([^`\n]+)`", page.read_text())
     code = "\n".join([*fences, *spans])
-    assert set(re.findall(r"(?<![\w./@-])(?:[\w./]*/bin/)?hookline ([a-z-]+)", code)) <= known
+    assert (
+        set(re.findall(r"(?<![\w./@-])(?:[\w./]*/bin/|scripts/)?hookline ([a-z-]+)", code)) <= known
+    )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

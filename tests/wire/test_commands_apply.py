@@ -445,7 +445,7 @@ def test_a_skeleton_is_written_filled_in_and_applied(tool: Tool) -> None:
     written.write_text(f"Tpyo: 0\n{yaml.safe_dump(values)}")
     output = tool.run("apply", file, *given)
     assert "warning: The value 'Tpyo' is given, and nothing in the files asks for it" in output
-    assert "warning: values.yaml: line 2: the key 'Tpyo' is repeated" in output
+    assert "warning: values.yaml: line 3: the key 'Tpyo' is repeated" in output
     assert "done: create pipeline" in output
     assert "can't be written: File exists" in tool.run(
         "apply", file, "--skeleton", "values.yaml", status=2
