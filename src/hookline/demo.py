@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _OWNER, _REPOSITORY = "octo-org", "hello"
 _PIPELINE, _WEBHOOK = "hello", "hello-push"
-_READY_S, _FINISH_S = 30.0, 30.0
+_READY_S, _FINISH_S = 120.0, 60.0
 _REFRESH_S = 0.1
 _RECORDED_S = 5.0
 _LOG_LINES = 8
@@ -161,7 +161,7 @@ class _Demo:
         self._console.print(
             "\n[bold]To go on[/], with pipelines and repositories of your own:\n"
             "  scripts/serve              runs the server and prints two export lines\n"
-            "  aws codepipeline help      … then works against it, and so do boto3 and SDKs\n"
+            "  scripts/hookline apply     … then works against it, and so do AWS's CLI and SDKs\n"
             "  docs/quickstart.md         takes you from there"
         )
 
