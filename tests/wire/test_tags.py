@@ -39,6 +39,17 @@ def test_tags_are_added_changed_listed_by_page_and_removed(tenant: Tenant) -> No
         assert tags_of(tenant, arn) == {f"key-{number}": str(number) for number in (2, 3, 4)}
 
 
+def test_an_arn_without_an_account_is_the_callers(tenant: Tenant) -> None:
+    tag = {"key": "team", "value": "red"}
+    for arn in arns(tenant):
+        account = arn.split(":")[4]
+        short = arn.replace(f":{account}:", "::")
+        tenant.client.tag_resource(resourceArn=short, tags=[tag])
+        assert tags_of(tenant, arn) == tags_of(tenant, short) == {"team": "red"}
+        tenant.client.untag_resource(resourceArn=short, tagKeys=["team"])
+        assert tags_of(tenant, arn) == {}
+
+
 def test_l2_a_page_token_is_good_for_its_resource_only(tenant: Tenant) -> None:
     tags = [{"key": key, "value": ""} for key in "abc"]
     pipeline, webhook = arns(tenant)

@@ -362,8 +362,11 @@ def test_p2_what_was_deleted_behind_its_back_is_made_again(
     assert webhooks_of(tenant)["open"]["url"] != url
 
 
-def test_custom_action_types(tenant: Tenant, make_terraform: Callable[[Server], Terraform]) -> None:
-    terraform = make_terraform(tenant.server)
+def test_custom_action_types(
+    server: Server, github: Path, make_terraform: Callable[[Server], Terraform]
+) -> None:
+    # In regions that are not AWS's the provider ignores that a resource can't be read.
+    tenant, terraform = Tenant(server, github, "eu-central-1"), make_terraform(server)
     kind = {
         "category": "Build",
         "provider_name": "Mine",
@@ -375,12 +378,18 @@ def test_custom_action_types(tenant: Tenant, make_terraform: Callable[[Server], 
             {"name": "Token", "required": False, "key": False, "secret": True},
         ],
         "settings": {"entity_url_template": "https://ci.example.com/{Config:Job}"},
+        "tags": {"team": "web", "old": "x"},
     }
     whole = configuration(tenant, pipeline(GITHUB, ("Build", BUILD)))
     whole["resource"]["aws_codepipeline_custom_action_type"] = {"mine": kind}
     terraform.apply(whole)
     [made] = tenant.client.list_action_types(actionOwnerFilter="Custom")["actionTypes"]
     assert made["id"]["provider"] == "Mine"
+    arn = f"arn:aws:codepipeline:{tenant.region}:000000000000:actiontype:Custom/Build/Mine/1"
+    assert tags(tenant.client.list_tags_for_resource(resourceArn=arn)) == kind["tags"]
+    kind["tags"] = {"team": "red"}
+    assert "0 added, 1 changed, 0 destroyed" in terraform.apply(whole)
+    assert tags(tenant.client.list_tags_for_resource(resourceArn=arn)) == kind["tags"]
     kind["version"] = "2"
     assert "1 added, 0 changed, 1 destroyed" in terraform.apply(whole)
     terraform.run("destroy", "-auto-approve", "-input=false")

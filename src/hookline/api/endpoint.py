@@ -153,7 +153,7 @@ class Endpoint:
         operation = protocol.operation(received)
         _authorize(caller, operation)
         handler = self._handler(operation)
-        parameters = protocol.parse(operation, received.body)
+        parameters = _with_account(caller.scope, protocol.parse(operation, received.body))
         check(operation, parameters)
         return protocol.render(operation, handler(caller, parameters))
 
@@ -178,6 +178,18 @@ class Endpoint:
 
 def _protocol(request: Request) -> Protocol:
     return AWS_JSON if request.scope["path"] == "/" else CBOR
+
+
+def _with_account(scope: Scope, parameters: dict[str, Any]) -> dict[str, Any]:
+    """The parameters, with the caller's account where the ARN of a resource has none.
+
+    Terraform's provider sends such an ARN when it is told not to ask for the account.
+    """
+    match str(parameters.get("resourceArn", "")).split(":", 5):
+        case ["arn", partition, "codepipeline", region, "", resource]:
+            arn = f"arn:{partition}:codepipeline:{region}:{scope.account}:{resource}"
+            return {**parameters, "resourceArn": arn}
+    return parameters
 
 
 def _authorize(caller: sigv4.Caller, operation: str) -> None:
