@@ -1,17 +1,14 @@
 """Whether an event passes a webhook's filters, and why not (contract T5-T7)."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from hookline import jsonpath
 from hookline.model import PLACEHOLDER, Filter
-
-_SHOWN = 200
+from hookline.receiver.texts import shown, text_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,31 +59,6 @@ def resolve(match_equals: str, configuration: Mapping[str, str]) -> str:
     if "{" not in match_equals:
         return match_equals
     return PLACEHOLDER.sub(lambda key: configuration.get(key[1], key[0]), match_equals)
-
-
-def text_of(value: Any) -> str | None:
-    """The text by which a scalar is compared; None for an object or a list (contract T5)."""
-    match value:
-        case str():
-            return value
-        case None:
-            return "null"
-        case bool():
-            return "true" if value else "false"
-        case int():
-            return str(value)
-        case float():
-            return format(Decimal(repr(value)), "f")
-        case _:
-            return None
-
-
-def shown(value: Any) -> str:
-    """A value as the trace shows it: its text, or compact JSON, cut at 200 characters."""
-    text = text_of(value)
-    if text is None:
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
 def _selected(value: Any, *, definite: bool) -> Sequence[Any]:

@@ -6,11 +6,14 @@ from itertools import islice
 from typing import Any
 
 from hookline.model import PullRequestEvent
+from hookline.receiver.texts import shortened
 
 # What GitHub lists at most; a list of that length may have been cut.
 _COMMITS_LISTED = 2_048
 _FILES_LISTED = 3_000
 _MOST_FILES = 10_000
+# Bitbucket's own limit is far lower.
+_MOST_CHANGES = 1_000
 _FILE_LISTS = ("added", "modified", "removed")
 _REFS = {"refs/heads/": False, "refs/tags/": True}
 
@@ -42,7 +45,7 @@ class Push:
 
     def __str__(self) -> str:
         verb = "delete" if self.deleted else "push"
-        return f"{verb} of {'tag' if self.is_tag else 'branch'} {self.name}"
+        return f"{verb} of {'tag' if self.is_tag else 'branch'} {shortened(self.name)}"
 
     def changed_files(self, characters: int) -> ChangedFiles:
         """The union of the files of all its commits, names of so many characters at most."""
@@ -73,7 +76,7 @@ class PullRequest:
     origin: Json
 
     def __str__(self) -> str:
-        return f"pull request into {self.branch}, {self.event.value}"
+        return f"pull request into {shortened(self.branch)}, {self.event.value}"
 
     def changed_files(self, _: int) -> ChangedFiles:
         """Nothing: no sender lists them."""
@@ -113,7 +116,7 @@ def _pushes(event: Json, _: str) -> Iterator[Push]:
 
 def _bitbucket_pushes(event: Json, _: str) -> Iterator[Push]:
     changes = _at(event, "push", "changes")
-    for change in changes if isinstance(changes, list) else ():
+    for change in changes[:_MOST_CHANGES] if isinstance(changes, list) else ():
         new = _at(change, "new")
         tip = new if isinstance(new, Mapping) else _at(change, "old")
         name = _at(tip, "name")

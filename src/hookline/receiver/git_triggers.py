@@ -11,11 +11,11 @@ import msgspec
 
 from hookline.globs import GlobError, Globs, escaped
 from hookline.model import GitTrigger, Patterns, PullRequestEvent, PullRequestFilter, PushFilter
-from hookline.receiver.filters import shown
 from hookline.receiver.git_events import PullRequest, Push, git_events
+from hookline.receiver.texts import SHOWN, joined, shortened
 
 _SHOWN_FILES = 3
-_SHOWN = 1_000
+_SHOWN_REASON = 1_000
 # Git's own limit is lower for branches and about this for paths.
 _LONGEST_NAME = 4_096
 # Instructions of the patterns times characters of file names: at worst half a second of RE2.
@@ -113,9 +113,9 @@ def judge(rules: Sequence[TriggerRule], event: Any, event_key: str) -> Judgement
                 traces.append(TriggerTrace(rule.name, _found(item), rule.wanted))
                 return Judgement(traces, item)
             reasons.append(reason)
-        found = "; ".join(map(str, happened))
-        reason = _cut("; ".join(dict.fromkeys(reasons))) if reasons else f"it is {_NOTHING}"
-        traces.append(TriggerTrace(rule.name, shown(found) if found else None, rule.wanted, reason))
+        found = joined(map(str, happened), SHOWN) or None
+        reason = joined(dict.fromkeys(reasons), _SHOWN_REASON) or f"it is {_NOTHING}"
+        traces.append(TriggerTrace(rule.name, found, rule.wanted, reason))
     return Judgement(traces, None)
 
 
@@ -132,7 +132,7 @@ def _found(item: Push | PullRequest) -> str:
     if isinstance(item, PullRequest) and not _is_whole(item.origin["after"]):
         # Bitbucket gives twelve digits, by which nothing can be fetched.
         text += "; its commit id is not given in full, so the source action takes its own branch"
-    return shown(text)
+    return shortened(text)
 
 
 def _is_whole(commit_id: Any) -> bool:
@@ -179,11 +179,7 @@ def _wanted(declared: PushFilter | PullRequestFilter) -> str:
         parts = [_named("push of branch", declared.branches)]
     if declared.file_paths is not None:
         parts.append(f"with a file {_text(declared.file_paths)}")
-    return _cut(", ".join(parts))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+    return shortened(", ".join(parts), _SHOWN_REASON)
 
 
 def _named(what: str, patterns: Patterns | None) -> str:
@@ -204,9 +200,10 @@ def _push_reason(rule: TriggerRule, push: Push) -> str | None:
     if rule.events:
         return "it is a push, not a pull request"
     if push.deleted:
-        return f"{kind} {push.name} was deleted, which starts nothing"
+        return f"{kind} {shortened(push.name)} was deleted, which starts nothing"
     if push.is_tag is (rule.tags is None):
-        return f"it pushes the {kind} {push.name}, not a {'branch' if push.is_tag else 'tag'}"
+        other = "branch" if push.is_tag else "tag"
+        return f"it pushes the {kind} {shortened(push.name)}, not a {other}"
     return _name_reason(rule.tags if push.is_tag else rule.branches, kind, push.name)
 
 
@@ -223,7 +220,7 @@ def _request_reason(rule: TriggerRule, request: PullRequest) -> str | None:
 def _name_reason(patterns: _Patterns | None, kind: str, name: str) -> str | None:
     if patterns is None or patterns.match(name):
         return None
-    return f"the {kind} is {name}, not {patterns.text}"
+    return f"the {kind} is {shortened(name)}, not {patterns.text}"
 
 
 def _files_reason(patterns: _Patterns, item: Push | PullRequest) -> str | None:
@@ -234,7 +231,7 @@ def _files_reason(patterns: _Patterns, item: Push | PullRequest) -> str | None:
         return f"which files changed can't be told: {files.gap}; wanted is {patterns.text}"
     if not files.names:
         return f"it changes no file; wanted is {patterns.text}"
-    names = ", ".join(files.names[:_SHOWN_FILES])
+    names = ", ".join(map(shortened, files.names[:_SHOWN_FILES]))
     more = len(files.names) - _SHOWN_FILES
     others = f" and {more:,} more" if more > 0 else ""
     return f"the changed files are {names}{others}, not {patterns.text}"

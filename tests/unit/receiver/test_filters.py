@@ -12,9 +12,8 @@ from hookline.receiver.filters import (
     compile_filters,
     match,
     resolve,
-    shown,
-    text_of,
 )
+from hookline.receiver.texts import shown, text_of
 
 scalars = st.none() | st.booleans() | st.integers() | st.text()
 values = st.recursive(
