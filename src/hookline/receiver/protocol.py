@@ -6,6 +6,7 @@ import resource
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEADER_COUNT = 100
@@ -65,7 +66,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # uvicorn's own annotation
         """Begin to count and to wait."""
         self._count = self._bytes = self._unparsed = 0
-        self._in_headers = self._is_new = False
+        self._in_headers = self._is_new = self._is_repeating = False
         # Until when the sender must have sent what is awaited; None while nothing is.
         self._deadline: float | None = self.loop.time() + HEADER_TIMEOUT_S
         self._timer = self.loop.call_later(HEADER_TIMEOUT_S, self._check_time)
@@ -88,7 +89,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._output.is_closing():
             return
         self._is_new = False
-        super().data_received(data)
+        self._parse(data)
         if self._output.is_closing():
             return
         if self._in_headers:
@@ -100,8 +101,49 @@ class BoundedProtocol(HttpToolsProtocol):
             # Line ends in front of a request, which is yet to begin.
             self._deadline = self.loop.time() + HEADER_TIMEOUT_S
 
+    def _parse(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._decline_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+
+    def _decline_upgrade(self, rest: bytes) -> None:
+        """Stay with HTTP/1.1, as RFC 9110 (7.8) allows: read the request's body all the same.
+
+        The parser takes what follows the headers for the other protocol's. So another parser goes
+        on, which is told of the headers only how long the body is.
+        """
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        lengths = [
+            name + b": " + value + b"\r\n"
+            for name, value in self.headers
+            if name in {b"content-length", b"transfer-encoding"}
+        ]
+        self._is_repeating = True
+        self._parse(b"POST / HTTP/1.1\r\n" + b"".join(lengths) + b"\r\n")
+        self._is_repeating = False
+        if rest:
+            self._parse(rest)
+
+    def eof_received(self) -> bool:  # type: ignore[override] # uvicorn's own annotation
+        """Answer what came whole before the sender shut its side, and close then."""
+        if self._output.is_closing() or self.cycle is None or self.cycle.response_complete:
+            return False
+        if self._deadline is not None and not self._in_headers:
+            # It is the newest request that lacks a part of its body.
+            return False
+        self._deadline = None
+        self.cycle.keep_alive = False
+        return True
+
     def on_message_begin(self) -> None:
         """A request begins."""
+        if self._is_repeating:
+            return
         self._count = self._bytes = self._unparsed = 0
         self._in_headers = self._is_new = True
         self._deadline = self.loop.time() + HEADER_TIMEOUT_S
@@ -109,23 +151,31 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_url(self, url: bytes) -> None:
         """Count the request line's part."""
+        if self._is_repeating:
+            return
         self._take(0, len(url))
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Count a header. One behind the body is ignored: proxies do not look there."""
+        if self._is_repeating:
+            return
         self._take(1, len(name) + len(value))
         if self._in_headers:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """All headers are there."""
+        if self._is_repeating:
+            return
         self._in_headers = False
         self._deadline = self.loop.time() + BODY_TIMEOUT_S
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """The whole request is there."""
+        """The whole request is there, but for a body that is behind a wish for an upgrade."""
+        if self.parser.should_upgrade():
+            return
         self._deadline = None
         self._waiting.pop(self, None)
         super().on_message_complete()
@@ -212,8 +262,11 @@ class OneWrite:
         return self._is_closing or self._transport.is_closing()
 
     def write(self, data: bytes) -> None:
-        """Send `data`, or keep it when it is the head of a final response."""
-        if self._is_closing:
+        """Send `data`, or keep it when it is the head of a final response.
+
+        A sender that is gone gets nothing, though several of its requests may still be answered.
+        """
+        if self.is_closing():
             return
         if self._head:
             data, self._head = self._head + data, b""
@@ -224,9 +277,9 @@ class OneWrite:
 
     def flush(self) -> None:
         """Send what is kept."""
-        if self._head:
+        if self._head and not self.is_closing():
             self._transport.write(self._head)
-            self._head = b""
+        self._head = b""
 
     def close(self) -> None:
         """Send what is kept, and close, at once or when the sender does."""

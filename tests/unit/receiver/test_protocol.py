@@ -37,12 +37,14 @@ class App:
         self.reads, self.wait, self.closes = reads, wait, closes
         self.received: list[str] = []
         self.headers: list[Any] = []
+        self.size = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         more = self.reads
         while more:
             message = await receive()
             self.received.append(message["type"])
+            self.size += len(message.get("body", b""))
             more = message.get("more_body", False)
         self.headers += scope["headers"]
         await asyncio.sleep(self.wait)
@@ -217,6 +219,75 @@ def test_headers_that_come_in_many_small_pieces_are_accepted() -> None:
             return sending.recv(65_536)
 
     assert serve(App(), peer).endswith(b"ok")
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+LARGE = b"POST / HTTP/1.1\r\nContent-Length: 500000\r\n\r\n" + b"x" * 500_000
+
+
+def everything(sending: socket.socket) -> bytes:
+    return b"".join(iter(lambda: sending.recv(65_536), b""))
+
+
+@pytest.mark.parametrize(
+    ("sent", "answers"),
+    [
+        (WHOLE, 1),
+        (CHUNKED, 1),
+        (LARGE, 1),
+        (WHOLE * 3, 3),
+        (LARGE * 2, 2),
+        (WHOLE + b"POST / HTTP", 1),
+        (WHOLE.replace(b"Host", b"Connection: close\r\nHost"), 1),
+        (BODY, 0),
+        (b"POST / HTTP", 0),
+        (b"", 0),
+    ],
+)
+def test_one_that_shuts_its_sending_side_gets_what_it_is_owed(sent: bytes, answers: int) -> None:
+    def peer(port: int) -> bytes:
+        with connected(port) as sending:
+            sending.sendall(sent)
+            sending.shutdown(socket.SHUT_WR)
+            return everything(sending)
+
+    assert serve(App(wait=0.05), peer).count(b"HTTP/1.1 200") == answers
+
+
+def test_a_kept_connection_ends_when_its_sender_shuts_its_side() -> None:
+    def peer(port: int) -> float:
+        with connected(port) as sending:
+            sending.sendall(WHOLE)
+            assert sending.recv(65_536).endswith(b"ok")
+            sending.shutdown(socket.SHUT_WR)
+            return seconds_until_closed(sending)
+
+    assert serve(App(), peer) < 0.15
+
+
+UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n"
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.05])
+@pytest.mark.parametrize("request_", [WHOLE, CHUNKED, LARGE])
+def test_a_wish_for_another_protocol_does_not_cost_the_body(request_: bytes, pause: float) -> None:
+    head, _, body = request_.replace(b"\r\n", b"\r\n" + UPGRADE, 1).partition(b"\r\n\r\n")
+
+    def peer(port: int) -> bytes:
+        with connected(port) as sending:
+            sending.sendall(head + b"\r\n\r\n")
+            time.sleep(pause)
+            sending.sendall(body + WHOLE)
+            received = b""
+            while received.count(b"ok") < 2 and (data := sending.recv(65_536)):
+                received += data
+            return received
+
+    app = App()
+    assert serve(app, peer).count(b"HTTP/1.1 200") == 2
+    whole = {WHOLE: 2, CHUNKED: 2, LARGE: 500_000}[request_]
+    assert app.size == whole + 2
+    assert (b"upgrade", b"h2c") in app.headers
 
 
 @pytest.mark.parametrize("begin", [b"", b"POST / HTTP/1.1\r\n", BODY, WHOLE])
