@@ -1,12 +1,14 @@
 import json
+import tracemalloc
 from contextlib import suppress
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hookline.receiver import payload
 from hookline.receiver.payload import parse_event
 from hookline.receiver.refusal import Refused
 
@@ -61,3 +63,50 @@ def test_t8_what_json_does_not_know_is_refused(text: str) -> None:
 
 def test_t8_the_last_of_duplicate_keys_counts() -> None:
     assert parse_event(b'{"a": 1, "a": 2}', b"") == {"a": 2}
+
+
+@given(
+    st.lists(
+        st.sampled_from(["[", "]", "{", "}", '"', "\\", '\\"', "\\\\", "x", ","]), max_size=80
+    ),
+    st.integers(1, 7),
+)
+def test_t8_brackets_are_told_from_text_wherever_a_piece_ends(parts: list[str], size: int) -> None:
+    text = json.dumps({"key": "".join(parts), "other": [{"".join(reversed(parts)): []}]}).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(payload, "_PIECE", size)
+        assert b"".join(payload._brackets(text)) == b"{[{[]}]}"
+
+
+@given(st.binary(), st.integers(3, 9))
+def test_t8_a_form_is_decoded_the_same_in_pieces(value: bytes, size: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(payload, "_PIECE", size)
+        assert payload._decoded(quote_plus(value).encode()) == value
+
+
+def test_t8_nesting_is_counted_before_anything_is_decoded() -> None:
+    # Were it decoded first, the text would be found to be no JSON.
+    with pytest.raises(Refused, match="NOT_JSON") as caught:
+        parse_event(b"[" * 201 + b"nothing", b"")
+    assert caught.value.detail == "the body is nested deeper than 200 levels"
+
+
+def test_t8_objects_and_lists_are_limited_to_a_million() -> None:
+    def wide(count: int) -> bytes:
+        return b"[" + b",".join([b"[]"] * (count - 1)) + b"]"
+
+    assert len(parse_event(wide(1_000_000), b"")) == 999_999
+    with pytest.raises(Refused) as caught:
+        parse_event(wide(1_000_001), b"")
+    assert caught.value.detail == "the body has more than 1,000,000 objects and lists"
+
+
+def test_t8_a_form_takes_little_more_memory_than_its_size() -> None:
+    form = b"payload=" + b"%5B" * 1_000_000
+    tracemalloc.start()
+    with pytest.raises(Refused):
+        parse_event(form, FORM)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * len(form)
