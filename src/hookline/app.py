@@ -66,6 +66,8 @@ class Application:
             ],
             lifespan=self._lifespan,
         )
+        # A redirect would go to whatever Host a stranger names.
+        self._framework.router.redirect_slashes = False
 
     async def __call__(
         self, scope: receiver.Scope, receive: receiver.Receive, send: receiver.Send

@@ -70,3 +70,10 @@ def test_the_api_is_not_on_the_receivers_port(split: Server, github: Path) -> No
     finally:
         other.close()
     assert tenant.client.list_webhooks()["webhooks"]
+
+
+@pytest.mark.parametrize("path", ["/healthz/", "/metrics/", "//evil.example/healthz/"])
+def test_no_path_redirects_to_the_host_that_a_stranger_names(server: Server, path: str) -> None:
+    reply = send(f"{server.url}{path}", method="GET", headers={"Host": "evil.example"})
+    assert reply.status == 404
+    assert "location" not in reply.headers
