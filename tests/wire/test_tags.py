@@ -131,3 +131,32 @@ def test_p8_tags_have_their_limits(tenant: Tenant) -> None:
     with pytest.raises(ClientError) as error:
         tenant.client.tag_resource(resourceArn=arn, tags=[{"key": "one-more", "value": ""}])
     assert code_of(error) == "TooManyTagsException"
+
+
+ANOTHER_ACCOUNT = "111122223333"
+
+
+@pytest.mark.parametrize(
+    ("operation", "more"),
+    [
+        ("tag_resource", {"tags": [{"key": "team", "value": "blue"}]}),
+        ("untag_resource", {"tagKeys": ["team"]}),
+        ("list_tags_for_resource", {}),
+    ],
+)
+def test_an_arn_of_another_account_is_not_ones_own(
+    tenant: Tenant, operation: str, more: dict[str, Any]
+) -> None:
+    created = tenant.server.hookline("credentials", "create", "--account", ANOTHER_ACCOUNT)
+    key = dict(line.split() for line in created.stdout.splitlines())
+    other = tenant.server.client(
+        tenant.region, (key["aws_access_key_id"], key["aws_secret_access_key"])
+    )
+    for arn in arns(tenant):
+        tenant.client.tag_resource(resourceArn=arn, tags=[{"key": "team", "value": "red"}])
+        there = arn.replace("000000000000", ANOTHER_ACCOUNT)
+        for client, named in ((other, arn), (tenant.client, there), (other, there)):
+            with pytest.raises(ClientError) as error:
+                getattr(client, operation)(resourceArn=named, **more)
+            assert code_of(error) == "ResourceNotFoundException"
+        assert tags_of(tenant, arn) == {"team": "red"}
