@@ -138,6 +138,14 @@ class Settings:
         Setting("networks whose X-Forwarded-For counts, comma-separated", _networks),
     ] = ()
     max_body: Annotated[int, Setting("largest delivery accepted, such as 25MB", _size)] = 25_000_000
+    max_buffered: Annotated[
+        int,
+        Setting(
+            "largest sum of requests in a worker's memory, such as 256MB; beyond it, senders get "
+            "503",
+            _size,
+        ),
+    ] = 256_000_000
     rate: Annotated[
         float, Setting("deliveries a second for each webhook and worker; 0: no limit", _positive)
     ] = 0.0

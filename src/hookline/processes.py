@@ -46,6 +46,7 @@ def worker(settings: Settings, scoreboard: Scoreboard, slot: Slot, descriptors: 
     from hookline.app import Application  # noqa: PLC0415 - the same
     from hookline.receiver.protocol import BoundedProtocol  # noqa: PLC0415 - the same
 
+    BoundedProtocol.budget.limit = settings.max_buffered
     config = uvicorn.Config(
         Application(settings, scoreboard, slot),
         loop="uvloop",

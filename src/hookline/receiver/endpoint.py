@@ -1,8 +1,10 @@
 """The trigger URL, `POST /trigger?t=<token>&v=1`: a plain ASGI function, one list of steps."""
 
 import asyncio
+import gc
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from operator import sub
 from typing import Any
 from urllib.parse import parse_qs
@@ -26,6 +28,7 @@ from hookline.receiver.entries import Entry, Start
 from hookline.receiver.filters import FilterTrace, match
 from hookline.receiver.git_triggers import TriggerTrace, judge, why_none_matched
 from hookline.receiver.payload import parse_event
+from hookline.receiver.protocol import SHED
 from hookline.receiver.rates import Rate
 from hookline.receiver.recording import QueueFullError, Recording
 from hookline.receiver.refusal import Refused
@@ -41,6 +44,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _TOKEN_LIMIT = 100
 _BODY_TIMEOUT_S = 30
+# A larger body is judged in a thread, so that others need not wait for it.
+_LARGE = 1_000_000
 # What the column of a size holds; an announced one may be anything.
 _SIZE_SHOWN = 2**31 - 1
 _TOO_SLOW = f"the body took longer than {_BODY_TIMEOUT_S} seconds"
@@ -61,8 +66,6 @@ class Arrival(msgspec.Struct):
     event_key: str | None = None
     filters: list[FilterTrace] = []
     triggers: list[TriggerTrace] = []
-    # The part of the event that has the source revision, where a trigger has found it.
-    origin: Any = None
     # When each of entries.STEPS ended.
     marks: list[float] = []
 
@@ -85,6 +88,8 @@ class Receiver:
         self._trusted_proxies = settings.trusted_proxies
         self._rate = Rate(settings.rate)
         self._address_rate = Rate(settings.address_rate)
+        # One at a time: an event takes many times the memory of its body.
+        self._large = ThreadPoolExecutor(1, thread_name_prefix="large-body")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -106,6 +111,9 @@ class Receiver:
         try:
             return await self._judge_known(target, arrival, receive)
         except Refused as refused:
+            if SHED in scope:
+                # What was answered 503 is not recorded.
+                return Answer(Verdict.UNAVAILABLE, arrival.id)
             return self._note(target, arrival, refused)
 
     async def _judge_known(self, target: Target, arrival: Arrival, receive: Receive) -> Answer:
@@ -116,13 +124,13 @@ class Receiver:
         _mark(arrival)
         _authenticate(target, arrival)
         _mark(arrival)
-        event = parse_event(arrival.body, arrival.headers.get(b"content-type", b""))
-        _mark(arrival)
-        check_starts_something(target, arrival)
-        apply_filters(target, arrival, event)
-        apply_triggers(target, arrival, event)
-        _mark(arrival)
-        return await self._start(target, arrival, event)
+        if arrival.body_size > _LARGE:
+            start = await asyncio.get_running_loop().run_in_executor(
+                self._large, _judge_large, target, arrival
+            )
+        else:
+            start = judge_event(target, arrival)
+        return await self._start(target, arrival, start)
 
     def _address(self, arrival: Arrival) -> Address | None:
         address = client_address(
@@ -166,11 +174,12 @@ class Receiver:
             return Answer(Verdict.UNAVAILABLE, arrival.id)
         return Answer(refused.verdict, arrival.id)
 
-    async def _start(self, target: Target, arrival: Arrival, event: Any) -> Answer:
-        wish = start_of(target, arrival, event)
+    async def _start(self, target: Target, arrival: Arrival, start: Start | Refused) -> Answer:
+        if isinstance(start, Refused):
+            raise start
         try:
             recorded = await self._recording.record(
-                entry_of(target, arrival, Verdict.STARTED, None, wish)
+                entry_of(target, arrival, Verdict.STARTED, None, start)
             )
         except QueueFullError:
             return Answer(Verdict.UNAVAILABLE, arrival.id)
@@ -192,8 +201,11 @@ def _mark(arrival: Arrival) -> None:
     arrival.marks.append(time.perf_counter())
 
 
-def start_of(target: Target, arrival: Arrival, event: Any) -> Start:
-    """The execution that a delivery which passed every step is to start."""
+def start_of(target: Target, arrival: Arrival, origin: Any) -> Start:
+    """The execution that a delivery which passed every step is to start.
+
+    `origin` is the event, or the part of it that has the source revision.
+    """
     webhook, key = target.webhook, arrival.event_key
     return Start(
         execution_id=new_id(),
@@ -202,7 +214,7 @@ def start_of(target: Target, arrival: Arrival, event: Any) -> Start:
         pipeline=webhook.target_pipeline,
         action=webhook.target_action,
         trigger_detail=webhook.arn,
-        revision=pushed_revision(event if arrival.origin is None else arrival.origin),
+        revision=pushed_revision(origin),
         dedupe_key=None if key is None else dedupe_key(webhook.id, key),
         trigger_type="WebhookV2" if target.triggers else "Webhook",
     )
@@ -222,20 +234,19 @@ def _token(query: bytes) -> str:
 
 
 async def _read_rest(begun: bytes, arrival: Arrival, receive: Receive, limit: int) -> bytes:
-    parts, size = [begun], len(begun)
+    body = bytearray(begun)
     try:
         async with asyncio.timeout(_BODY_TIMEOUT_S):
-            while size <= limit:
+            while len(body) <= limit:
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     raise _hung_up(arrival)
-                parts.append(message.get("body", b""))
-                size += len(parts[-1])
+                body += message.get("body", b"")
                 if not message.get("more_body", False):
                     break
     except TimeoutError as error:
         raise Refused(Verdict.TOO_SLOW, _TOO_SLOW) from error
-    return b"".join(parts)
+    return bytes(body)
 
 
 def _hung_up(arrival: Arrival) -> Refused:
@@ -251,6 +262,30 @@ def _authenticate(target: Target, arrival: Arrival) -> None:
     else:
         arrival.event_key = header_fields.delivery_id(arrival.headers)
     arrival.authenticated = True
+
+
+def judge_event(target: Target, arrival: Arrival) -> Start:
+    """What an authentic delivery is to start, by its event. Refuses one that starts nothing."""
+    event = parse_event(arrival.body, arrival.headers.get(b"content-type", b""))
+    _mark(arrival)
+    check_starts_something(target, arrival)
+    apply_filters(target, arrival, event)
+    origin = apply_triggers(target, arrival, event)
+    _mark(arrival)
+    return start_of(target, arrival, origin)
+
+
+def _judge_large(target: Target, arrival: Arrival) -> Start | Refused:
+    """`judge_event` for a thread, where the event also ends."""
+    # Objects of one event are no garbage, and to look through them again and again costs most.
+    gc.disable()
+    try:
+        return judge_event(target, arrival)
+    except Refused as refused:
+        # Its frames hold the event.
+        return refused.with_traceback(None)
+    finally:
+        gc.enable()
 
 
 def check_starts_something(target: Target, arrival: Arrival) -> None:
@@ -275,16 +310,19 @@ def apply_filters(target: Target, arrival: Arrival, event: Any) -> None:
             raise Refused(Verdict.FILTERED, trace.reason)
 
 
-def apply_triggers(target: Target, arrival: Arrival, event: Any) -> None:
-    """Note what the pipeline's triggers saw. Refuses the event that matches none of them."""
+def apply_triggers(target: Target, arrival: Arrival, event: Any) -> Any:
+    """Note what the pipeline's triggers saw. Refuses the event that matches none of them.
+
+    Returns the part of the event that has the source revision.
+    """
     if not target.triggers:
-        return
+        return event
     event_key = arrival.headers.get(b"x-event-key", b"").decode("latin-1")
     judgement = judge(target.triggers, event, event_key)
     arrival.triggers = judgement.traces
     if judgement.matched is None:
         raise Refused(Verdict.FILTERED, why_none_matched(judgement.traces))
-    arrival.origin = judgement.matched.origin
+    return judgement.matched.origin
 
 
 def entry_of(

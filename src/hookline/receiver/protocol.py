@@ -4,10 +4,12 @@ import asyncio
 import functools
 import resource
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from hookline.receiver.budget import Budget, Request
 
 HEADER_COUNT = 100
 HEADER_BYTES = 32_768
@@ -20,6 +22,9 @@ _DESCRIPTORS = 16_384
 # with those between names and values.
 _RAW_HEADER_BYTES = 2 * HEADER_BYTES
 
+SHED = "hookline.shed"
+"""The key of a scope whose request was answered 503 before it was whole."""
+
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-type: text/plain; charset=utf-8\r\ncontent-length: 44\r\nconnection: close\r\n\r\n"
@@ -30,6 +35,12 @@ _TOO_SLOW = (
     b"HTTP/1.1 408 Request Timeout\r\n"
     b"content-type: text/plain; charset=utf-8\r\ncontent-length: 32\r\nconnection: close\r\n\r\n"
     b"The request's body took too long"
+)
+
+_BUSY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\n"
+    b"content-type: text/plain; charset=utf-8\r\ncontent-length: 41\r\nconnection: close\r\n\r\n"
+    b"Too much is being received; try it again."
 )
 
 
@@ -62,6 +73,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     # The connections whose senders are awaited, since when in their order.
     _waiting: ClassVar[dict["BoundedProtocol", None]] = {}
+    # What requests may hold in memory, all connections together.
+    budget: ClassVar[Budget] = Budget(256_000_000)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # uvicorn's own annotation
         """Begin to count and to wait."""
@@ -72,6 +85,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._timer = self.loop.call_later(HEADER_TIMEOUT_S, self._check_time)
         self._output = OneWrite(transport, self._linger)
         super().connection_made(self._output)  # type: ignore[arg-type] # it acts as one
+        self._application: Any = self.app
+        self._request = Request(self._application, self.budget)
         self._waiting[self] = None
         while len(self._waiting) > connection_limit():
             longest = next(iter(self._waiting))
@@ -79,8 +94,11 @@ class BoundedProtocol(HttpToolsProtocol):
             longest._output.end()  # noqa: SLF001 - one of us
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop waiting."""
+        """Stop waiting, and hold nothing that nobody reads."""
         self._timer.cancel()
+        for request in (self._request, *(app for _, app in self.pipeline)):
+            if isinstance(request, Request) and not request.begun:
+                request.release()
         self._waiting.pop(self, None)
         super().connection_lost(exc)
 
@@ -95,6 +113,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._in_headers:
             # What came before a request's first byte is not its own.
             self._unparsed += 0 if self._is_new else len(data)
+            self._hold(len(data))
             if self._unparsed > _RAW_HEADER_BYTES:
                 self._refuse_headers()
         elif self._deadline is None and self.cycle is not None and self.cycle.response_complete:
@@ -146,6 +165,8 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._count = self._bytes = self._unparsed = 0
         self._in_headers = self._is_new = True
+        # uvicorn gives the request to `app` when its headers are there.
+        self._request = self.app = Request(self._application, self.budget)
         self._deadline = self.loop.time() + HEADER_TIMEOUT_S
         super().on_message_begin()
 
@@ -171,6 +192,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_headers = False
         self._deadline = self.loop.time() + BODY_TIMEOUT_S
         super().on_headers_complete()
+        self._hold(max(0, self._bytes - self._request.held))
+
+    def on_body(self, body: bytes) -> None:
+        """Count a part of the body."""
+        if not self.cycle.response_complete and not self._output.is_closing():
+            super().on_body(body)
+            self._hold(len(body))
 
     def on_message_complete(self) -> None:
         """The whole request is there, but for a body that is behind a wish for an upgrade."""
@@ -193,6 +221,40 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse_headers()
         else:
             super().send_400_response(msg)
+
+    def _hold(self, size: int) -> None:
+        """Count bytes; where they are too many, those who send most are asked to come again.
+
+        None of them is authenticated, since that takes the whole body. Somewhat more is freed than
+        must be, so that not each packet of a flood has all connections looked through.
+        """
+        self._request.hold(size)
+        if not self.budget.exceeded:
+            return
+        enough = self.budget.limit - self.budget.limit // 16
+        sending = [each for each in self._waiting if each._may_be_shed()]  # noqa: SLF001 - one of us
+        for each in sorted(sending, key=lambda each: each._request.held, reverse=True):  # noqa: SLF001 - the same
+            each._shed()  # noqa: SLF001 - the same
+            if self.budget.used <= enough:
+                break
+
+    def _may_be_shed(self) -> bool:
+        """Whether it holds what is not whole yet, and nothing is or has been answered."""
+        if self._deadline is None or self._output.is_closing() or not self._request.held:
+            return False
+        if self._in_headers:
+            return not self._owes_an_answer()
+        return not self.pipeline and not self.cycle.response_started
+
+    def _shed(self) -> None:
+        self._request.release()
+        if not self._in_headers:
+            cast("dict[str, Any]", self.scope)[SHED] = True
+            self.cycle.disconnected = True
+            self.cycle.body = bytearray()
+            self.cycle.message_event.set()
+        self._output.write(_BUSY)
+        self._output.close()
 
     def _refuse_headers(self) -> None:
         self.transport.write(_TOO_LARGE)

@@ -9,14 +9,10 @@ from hookline.errors import HooklineError
 from hookline.model import Verdict, new_id
 from hookline.receiver.endpoint import (
     Arrival,
-    apply_filters,
-    apply_triggers,
-    check_starts_something,
     entry_of,
-    start_of,
+    judge_event,
 )
 from hookline.receiver.entries import Entry
-from hookline.receiver.payload import parse_event
 from hookline.receiver.recorder import record
 from hookline.receiver.refusal import Refused
 from hookline.receiver.targets import Target, target_of
@@ -80,13 +76,10 @@ def judge(target: Target, first: Delivery, now: float) -> Entry:
 
 def _judged(target: Target, arrival: Arrival) -> Entry:
     try:
-        event = parse_event(arrival.body, arrival.headers.get(b"content-type", b""))
-        check_starts_something(target, arrival)
-        apply_filters(target, arrival, event)
-        apply_triggers(target, arrival, event)
+        start = judge_event(target, arrival)
     except Refused as refused:
         return entry_of(target, arrival, refused.verdict, refused.detail)
-    return entry_of(target, arrival, Verdict.STARTED, None, start_of(target, arrival, event))
+    return entry_of(target, arrival, Verdict.STARTED, None, start)
 
 
 def _target(connection: Connection, seal: Seal, first: Delivery) -> Target:

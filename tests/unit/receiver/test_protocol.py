@@ -5,7 +5,7 @@ import resource
 import socket
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from uvicorn.server import ServerState
 
 from hookline.model import Verdict
 from hookline.receiver import endpoint, protocol
+from hookline.receiver.budget import Budget
 from hookline.receiver.protocol import BoundedProtocol
 from hookline.receiver.refusal import Refused
 
@@ -288,6 +289,60 @@ def test_a_wish_for_another_protocol_does_not_cost_the_body(request_: bytes, pau
     whole = {WHOLE: 2, CHUNKED: 2, LARGE: 500_000}[request_]
     assert app.size == whole + 2
     assert (b"upgrade", b"h2c") in app.headers
+
+
+def test_beyond_the_budget_those_who_send_most_are_asked_to_come_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(protocol, "HEADER_TIMEOUT_S", 20)
+    monkeypatch.setattr(protocol, "BODY_TIMEOUT_S", 20)
+    monkeypatch.setattr(protocol, "LINGER_S", 1)
+    monkeypatch.setattr(BoundedProtocol, "budget", Budget(2_000_000))
+
+    def peer(port: int) -> tuple[list[bytes], int, bytes]:
+        with ExitStack() as stack:
+            crowd = [stack.enter_context(connected(port)) for _ in range(10)]
+            held = 0
+            for number, sending in enumerate(crowd):
+                sending.sendall(BODY + b"x" * (100_000 * number))
+                time.sleep(0.05)
+                held = max(held, BoundedProtocol.budget.used)
+            with connected(port) as sending:
+                sending.sendall(WHOLE)
+                answer = sending.recv(65_536)
+            shed = []
+            for sending in crowd:
+                sending.settimeout(0.1)
+                with suppress(TimeoutError):
+                    shed.append(everything(sending))
+            return shed, held, answer
+
+    shed, held, answer = serve(App(), peer)
+    assert answer.endswith(b"ok")
+    assert 0 < len(shed) < 10
+    for text in shed:
+        head, _, body = text.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after: 5" in head
+        assert b"content-length: %d\r\n" % len(body) in head
+    assert held <= 2_000_000
+    assert BoundedProtocol.budget.used == 0
+
+
+@pytest.mark.parametrize("sent", [WHOLE * 3, LARGE * 2, BODY, b"POST / HTTP", b"", WHOLE + BODY])
+def test_nothing_counts_when_all_are_gone(sent: bytes) -> None:
+    def peer(port: int) -> None:
+        for _ in range(5):
+            with connected(port) as sending:
+                sending.sendall(sent)
+            with connected(port) as sending:
+                sending.sendall(sent)
+                sending.shutdown(socket.SHUT_WR)
+                with suppress(OSError):
+                    everything(sending)
+
+    serve(App(wait=0.01), peer)
+    assert BoundedProtocol.budget.used == 0
 
 
 @pytest.mark.parametrize("begin", [b"", b"POST / HTTP/1.1\r\n", BODY, WHOLE])
