@@ -585,7 +585,7 @@ def opsworks(**configuration: str) -> Json:
 @pytest.mark.parametrize("stack", ["Stack", "StackId"])
 @pytest.mark.parametrize("app", ["App", "AppId"])
 def test_opsworks_takes_both_spellings_of_its_stack_and_app(stack: str, app: str) -> None:
-    check_structure(of_build(opsworks(**{stack: "s", app: "a"})))
+    check(of_build(opsworks(**{stack: "s", app: "a"})))
     for configuration, missing in (({stack: "s"}, "App"), ({app: "a"}, "Stack")):
         refused = refusal(of_build(opsworks(**configuration)))
         assert f"is missing required configuration '{missing}'" in refused.message
