@@ -115,6 +115,16 @@ def test_w5_a_session_token_of_nobody_is_refused_with_what_to_do(own: Keys) -> N
     assert caught.value.response["Error"]["Code"] == "UnrecognizedClientException"
 
 
+def test_x4_a_read_only_key_sees_urls_without_their_tokens(own: Keys, tenant: Tenant) -> None:
+    webhook = tenant.webhook(tenant.idle_pipeline())
+    client = own.server.client(tenant.region, own.create("--read-only"))
+    [seen] = client.list_webhooks()["webhooks"]
+    assert seen["url"] == f"{webhook['url'].partition('=')[0]}=****&v=1"
+    assert {**seen, "url": webhook["url"]} == webhook
+    [whole] = tenant.client.list_webhooks()["webhooks"]
+    assert whole["url"] == webhook["url"]
+
+
 def test_w5_rotate_makes_a_key_alike_and_disables_the_old_one(own: Keys) -> None:
     old = own.create("--read-only", "--account", "210987654321", "--description", "dashboard")
     new = made(own.run("rotate", old[0]))

@@ -59,6 +59,11 @@ class Caller:
     credential: Credential | None = None
 
     @property
+    def is_read_only(self) -> bool:
+        """Whether it may change nothing, and see no secret."""
+        return self.credential is not None and self.credential.read_only
+
+    @property
     def arn(self) -> str:
         """The ARN that stands for it: a user by the access key, or the account itself."""
         if self.credential is None:

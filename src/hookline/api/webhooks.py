@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -71,12 +72,14 @@ class WebhookOperations:
         return {"webhook": listed}
 
     def list_webhooks(self, caller: Caller, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A page of the scope's webhooks by name."""
+        """A page of the scope's webhooks by name; a read-only key sees no URL's token."""
         limit, token = parameters.get("MaxResults", _PAGE), parameters.get("NextToken")
         after = token and self._page_tokens.decode(caller.scope, "ListWebhooks", token)
         with self._database.read() as connection:
             found = webhooks.page(connection, self._seal, caller.scope, after, limit + 1)
             shown = found[:limit]
+            if caller.is_read_only:
+                shown = [replace(webhook, token=MASK) for webhook in shown]
             tags_of = tags.of(connection, [webhook.arn for webhook in shown])
         answer: dict[str, Any] = {
             "webhooks": [self._shape(webhook, tags_of[webhook.arn]) for webhook in shown]
