@@ -534,6 +534,9 @@ class SourceRevision:
     """A revision of a source action: for git, the commit id, its message and its page.
 
     `change_id` and `created` (epoch seconds) are what a person or a job worker told of it.
+    One that a signed event names counts only if it is reachable from the action's branch or from
+    one of the refs `reachable_from` (contract X3). That is None where a key's holder chose the
+    revision, or where it was fetched.
     """
 
     action_name: str
@@ -542,6 +545,7 @@ class SourceRevision:
     url: str | None = None
     change_id: str | None = None
     created: float | None = None
+    reachable_from: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -258,3 +258,21 @@ def test_what_only_v2_has_makes_a_pipeline_v2(tenant: Tenant) -> None:
     webhook = tenant.webhook(name)
     assert tenant.push(webhook, push_event(branch="dev")).outcome == "filtered"
     assert tenant.push(webhook).outcome == "started"
+
+
+def test_x3_of_a_signed_event_only_what_the_branch_or_the_trigger_has_runs(tenant: Tenant) -> None:
+    repository = tenant.repository
+    name = f"{repository.owner}/{repository.name}"
+    head = repository.commit("The branch")
+    stranger = repository.commit("Proposed")
+    repository._git("update-ref", "refs/pull/7/head", stranger)
+    repository._git("reset", "--quiet", "--hard", head)
+    side = {"ref": "main", "sha": stranger, "repo": {"full_name": name}}
+    request = {"head": {**side, "ref": "proposal"}, "base": side, "number": 7, "title": "Proposed"}
+    pipeline = triggered(tenant, name, push=[{}], pullRequest=[{}])
+    webhook = tenant.webhook(pipeline)
+    opened = sent(webhook, {"action": "opened", "pull_request": request}, "pull_request")
+    pushed = tenant.push(webhook, push_event(stranger))
+    for reply, commit in ((opened, stranger), (pushed, head)):
+        execution = tenant.finished(pipeline, reply.execution_id)
+        assert [item["revisionId"] for item in execution["artifactRevisions"]] == [commit]

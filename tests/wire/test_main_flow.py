@@ -100,3 +100,17 @@ def test_w1_t1_the_aws_cli_and_curl_need_nothing_else(tenant: Tenant) -> None:
     assert [item["revisionId"] for item in summary["sourceRevisions"]] == [commit]
     here = Tenant(tenant.server, tenant.github, "us-east-1")
     assert here.finished("from-the-cli", execution_id)["status"] == "Succeeded"
+
+
+def test_x3_an_unsigned_push_runs_the_head_of_the_branch_whatever_it_names(tenant: Tenant) -> None:
+    older = tenant.repository.commit("Older")
+    head = tenant.repository.commit("Newest")
+    pipeline = tenant.pipeline()
+    webhook = tenant.webhook(
+        pipeline, authentication="UNAUTHENTICATED", authenticationConfiguration={}
+    )
+    reply = tenant.push(webhook, push_event(older))
+    [summary] = tenant.executions(pipeline)
+    assert older not in [item["revisionId"] for item in summary["sourceRevisions"]]
+    execution = tenant.finished(pipeline, reply.execution_id)
+    assert [item["revisionId"] for item in execution["artifactRevisions"]] == [head]

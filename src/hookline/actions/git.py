@@ -3,6 +3,7 @@
 import base64
 import os
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from hookline.actions.outputs import store_outputs
 from hookline.actions.pages import commit_page
 from hookline.actions.processes import Child, Limits, await_end_of_earlier, run
 from hookline.actions.provider import ActionContext, ActionResult
+from hookline.actions.reachability import is_reachable
 from hookline.errors import ActionError
 from hookline.model import SourceRevision
 from hookline.sealing import is_mask
@@ -129,6 +131,9 @@ def _with_variables(result: ActionResult, names: frozenset[str], **more: str) ->
 def fetch(context: ActionContext, repository: Repository) -> ActionResult:
     """Make the output artifact from one commit: the one that started the execution, or the head.
 
+    A commit that an event names must be reachable from the branch, or from the tag or pull request
+    of the trigger; otherwise, as after a forced push, the branch's head is taken (contract X3).
+
     Raises:
         ActionError: no such repository, branch or commit; git's own message is in it.
         Interrupted: `context.stop` was set.
@@ -141,20 +146,31 @@ def fetch(context: ActionContext, repository: Repository) -> ActionResult:
         with ActionLog(context.log, mask, context.settings.max_log) as log:
             git = _Git(context, repository, folder, log, mask, limits)
             git.tree.mkdir()
-            commit = _checked_out(git, _wanted(context, repository))
+            commit = _checked_out(git, _wanted(git))
             return _result(git, commit)
     finally:
         remove(folder)
 
 
-def _wanted(context: ActionContext, repository: Repository) -> str:
+def _wanted(git: "_Git") -> str:
     """What to fetch: the commit of the revision, or the branch's full name."""
-    if context.source_revision is None:
-        return repository.ref
-    commit = context.source_revision.revision_id
+    revision, branch = git.context.source_revision, git.repository.ref
+    if revision is None:
+        return branch
+    commit = revision.revision_id
     if not _COMMIT.fullmatch(commit):
         raise ActionError(f'The revision "{commit}" is not a commit id', _UNAVAILABLE)
-    return commit
+    if revision.reachable_from is None:
+        return commit
+    refs = [branch, *(ref for ref in revision.reachable_from if _is_ref(ref) and ref != branch)]
+    if is_reachable(_History(git, commit), commit, refs):
+        return commit
+    git.log.line(f"Commit {commit} is not in the history of {' or '.join(refs)}")
+    return branch
+
+
+def _is_ref(ref: str) -> bool:
+    return ref.startswith("refs/") and is_branch(ref)
 
 
 @dataclass(frozen=True)
@@ -168,19 +184,8 @@ class _Commit:
 def _checked_out(git: "_Git", wanted: str) -> _Commit:
     """Fetch `wanted` and nothing before it, and put its files into the work tree."""
     git.log.line(f"Fetching {wanted} of {git.url}")
-    kind = "sha256" if len(wanted) == _SHA256 and _COMMIT.fullmatch(wanted) else "sha1"
-    git.run("init", "--quiet", "--template=", f"--object-format={kind}")
-    git.run(
-        "fetch",
-        "--quiet",
-        "--no-progress",
-        "--depth=1",
-        "--no-tags",
-        *git.upload_pack(),
-        "--",
-        git.url,
-        wanted,
-    )
+    git.make(wanted)
+    git.fetch(wanted, "--depth=1", "--quiet")
     git.run("checkout", "--quiet", "--force", "--detach", "FETCH_HEAD")
     text = git.run("log", "-1", _FORMAT, _DATES, "FETCH_HEAD", shown=False)
     commit = _Commit(*text.rstrip("\n").split("\0", 3))
@@ -223,6 +228,7 @@ class _Git:
     log: ActionLog
     mask: Mask
     limits: Limits
+    name: str = "repository"
 
     @property
     def url(self) -> str:
@@ -241,7 +247,18 @@ class _Git:
         """The operator chose the folder of a `file:` URL, whoever owns the repositories in it."""
         if self.scheme != "file":
             return ()
-        return ("--upload-pack=git -c safe.directory=* upload-pack",)
+        settings = "-c safe.directory=* -c uploadpack.allowFilter=true"
+        return (f"--upload-pack=git {settings} upload-pack",)
+
+    def make(self, wanted: str) -> None:
+        """Make the local repository, for commits whose ids are as long as `wanted`."""
+        kind = "sha256" if len(wanted) == _SHA256 and _COMMIT.fullmatch(wanted) else "sha1"
+        self.run("init", "--quiet", "--template=", f"--object-format={kind}")
+
+    def fetch(self, wanted: str, *options: str, shown: bool = True) -> str:
+        """Fetch a commit or a ref; what git wrote."""
+        common = ("--no-progress", "--no-tags", *self.upload_pack(), "--", self.url, wanted)
+        return self.run("fetch", *options, *common, shown=shown)
 
     def run(self, *arguments: str, shown: bool = True) -> str:
         """Run git and return what it wrote; if `shown`, that goes to the log as well."""
@@ -256,12 +273,21 @@ class _Git:
             written.extend(data)
             del written[_LONGEST_OUTPUT:]
 
-        child = Child(("git", *arguments), self.tree, self._environment(), self.context)
-        status = run(child, self.limits, show if shown else keep)
+        status = self._status(arguments, show if shown else keep)
         text = written.decode(errors="replace")
         if status:
             raise ActionError(self._failure(arguments[0], status, text), _UNAVAILABLE)
         return text
+
+    def agrees(self, *arguments: str) -> bool:
+        """Whether git ends with success, without asking the remote repository."""
+        return self._status(arguments, lambda _: None, GIT_ALLOW_PROTOCOL="none") == 0
+
+    def _status(
+        self, arguments: Sequence[str], output: Callable[[bytes], object], **environment: str
+    ) -> int:
+        given = self._environment() | environment
+        return run(Child(("git", *arguments), self.tree, given, self.context), self.limits, output)
 
     def _failure(self, verb: str, status: int, text: str) -> str:
         said = self.mask.text(text).strip()[-_LONGEST_MESSAGE:] or f"exit status {status}"
@@ -275,7 +301,7 @@ class _Git:
             "HOME": str(self.folder),
             "LC_ALL": "C",
             "TZ": "UTC0",
-            "GIT_DIR": str(self.folder / "repository"),
+            "GIT_DIR": str(self.folder / self.name),
             "GIT_WORK_TREE": str(self.tree),
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_CONFIG_NOSYSTEM": "1",
@@ -299,6 +325,44 @@ class _Git:
             header = f"Authorization: Basic {self.repository.credentials}"
             settings[f"http.{self.url}.extraHeader"] = header
         return settings
+
+
+class _History:
+    """What a repository's commits tell, in a local repository of its own: it never gets files.
+
+    See reachability.Remote.
+    """
+
+    def __init__(self, git: _Git, commit: str) -> None:
+        self._git = replace(git, name="history")
+        self._commit = commit
+        self._made = False
+
+    def heads(self, refs: Sequence[str]) -> dict[str, str]:
+        # Of an annotated tag, the line with ^{} has the commit.
+        peeled = [f"{ref}^{{}}" for ref in refs]
+        options = ("--quiet", *self._git.upload_pack())
+        text = self._git.run(
+            "ls-remote", *options, "--", self._git.url, *refs, *peeled, shown=False
+        )
+        lines = (line.partition("\t") for line in text.splitlines())
+        found = {ref: commit for commit, _, ref in lines}
+        return {ref: found.get(f"{ref}^{{}}", found[ref]) for ref in refs if ref in found}
+
+    def deepen(self, ref: str, depth: int) -> str:
+        if not self._made:
+            self._git.make(self._commit)
+            self._made = True
+        return self._git.fetch(
+            f"+{ref}:{_local(ref)}", "--filter=tree:0", f"--depth={depth}", shown=False
+        )
+
+    def knows(self, commit: str, ref: str) -> bool:
+        return self._git.agrees("merge-base", "--is-ancestor", commit, _local(ref))
+
+
+def _local(ref: str) -> str:
+    return f"refs/remote/{ref}"
 
 
 def _numbered(settings: dict[str, str]) -> dict[str, str]:

@@ -24,8 +24,9 @@ from hookline.receiver.authentication import (
     client_address,
     sender_key,
 )
-from hookline.receiver.entries import Entry, Start
+from hookline.receiver.entries import Entry, Revision, Start
 from hookline.receiver.filters import FilterTrace, match
+from hookline.receiver.git_events import PullRequest, Push
 from hookline.receiver.git_triggers import TriggerTrace, judge, why_none_matched
 from hookline.receiver.payload import parse_event
 from hookline.receiver.protocol import SHED
@@ -63,6 +64,8 @@ class Arrival(msgspec.Struct):
     body: bytes = b""
     body_size: int = 0
     authenticated: bool = False
+    # By somebody who holds the webhook's secret.
+    signed: bool = False
     event_key: str | None = None
     filters: list[FilterTrace] = []
     triggers: list[TriggerTrace] = []
@@ -201,10 +204,10 @@ def _mark(arrival: Arrival) -> None:
     arrival.marks.append(time.perf_counter())
 
 
-def start_of(target: Target, arrival: Arrival, origin: Any) -> Start:
+def start_of(target: Target, arrival: Arrival, event: Any) -> Start:
     """The execution that a delivery which passed every step is to start.
 
-    `origin` is the event, or the part of it that has the source revision.
+    `event` is what `apply_triggers` returned.
     """
     webhook, key = target.webhook, arrival.event_key
     return Start(
@@ -214,10 +217,19 @@ def start_of(target: Target, arrival: Arrival, origin: Any) -> Start:
         pipeline=webhook.target_pipeline,
         action=webhook.target_action,
         trigger_detail=webhook.arn,
-        revision=pushed_revision(origin),
+        revision=_revision(arrival, event),
         dedupe_key=None if key is None else dedupe_key(webhook.id, key),
         trigger_type="WebhookV2" if target.triggers else "Webhook",
     )
+
+
+def _revision(arrival: Arrival, event: Any) -> Revision | None:
+    # Whoever did not sign the event may not choose what runs: the branch's head does (contract X3).
+    if not arrival.signed:
+        return None
+    if isinstance(event, Push | PullRequest):
+        return pushed_revision(event.origin, event.refs)
+    return pushed_revision(event)
 
 
 def _token(query: bytes) -> str:
@@ -259,6 +271,7 @@ def _hung_up(arrival: Arrival) -> Refused:
 def _authenticate(target: Target, arrival: Arrival) -> None:
     if target.webhook.authentication is Authentication.GITHUB_HMAC:
         arrival.event_key = check_signature(target.secret, arrival.headers, arrival.body)
+        arrival.signed = True
     else:
         arrival.event_key = header_fields.delivery_id(arrival.headers)
     arrival.authenticated = True
@@ -270,9 +283,9 @@ def judge_event(target: Target, arrival: Arrival) -> Start:
     _mark(arrival)
     check_starts_something(target, arrival)
     apply_filters(target, arrival, event)
-    origin = apply_triggers(target, arrival, event)
+    matched = apply_triggers(target, arrival, event)
     _mark(arrival)
-    return start_of(target, arrival, origin)
+    return start_of(target, arrival, matched)
 
 
 def _judge_large(target: Target, arrival: Arrival) -> Start | Refused:
@@ -313,7 +326,7 @@ def apply_filters(target: Target, arrival: Arrival, event: Any) -> None:
 def apply_triggers(target: Target, arrival: Arrival, event: Any) -> Any:
     """Note what the pipeline's triggers saw. Refuses the event that matches none of them.
 
-    Returns the part of the event that has the source revision.
+    Returns the push or pull request that has matched; the event where there are no triggers.
     """
     if not target.triggers:
         return event
@@ -322,7 +335,7 @@ def apply_triggers(target: Target, arrival: Arrival, event: Any) -> Any:
     arrival.triggers = judgement.traces
     if judgement.matched is None:
         raise Refused(Verdict.FILTERED, why_none_matched(judgement.traces))
-    return judgement.matched.origin
+    return judgement.matched
 
 
 def entry_of(

@@ -16,11 +16,12 @@ _LENGTH = struct.Struct("!I")
 
 
 class Revision(msgspec.Struct, array_like=True, frozen=True):
-    """The source revision that an event brings."""
+    """The source revision that a signed event brings, and the refs that the event names for it."""
 
     revision_id: str
     summary: str | None
     url: str | None
+    refs: tuple[str, ...] = ()
 
 
 class Start(msgspec.Struct, array_like=True, frozen=True):

@@ -43,6 +43,11 @@ class Push:
     commits: Any = None
     total: Any = None
 
+    @property
+    def refs(self) -> tuple[str, ...]:
+        """Where the repository has the commit."""
+        return (f"refs/{'tags' if self.is_tag else 'heads'}/{self.name}",)
+
     def __str__(self) -> str:
         verb = "delete" if self.deleted else "push"
         return f"{verb} of {'tag' if self.is_tag else 'branch'} {shortened(self.name)}"
@@ -67,13 +72,15 @@ class Push:
 class PullRequest:
     """A pull request that was opened, updated or closed; `branch` is the one it is to go into.
 
-    `origin` is what `revision.pushed_revision` reads: the newest commit of its own branch.
+    `origin` is what `revision.pushed_revision` reads: the newest commit of its own branch, which
+    the repository has under `refs`.
     """
 
     event: PullRequestEvent
     branch: str
     from_fork: bool
     origin: Json
+    refs: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"pull request into {shortened(self.branch)}, {self.event.value}"
@@ -147,6 +154,7 @@ def _github_pull_requests(event: Json, _: str) -> Iterator[PullRequest]:
         _at(base, "ref"),
         (_at(head, "repo", "full_name"), _at(base, "repo", "full_name")),
         (_at(head, "sha"), _at(request, "title"), _at(request, "html_url")),
+        _numbered("refs/pull/{}/head", _at(request, "number")),
     )
 
 
@@ -172,6 +180,7 @@ def _gitlab_merge_requests(event: Json, _: str) -> Iterator[PullRequest]:
         _at(request, "target_branch"),
         (_at(request, "source_project_id"), _at(request, "target_project_id")),
         (_at(commit, "id"), _at(commit, "message"), _at(commit, "url")),
+        _numbered("refs/merge-requests/{}/head", _at(request, "iid")),
     )
 
 
@@ -212,6 +221,7 @@ def _pull_request(
     branch: Any,
     repositories: tuple[Any, Any],
     commit: tuple[Any, Any, Any],
+    refs: tuple[str, ...] = (),
 ) -> Iterator[PullRequest]:
     if happened is None or not isinstance(branch, str):
         return
@@ -227,7 +237,12 @@ def _pull_request(
             "after": commit_id,
             "head_commit": {"id": commit_id, "message": message, "url": url},
         },
+        refs=refs,
     )
+
+
+def _numbered(ref: str, number: Any) -> tuple[str, ...]:
+    return (ref.format(number),) if type(number) is int else ()
 
 
 def _known(actions: Mapping[str, PullRequestEvent], action: Any) -> PullRequestEvent | None:

@@ -19,7 +19,15 @@ from hookline.executions.start import Start as ExecutionStart
 from hookline.executions.start import start
 from hookline.model import Pipeline, Scope, SourceRevision, Trigger, Verdict
 from hookline.receiver.backlog import Backlog
-from hookline.receiver.entries import Entry, Frames, Recorded, Start, decode_entries, frame
+from hookline.receiver.entries import (
+    Entry,
+    Frames,
+    Recorded,
+    Revision,
+    Start,
+    decode_entries,
+    frame,
+)
 from hookline.receiver.headers import kept_headers
 from hookline.receiver.metrics import Metrics
 from hookline.receiver.recording import SOCKET
@@ -357,13 +365,16 @@ def _holders(connection: Connection, wishes: Sequence[Start], window: float) -> 
 
 
 def _execution_start(wish: Start) -> ExecutionStart:
-    revision = wish.revision
     return ExecutionStart(
         execution_id=wish.execution_id,
         trigger=Trigger(wish.trigger_type, wish.trigger_detail),
-        source_revisions=()
-        if revision is None
-        else (SourceRevision(wish.action, revision.revision_id, revision.summary, revision.url),),
+        source_revisions=() if wish.revision is None else (_revision(wish.action, wish.revision),),
+    )
+
+
+def _revision(action: str, brought: Revision) -> SourceRevision:
+    return SourceRevision(
+        action, brought.revision_id, brought.summary, brought.url, reachable_from=brought.refs
     )
 
 

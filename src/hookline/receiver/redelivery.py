@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from hookline.errors import HooklineError
-from hookline.model import Verdict, new_id
+from hookline.model import Authentication, Verdict, new_id
 from hookline.receiver.endpoint import (
     Arrival,
     entry_of,
@@ -66,6 +66,7 @@ def judge(target: Target, first: Delivery, now: float) -> Entry:
         body_size=first.body_size,
         # It was, when it first came; the body is kept only then.
         authenticated=True,
+        signed=first.trace["authentication"] == Authentication.GITHUB_HMAC.value,
     )
     return msgspec.structs.replace(
         _judged(target, arrival),

@@ -11,8 +11,10 @@ _SUMMARY_LIMIT = 2_048
 _URL_LIMIT = 2_000
 
 
-def pushed_revision(event: Any) -> Revision | None:
+def pushed_revision(event: Any, refs: tuple[str, ...] = ()) -> Revision | None:
     """The commit that a push leaves its branch or tag at; None where the event is no such push.
+
+    It may be fetched from `refs` beside the source action's own branch.
 
     Knows the pushes of GitHub, Gitea and GitLab (`ref`, `after`) and of Bitbucket
     (`push.changes`). A deleted branch has no commit.
@@ -29,6 +31,7 @@ def pushed_revision(event: Any) -> Revision | None:
         revision_id=commit_id,
         summary=message[:_SUMMARY_LIMIT] if isinstance(message, str) else None,
         url=url if _is_link(url) else None,
+        refs=refs,
     )
 
 

@@ -337,7 +337,13 @@ def _revision_row(revision: SourceRevision) -> dict[str, Any]:
         "url": revision.url,
         "change_id": revision.change_id,
         "created": revision.created,
+        "reachable_from": revision.reachable_from,
     }
+
+
+def _revision(row: Mapping[str, Any]) -> SourceRevision:
+    refs = row.get("reachable_from")
+    return SourceRevision(**{**row, "reachable_from": None if refs is None else tuple(refs)})
 
 
 def _execution(row: Row[Any]) -> Execution:
@@ -348,7 +354,7 @@ def _execution(row: Row[Any]) -> Execution:
         status=ExecutionStatus(row.status),
         mode=ExecutionMode(row.mode),
         trigger=Trigger(row.trigger_type, row.trigger_detail),
-        source_revisions=tuple(SourceRevision(**item) for item in row.source_revisions),
+        source_revisions=tuple(map(_revision, row.source_revisions)),
         started_at=row.started_at,
         updated_at=row.updated_at,
         status_summary=row.status_summary,

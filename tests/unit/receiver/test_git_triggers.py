@@ -134,7 +134,9 @@ def push(branch: str = "main", *files: str, **more: Any) -> dict[str, Any]:
     return {"ref": f"refs/heads/{branch}", "after": COMMIT, "commits": commits, **more}
 
 
-def pull_request(action: str = "opened", base: str = "main", fork: str = "acme/app") -> Any:
+def pull_request(
+    action: str = "opened", base: str = "main", fork: str = "acme/app", **more: Any
+) -> Any:
     return {
         "action": action,
         "pull_request": {
@@ -142,6 +144,7 @@ def pull_request(action: str = "opened", base: str = "main", fork: str = "acme/a
             "html_url": "https://example.com/1",
             "head": {"sha": COMMIT, "repo": {"full_name": fork}},
             "base": {"ref": base, "repo": {"full_name": "acme/app"}},
+            **more,
         },
     }
 
@@ -348,6 +351,24 @@ def test_what_matched_brings_its_commit(event: Any, key: str) -> None:
     revision = pushed_revision(matched.origin)
     assert revision is not None
     assert revision.revision_id == COMMIT
+
+
+@pytest.mark.parametrize(
+    ("event", "refs"),
+    [
+        (push("x"), ("refs/heads/x",)),
+        (push("x") | {"ref": "refs/tags/v1"}, ("refs/tags/v1",)),
+        (pull_request(number=7), ("refs/pull/7/head",)),
+        (pull_request(number="7/../../x"), ()),
+        (merge_request("open", iid=7), ("refs/merge-requests/7/head",)),
+    ],
+)
+def test_x3_what_matched_names_the_ref_that_has_its_commit(
+    event: Any, refs: tuple[str, ...]
+) -> None:
+    matched = judged(event, push=[{}, {"tags": {}}], pullRequest=[{}]).matched
+    assert matched is not None
+    assert matched.refs == refs
 
 
 def test_of_several_branches_the_one_that_matched_brings_its_commit() -> None:

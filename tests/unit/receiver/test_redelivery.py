@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from hookline.model import Authentication, Filter, Scope, Verdict, Webhook
-from hookline.receiver.entries import Start
+from hookline.receiver.entries import Revision, Start
 from hookline.receiver.filters import compile_filters
 from hookline.receiver.redelivery import RedeliveryError, judge
 from hookline.receiver.targets import Target
@@ -65,6 +65,17 @@ def test_t10_a_redelivery_is_nobodys_duplicate_and_names_its_first() -> None:
     assert entry.delivery_id not in {"", "first"}
     assert (entry.received_at, entry.remote, entry.body) == (NOW, FIRST.remote, FIRST.body)
     assert (entry.authentication, entry.authenticated) == ("GITHUB_HMAC", True)
+
+
+def test_x3_only_what_was_signed_when_it_first_came_brings_its_commit() -> None:
+    body = b'{"ref":"refs/heads/x","after":"%b"}' % (b"1" * 40)
+    first = changed(body=body, trace={**FIRST.trace, "authentication": "UNAUTHENTICATED"})
+    unsigned = judge(target({"Branch": "x"}), first, NOW)
+    assert unsigned.start is not None
+    assert unsigned.start.revision is None
+    signed = judge(target({"Branch": "x"}), changed(body=body), NOW)
+    assert signed.start is not None
+    assert signed.start.revision == Revision("1" * 40, None, None)
 
 
 def test_t8_a_stored_form_is_read_as_a_form() -> None:
