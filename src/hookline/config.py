@@ -174,7 +174,8 @@ class Settings:
         Setting("GitHub's API, where webhooks are registered; GitHub Enterprise, Gitea", _api_url),
     ] = "https://api.github.com"
     artifact_store: Annotated[
-        str, Setting("folder or s3://bucket/prefix of artifacts; empty: in the data folder")
+        str,
+        Setting("s3://bucket/prefix or a folder for artifacts alone; empty: in the data folder"),
     ] = ""
     action_timeout: Annotated[
         float, Setting("seconds an action may take when it declares no timeout", _positive)

@@ -5,9 +5,13 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from hookline.config import Settings
+from hookline.errors import SettingsError
 from hookline.sealing import Seal, load_seal, make_master_key
 from hookline.store import secrets
 from hookline.store.node_state import NodeState
+
+_MARKER = ".hookline-artifacts"
+_MARKED = "Hookline keeps artifacts in this folder, and deletes those of forgotten executions.\n"
 
 
 def open_seal(settings: Settings) -> Seal:
@@ -37,3 +41,27 @@ def open_state(settings: Settings) -> NodeState:
 def work_folder(settings: Settings) -> Path:
     """Where the engine keeps workspaces and logs."""
     return settings.data_dir.absolute() / "work"
+
+
+def claim_artifact_folder(settings: Settings) -> None:
+    """Mark the folder that the setting `artifact_store` names as Hookline's, if it is one.
+
+    Raises SettingsError where the folder holds other things, or can't be used.
+    """
+    if not settings.artifact_store or settings.artifact_store.startswith("s3://"):
+        return
+    folder = Path(settings.artifact_store).absolute()
+    marker = folder / _MARKER
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if marker.exists():
+            return
+        if (other := next(folder.iterdir(), None)) is not None:
+            raise SettingsError(
+                f"artifact_store names the folder {folder}, which holds other things, such as "
+                f"{other.name}. Name an empty folder, or, if it is Hookline's own, create the file "
+                f"{_MARKER} in it."
+            )
+        marker.write_text(_MARKED)
+    except OSError as error:
+        raise SettingsError(f"artifact_store names the folder {folder}: {error}") from error

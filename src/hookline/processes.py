@@ -23,16 +23,20 @@ _NICENESS = 10
 
 
 def prepare(settings: Settings) -> None:
-    """Make the schema, the master key and, on a first start, an access key with its profile."""
-    from hookline.installation import prepare_seal  # noqa: PLC0415 - each loads only what it runs
+    """Make the schema, the master key and, on a first start, an access key with its profile.
+
+    And claim the folder of artifacts.
+    """
+    from hookline import installation  # noqa: PLC0415 - each loads only what it runs
     from hookline.profile import write_profile  # noqa: PLC0415 - the same
     from hookline.store import credentials  # noqa: PLC0415 - the same
     from hookline.store.database import Database  # noqa: PLC0415 - the same
 
+    installation.claim_artifact_folder(settings)
     database = Database(settings.database, limited=False)
     database.migrate()
     with database.write() as connection:
-        seal = prepare_seal(settings, connection)
+        seal = installation.prepare_seal(settings, connection)
         existing = credentials.all_of(connection, seal)
         mine = [item for item in existing if item.is_full and item.account == settings.account]
         credential = mine[0] if mine else credentials.create(connection, seal, settings.account)
@@ -89,6 +93,7 @@ def engine(settings: Settings, slot: Slot) -> None:
     from hookline.actions.provider import ActionSettings  # noqa: PLC0415 - the same
     from hookline.engine.engine import Engine  # noqa: PLC0415 - the same
     from hookline.executions.journal import StoreJournal  # noqa: PLC0415 - the same
+    from hookline.executions.retention import FileRetention  # noqa: PLC0415 - the same
     from hookline.installation import open_seal, open_state, work_folder  # noqa: PLC0415 - the same
     from hookline.store.database import Database  # noqa: PLC0415 - the same
     from hookline.store.dialect import connect_checkpoints  # noqa: PLC0415 - the same
@@ -99,12 +104,15 @@ def engine(settings: Settings, slot: Slot) -> None:
     _beat_always(slot)
     state = open_state(settings)
     state.engine_stopped()
+    database, work = Database(settings.database), work_folder(settings)
+    artifacts = ArtifactStore(settings.artifacts)
+    kept_days = settings.execution_retention_days
     running = Engine(
-        journal=StoreJournal(Database(settings.database), open_seal(settings), settings.node),
+        journal=StoreJournal(database, open_seal(settings), settings.node),
         database=connect_checkpoints(settings.engine_database),
         node=settings.node,
-        work=work_folder(settings),
-        artifacts=ArtifactStore(settings.artifacts),
+        work=work,
+        artifacts=artifacts,
         settings=ActionSettings(
             github_url=settings.github_url,
             time_limit=settings.action_timeout,
@@ -112,7 +120,7 @@ def engine(settings: Settings, slot: Slot) -> None:
             max_artifact=settings.max_artifact,
             pid_namespaces=settings.pid_namespaces,
         ),
-        kept_days=settings.execution_retention_days,
+        forget_files=FileRetention(database, artifacts, work / "logs", kept_days).run,
     )
     _on_stop_signal(running.stop)
     running.run(ready=state.beat, beat=state.beat)

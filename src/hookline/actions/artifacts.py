@@ -2,10 +2,10 @@
 
 import io
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,7 @@ _CHUNK = 1 << 20
 # What obstore uploads at once; larger objects go in parts of this size.
 _PART = 5 << 20
 _UNAVAILABLE = "SystemUnavailable"
+_ARTIFACT = re.compile(r"[0-9]+(/[^/]+){2}/[^/]+\.tar\.gz")
 
 
 def key_of(pipeline_id: int, execution_id: str, action_execution_id: str, name: str) -> str:
@@ -113,18 +114,18 @@ class ArtifactStore:
                 return False
         return True
 
-    def forget(self, before: datetime) -> int:
-        """Delete the artifacts stored before `before`; how many.
+    def forget(self, pipeline_id: int, execution_id: str) -> int:
+        """Delete the artifacts of an execution, and nothing else; how many.
 
         Raises:
             ActionError: the store can't be written.
         """
         forgotten = 0
-        with _failing("Old artifacts could not be deleted"):
-            for batch in obstore.list(self._store):
-                old = [entry["path"] for entry in batch if entry["last_modified"] < before]
-                obstore.delete(self._store, old)
-                forgotten += len(old)
+        with _failing(f"The artifacts of execution {execution_id} could not be deleted"):
+            for batch in obstore.list(self._store, f"{pipeline_id}/{execution_id}"):
+                keys = [entry["path"] for entry in batch if _ARTIFACT.fullmatch(entry["path"])]
+                obstore.delete(self._store, keys)
+                forgotten += len(keys)
         return forgotten
 
 
@@ -162,7 +163,7 @@ def _opened(url_or_path: str) -> "ObjectStore":
     if url_or_path.startswith(_S3):
         plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http:")
         return S3Store.from_url(url_or_path, client_options={"allow_http": plain})
-    return LocalStore(Path(url_or_path).absolute(), mkdir=True)
+    return LocalStore(Path(url_or_path).absolute(), mkdir=True, automatic_cleanup=True)
 
 
 @contextmanager

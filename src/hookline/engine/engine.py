@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import structlog
@@ -30,7 +29,7 @@ _log = structlog.get_logger()
 _CONCURRENT_STAGES = 32
 _IDLE_WAIT = 1.0
 _TIDY_EVERY_S = 10.0
-_FORGET_EVERY_S = 86_400.0
+_FORGET_EVERY_S = 3_600.0
 
 
 class _Stop(threading.Event):
@@ -58,8 +57,8 @@ class _Running:
 class Engine:
     """Runs stages on this node until stopped.
 
-    `work` is a folder for workspaces and logs; logs and artifacts are kept for `kept_days`. At most
-    32 stages run at once; more wait their turn in the journal.
+    `work` is a folder for workspaces and logs. `forget_files`, called each hour, deletes old logs
+    and artifacts. At most 32 stages run at once; more wait their turn in the journal.
     """
 
     def __init__(  # noqa: PLR0913 - what an engine is made of
@@ -71,13 +70,13 @@ class Engine:
         work: Path,
         artifacts: ArtifactStore,
         settings: ActionSettings,
-        kept_days: float,
+        forget_files: Callable[[], None],
     ) -> None:
         self._work = work
         self._artifacts = artifacts
         self._settings = settings
         self._stop = threading.Event()
-        self._kept = timedelta(days=kept_days)
+        self._forget_files = forget_files
         self._forgot = -_FORGET_EVERY_S
         self._journal = PatientJournal(journal, self._stop)
         self._actions_running: dict[str, _Running] = {}
@@ -119,20 +118,6 @@ class Engine:
         if time.monotonic() - self._forgot > _FORGET_EVERY_S:
             self._forgot = time.monotonic()
             threading.Thread(target=self._forget_files, name="forget", daemon=True).start()
-
-    def _forget_files(self) -> None:
-        before = datetime.now(UTC) - self._kept
-        try:
-            forgotten = self._artifacts.forget(before)
-            for log in (self._work / "logs").glob("*.log"):
-                if log.stat().st_mtime < before.timestamp():
-                    log.unlink()
-                    forgotten += 1
-        except (ActionError, OSError) as error:
-            _log.warning("old artifacts and logs not forgotten", reason=str(error))
-            return
-        if forgotten:
-            _log.info("old artifacts and logs forgotten", count=forgotten)
 
     def stop(self) -> None:
         """Interrupt the running actions; the next start runs them again."""

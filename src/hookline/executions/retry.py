@@ -43,7 +43,7 @@ def retry(
             still do; or `only_failed` and no action failed.
         NotLatestPipelineExecutionException: another execution has entered the stage since.
     """
-    execution = executions.find(connection, execution_id)
+    execution = executions.find(connection, execution_id, for_update=True)
     if execution is None or execution.pipeline_id != pipeline.id:
         raise StageNotRetryableException(
             f"Pipeline '{pipeline.name}' does not have an execution with id '{execution_id}'"

@@ -35,7 +35,7 @@ def roll_back(
         UnableToRollbackStageException: the stage is the first or runs now, the mode is PARALLEL,
             or the target did not succeed in it or is itself a rollback.
     """
-    target = executions.find(connection, target_id)
+    target = executions.find(connection, target_id, for_update=True)
     if target is None or target.pipeline_id != pipeline.id:
         raise PipelineExecutionNotFoundException(
             f"Pipeline '{pipeline.name}' does not have an execution with id '{target_id}'"

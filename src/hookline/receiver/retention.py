@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from hookline.store import deliveries, executions
+from hookline.executions import retention as executions
+from hookline.store import deliveries
 from hookline.store.database import Database
 
 _STEP = 500
@@ -37,6 +38,8 @@ class Retention:
         # Those older than this are too many. To find it takes time, so it is kept until all are
         # forgotten.
         self._surplus: str | None = None
+        # The sequence of the execution up to which the last step has come.
+        self._looked_at = 0
 
     def due_in(self) -> float:
         """Seconds until the next step."""
@@ -81,4 +84,7 @@ class Retention:
 
     def _old_executions(self, connection: Connection) -> int:
         before = time.time() - self._limits.execution_days * _DAY_S
-        return executions.forget_finished(connection, before, _STEP)
+        count, last = executions.forget(connection, before, self._looked_at, _STEP)
+        # From the oldest again: what was needed may be so no more.
+        self._looked_at = last if count == _STEP else 0
+        return count

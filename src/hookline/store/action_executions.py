@@ -1,7 +1,7 @@
 """Action executions: what each action of a stage was given, did and produced."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -115,6 +115,12 @@ def overdue(connection: Connection, now: float) -> list[ActionExecution]:
         action_executions.c.waits_until < now,
     )
     return [_action_execution(row) for row in connection.execute(query)]
+
+
+def existing(connection: Connection, ids: Collection[str]) -> set[str]:
+    """Those of `ids` that are there."""
+    query = select(action_executions.c.id).where(action_executions.c.id.in_(ids))
+    return set(connection.execute(query).scalars())
 
 
 def find(connection: Connection, action_execution_id: str) -> ActionExecution | None:

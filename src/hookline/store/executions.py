@@ -3,11 +3,11 @@
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import orjson
-from sqlalchemy import Connection, Row, Select, Text, delete, select, type_coerce, update
+from sqlalchemy import Connection, Row, Select, Text, delete, or_, select, type_coerce, update
 
 from hookline.model import (
     Execution,
@@ -22,6 +22,7 @@ from hookline.store import dialect
 from hookline.store.tables import (
     action_executions,
     condition_executions,
+    discarded_artifacts,
     executions,
     is_active,
     jobs,
@@ -213,9 +214,12 @@ def _update(connection: Connection, execution_id: str, **values: Any) -> None:
     )
 
 
-def find(connection: Connection, execution_id: str) -> Execution | None:
-    """An execution by its id."""
-    row = connection.execute(select(executions).where(executions.c.id == execution_id)).first()
+def find(
+    connection: Connection, execution_id: str, *, for_update: bool = False
+) -> Execution | None:
+    """An execution by its id; `for_update` keeps it from being forgotten before the commit."""
+    query = select(executions).where(executions.c.id == execution_id)
+    row = connection.execute(query.with_for_update() if for_update else query).first()
     return None if row is None else _execution(row)
 
 
@@ -305,17 +309,54 @@ def _passed(pipeline_id: int, stage_name: str) -> Select[tuple[str]]:
     )
 
 
-def forget_finished(connection: Connection, before: float, limit: int) -> int:
-    """Delete at most `limit` executions ended before `before`, with all of theirs; how many."""
-    finished = (
-        select(executions.c.id)
-        .where(executions.c.updated_at < before, executions.c.status.not_in(_ACTIVE))
+class Ended(NamedTuple):
+    """An execution that has ended."""
+
+    sequence: int
+    id: str
+    pipeline_id: int
+
+
+def ended_before(connection: Connection, before: float, after: int, limit: int) -> list[Ended]:
+    """At most `limit` executions that ended before `before`, oldest first, locked.
+
+    They follow the sequence `after`. One that is retried at this moment is left out.
+    """
+    query = (
+        select(executions.c.sequence, executions.c.id, executions.c.pipeline_id)
+        .where(
+            executions.c.updated_at < before,
+            executions.c.status.not_in(_ACTIVE),
+            executions.c.sequence > after,
+        )
         .order_by(executions.c.sequence)
         .limit(limit)
-        # One that is retried at this moment is not forgotten.
         .with_for_update(skip_locked=True)
     )
-    ids = list(connection.execute(finished).scalars())
+    return [Ended(*row) for row in connection.execute(query)]
+
+
+def rollback_targets(
+    connection: Connection, pipeline_ids: Collection[int], kept: Collection[str]
+) -> set[str]:
+    """What the active executions of some pipelines, and those in `kept`, roll back to."""
+    query = select(executions.c.rollback_target).where(
+        executions.c.pipeline_id.in_(pipeline_ids),
+        executions.c.rollback_target.is_not(None),
+        or_(is_active, executions.c.id.in_(kept)),
+    )
+    return set(connection.execute(query).scalars())
+
+
+def remove(connection: Connection, ids: Collection[str]) -> None:
+    """Delete executions with all of theirs, and keep in mind that their artifacts are to go."""
+    with_artifacts = (
+        select(action_executions.c.pipeline_id, action_executions.c.execution_id)
+        .where(action_executions.c.execution_id.in_(ids))
+        .distinct()
+    )
+    names = ["pipeline_id", "execution_id"]
+    connection.execute(discarded_artifacts.insert().from_select(names, with_artifacts))
     of_executions = (
         jobs,
         action_executions,
@@ -326,7 +367,6 @@ def forget_finished(connection: Connection, before: float, limit: int) -> int:
     for table in of_executions:
         connection.execute(delete(table).where(table.c.execution_id.in_(ids)))
     connection.execute(delete(executions).where(executions.c.id.in_(ids)))
-    return len(ids)
 
 
 def _revision_row(revision: SourceRevision) -> dict[str, Any]:

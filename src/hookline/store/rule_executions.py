@@ -105,6 +105,12 @@ def waiting(connection: Connection) -> Sequence[RuleExecution]:
     return [_rule_execution(row) for row in connection.execute(query)]
 
 
+def existing(connection: Connection, ids: Collection[str]) -> set[str]:
+    """Those of `ids` that are there."""
+    query = select(rule_executions.c.id).where(rule_executions.c.id.in_(ids))
+    return set(connection.execute(query).scalars())
+
+
 def find(connection: Connection, rule_execution_id: str) -> RuleExecution | None:
     """A rule execution by its id."""
     query = select(rule_executions).where(rule_executions.c.id == rule_execution_id)

@@ -210,6 +210,20 @@ def latest(connection: Connection, pipeline_id: int) -> dict[str, StageExecution
     return {row.stage_name: _stage_execution(row) for row in rows}
 
 
+def newest_in(connection: Connection, pipeline_id: int, stage_name: str) -> str | None:
+    """The execution that has entered a stage last."""
+    query = (
+        select(stage_executions.c.execution_id)
+        .where(
+            stage_executions.c.pipeline_id == pipeline_id,
+            stage_executions.c.stage_name == stage_name,
+        )
+        .order_by(stage_executions.c.started_at.desc(), stage_executions.c.id.desc())
+        .limit(1)
+    )
+    return connection.execute(query).scalar()
+
+
 def attempts(
     connection: Connection, execution_ids: Collection[str]
 ) -> dict[tuple[str, str], list[StageExecution]]:

@@ -291,6 +291,14 @@ Index(
     postgresql_where=text("status IN ('Queued', 'Dispatched', 'InProgress')"),
 )
 
+# Executions that are forgotten, but whose artifacts are still in the artifact store.
+discarded_artifacts = Table(
+    "hookline_discarded_artifacts",
+    metadata,
+    Column("pipeline_id", BigInteger, primary_key=True),
+    Column("execution_id", String(36), primary_key=True),
+)
+
 condition_executions = Table(
     "hookline_condition_executions",
     metadata,

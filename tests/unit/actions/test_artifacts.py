@@ -3,10 +3,8 @@ import io
 import itertools
 import os
 import tarfile
-import time
 import tracemalloc
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import obstore
@@ -265,17 +263,24 @@ def test_a_store_that_is_interrupted_at_any_time_has_nothing(
         assert not store.has("part")
 
 
-def test_artifacts_are_forgotten_by_age(store: ArtifactStore, source: Path) -> None:
-    store.pack("1/first/a", source, bounds=BOUNDS)
-    between = datetime.now(UTC)
-    time.sleep(0.05)
-    store.pack("1/second/a", source, bounds=BOUNDS)
+def test_x8_the_artifacts_of_one_execution_are_deleted_and_nothing_else(
+    store: ArtifactStore, source: Path, tmp_path: Path
+) -> None:
+    ours = [key_of(1, "e", action, name) for action in ("a", "b") for name in ("A", "B")]
+    others = [key_of(1, "e2", "a", "A"), key_of(2, "e", "a", "A")]
+    for key in (*ours, *others):
+        store.pack(key, source, bounds=BOUNDS)
+    foreign = [tmp_path / "artifacts" / name for name in ("1/e/notes.txt", "photo.jpg", "1/e/x/y")]
+    for path in foreign:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("theirs")
 
-    assert store.forget(between) == 1
-    store.unpack("1/second/a", source.parent / "kept", bounds=BOUNDS)
-    with pytest.raises(ActionError, match="it is not there"):
-        store.unpack("1/first/a", source.parent / "forgotten", bounds=BOUNDS)
-    assert store.forget(between) == 0
+    assert store.forget(1, "e") == len(ours)
+    assert not any(map(store.has, ours))
+    assert all(map(store.has, others))
+    assert all(path.exists() for path in foreign)
+    assert not (tmp_path / "artifacts/1/e/a").exists()
+    assert store.forget(1, "e") == 0
 
 
 @pytest.mark.parametrize(

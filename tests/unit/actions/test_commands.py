@@ -1,7 +1,6 @@
 import os
 import threading
 import time
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -184,7 +183,7 @@ def test_a_link_out_of_the_workspace_takes_nothing_along(workshop: Workshop) -> 
 
 def test_a_missing_input_fails_the_action(workshop: Workshop) -> None:
     artifact = workshop.artifact("Source", {"a": "1"})
-    workshop.store.forget(datetime.now(UTC) + timedelta(days=1))
+    (workshop.folder / "artifacts" / artifact.key).unlink()
 
     assert "inputs/Source could not be unpacked" in failure(workshop, "true", inputs=(artifact,))
 

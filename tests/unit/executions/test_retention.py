@@ -1,0 +1,228 @@
+"""Contract X8: what is forgotten with its artifacts and logs, and what is still needed."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Boolean, Connection, Float, Integer, Table
+
+from hookline.actions.archives import Bounds
+from hookline.actions.artifacts import ArtifactStore, key_of
+from hookline.errors import ActionError
+from hookline.executions.retention import FileRetention, forget
+from hookline.model import Pipeline, Scope, new_id
+from hookline.store import action_executions, discarded_artifacts, executions, pipelines, tables
+from hookline.store.database import Database
+
+SCOPE = Scope("000000000000", "us-east-1")
+FOR_EVER = float("inf")
+DAY = 86_400.0
+
+
+def action(name: str, category: str) -> dict[str, object]:
+    kind = {"category": category, "owner": "AWS", "provider": "Any", "version": "1"}
+    return {"name": name, "actionTypeId": kind}
+
+
+@pytest.fixture
+def pipeline(database: Database) -> Pipeline:
+    stages = [
+        {"name": "Source", "actions": [action("App", "Source")]},
+        {"name": "Build", "actions": [action("Make", "Build")]},
+    ]
+    with database.write() as connection:
+        made = pipelines.create(connection, SCOPE, {"name": "p", "stages": stages})
+    assert made is not None
+    return made
+
+
+def insert(connection: Connection, table: Table, **values: Any) -> None:
+    """Add a row in which everything else that may not be null is empty."""
+    empty = {
+        column.name: 0 if isinstance(column.type, Integer | Float | Boolean) else ""
+        for column in table.columns
+        if not column.nullable and column.autoincrement is not True
+    }
+    connection.execute(table.insert().values(empty | values))
+
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(database: Database, pipeline: Pipeline) -> Run:
+    """Keeps an execution that has passed the first stage and is so in the second; its id."""
+
+    def run_one(build: str = "Succeeded", rollback_target: str | None = None) -> str:
+        execution_id, now = new_id(), time.time()
+        common = {"execution_id": execution_id, "pipeline_id": pipeline.id, "started_at": now}
+        with database.write() as connection:
+            insert(
+                connection,
+                tables.executions,
+                id=execution_id,
+                pipeline_id=pipeline.id,
+                pipeline_version=pipeline.version,
+                status=build,
+                mode="SUPERSEDED",
+                source_revisions=[],
+                rollback_target=rollback_target,
+            )
+            ended = {"Source": "Succeeded", "Build": build}
+            for stage_name, action_name in (("Source", "App"), ("Build", "Make")):
+                if stage_name == "Source" and rollback_target is not None:
+                    continue
+                stage = {**common, "stage_name": stage_name, "status": ended[stage_name]}
+                insert(connection, tables.stage_executions, id=new_id(), **stage)
+                insert(
+                    connection,
+                    tables.action_executions,
+                    **stage,
+                    id=new_id(),
+                    action_name=action_name,
+                    inputs={},
+                    outputs={"Out": key_of(pipeline.id, execution_id, new_id(), "Out")},
+                )
+        return execution_id
+
+    return run_one
+
+
+def end(database: Database, execution_id: str, status: str) -> None:
+    """Let what an execution still does end."""
+    with database.write() as connection:
+        for table, column in (
+            (tables.executions, tables.executions.c.id),
+            (tables.stage_executions, tables.stage_executions.c.execution_id),
+        ):
+            ended = table.update().where(column == execution_id, table.c.status == "InProgress")
+            connection.execute(ended.values(status=status))
+
+
+def forgotten(database: Database, *ids: str) -> set[str]:
+    """Those of the executions that are forgotten when all that ended is old."""
+    with database.write() as connection:
+        forget(connection, FOR_EVER, 0, 500)
+        return {item for item in ids if executions.find(connection, item) is None}
+
+
+def test_x8_a_stage_that_may_be_retried_and_what_it_would_roll_back_to_are_kept(
+    database: Database, run: Run
+) -> None:
+    older, good = run(), run()
+    failed = run("Failed")
+    assert forgotten(database, older, good, failed) == {older}
+    newer = run()
+    assert forgotten(database, good, failed, newer) == {good, failed}
+
+
+def test_x8_an_open_approval_is_kept_and_all_that_came_before_it(
+    database: Database, run: Run
+) -> None:
+    waiting = run("InProgress")
+    later = [run(), run()]
+    assert forgotten(database, waiting, *later) == {later[0]}
+    with database.read() as connection:
+        kept = action_executions.of_execution(connection, waiting)
+    assert {item.action_name for item in kept} == {"App", "Make"}
+
+
+def test_x8_the_target_of_a_rollback_is_kept_as_long_as_that_runs_or_may_be_retried(
+    database: Database, run: Run
+) -> None:
+    target, latest = run(), run()
+    rollback = run("InProgress", target)
+    assert forgotten(database, target, latest, rollback) == set()
+    end(database, rollback, "Failed")
+    assert forgotten(database, target, latest, rollback) == set()
+    newest = run()
+    assert forgotten(database, target, latest, newest) == {target, latest}
+
+
+def test_all_of_a_deleted_pipeline_is_forgotten(
+    database: Database, pipeline: Pipeline, run: Run
+) -> None:
+    ids = [run(), run("Failed")]
+    with database.write() as connection:
+        pipelines.remove(connection, SCOPE, pipeline.name)
+    assert forgotten(database, *ids) == set(ids)
+
+
+def test_what_is_kept_does_not_hold_up_the_rest(database: Database, run: Run) -> None:
+    target, *ids = [run(), run(), run(), run()]
+    run("InProgress", target)
+    with database.write() as connection:
+        looked_at, last = forget(connection, FOR_EVER, 0, 1)
+        assert looked_at == 1
+        assert forget(connection, FOR_EVER, last, 2)[0] == 2
+        assert forget(connection, -1.0, 0, 2) == (0, 0)
+    with database.read() as connection:
+        assert set(executions.find_all(connection, [target, *ids])) == {target, ids[-1]}
+
+
+@pytest.fixture
+def artifacts(tmp_path: Path) -> ArtifactStore:
+    return ArtifactStore(str(tmp_path / "artifacts"))
+
+
+def logged(logs: Path, name: str, age: float) -> Path:
+    logs.mkdir(exist_ok=True)
+    log = logs / f"{name}.log"
+    log.write_text("a line")
+    os.utime(log, (time.time() - age, time.time() - age))
+    return log
+
+
+def test_x8_only_the_files_of_forgotten_executions_are_deleted(
+    database: Database, artifacts: ArtifactStore, pipeline: Pipeline, run: Run, tmp_path: Path
+) -> None:
+    old, kept = run(), run()
+    source, logs = tmp_path / "source", tmp_path / "logs"
+    source.mkdir()
+    keys, ids = {}, {}
+    for execution_id in (old, kept):
+        with database.read() as connection:
+            found = action_executions.of_execution(connection, execution_id)
+        keys[execution_id] = [key for item in found for key in item.outputs.values()]
+        ids[execution_id] = [item.id for item in found]
+        # One whose action was interrupted is in no row.
+        keys[execution_id].append(key_of(pipeline.id, execution_id, new_id(), "Interrupted"))
+        for key in keys[execution_id]:
+            artifacts.pack(key, source, bounds=Bounds(1_000_000))
+    foreign = tmp_path / "artifacts" / "photo.jpg"
+    foreign.write_text("theirs")
+    os.utime(foreign, (0, 0))
+    gone = [logged(logs, item, 31 * DAY) for item in ids[old]]
+    stay = [logged(logs, item, 31 * DAY) for item in ids[kept]]
+    stay += [logged(logs, new_id(), 29 * DAY), logged(logs, "notes", 400 * DAY)]
+
+    retention = FileRetention(database, artifacts, logs, kept_days=30)
+    retention.run()
+    assert all(map(artifacts.has, keys[old]))
+    assert forgotten(database, old, kept) == {old}
+    retention.run()
+
+    assert not any(map(artifacts.has, keys[old]))
+    assert all(map(artifacts.has, keys[kept]))
+    assert foreign.exists()
+    assert not any(log.exists() for log in gone)
+    assert all(log.exists() for log in stay)
+    with database.read() as connection:
+        assert discarded_artifacts.some(connection, 10) == []
+
+
+def test_files_that_cannot_be_deleted_are_tried_again(
+    database: Database, run: Run, tmp_path: Path
+) -> None:
+    class Away(ArtifactStore):
+        def forget(self, pipeline_id: int, execution_id: str) -> int:
+            raise ActionError(f"no {pipeline_id} {execution_id}")
+
+    old, _ = run(), run()
+    assert forgotten(database, old) == {old}
+    FileRetention(database, Away(str(tmp_path / "a")), tmp_path / "logs", 30).run()
+    with database.read() as connection:
+        assert [item for _, item in discarded_artifacts.some(connection, 10)] == [old]
