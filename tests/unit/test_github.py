@@ -2,10 +2,12 @@
 
 import datetime as dt
 import ipaddress
+import socket
 import ssl
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from hookline import config
 from hookline.errors import GitHubError, SettingsError
-from hookline.github import Access, Hook, events_of, place
+from hookline.github import Access, Hook, connection, events_of, place
 from hookline.model import Filter
 from support.github_api import Answer, DrippingServer, GitHubApi
 
@@ -297,3 +299,16 @@ def test_r6_the_api_is_asked_over_tls_whose_certificate_holds(
 def test_pygithub_is_not_imported_before_it_is_used() -> None:
     program = "import hookline.app, sys; sys.exit('github' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_r3_a_github_that_is_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "READ_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(1) as pool:
+        access = Access(f"http://127.0.0.1:{silent.getsockname()[1]}", "acme/app", "TOKEN", later())
+        asking = pool.submit(place, access, HOOK, None)
+        conversation, _ = silent.accept()
+        try:
+            error = asking.exception(timeout=10)
+        finally:
+            conversation.close()
+    assert isinstance(error, GitHubError)
