@@ -12,6 +12,7 @@ from github.Requester import (
     Requester,
     RequestsResponse,
 )
+from requests import Session
 
 from hookline.github.deadline import WatchedAdapter, is_over
 
@@ -44,7 +45,7 @@ class _Answer(RequestsResponse):
 class _Connection(HTTPRequestsConnectionClass):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.session.mount("http://", WatchedAdapter())
+        _prepare(self.session, "http://")
 
     def getresponse(self) -> RequestsResponse:
         return _answer(self)
@@ -53,7 +54,7 @@ class _Connection(HTTPRequestsConnectionClass):
 class _SecureConnection(HTTPSRequestsConnectionClass):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.session.mount("https://", WatchedAdapter())
+        _prepare(self.session, "https://")
 
     def getresponse(self) -> RequestsResponse:
         return _answer(self)
@@ -62,11 +63,27 @@ class _SecureConnection(HTTPSRequestsConnectionClass):
 BoundedRequester.injectConnectionClasses(_Connection, _SecureConnection)
 
 
+def _prepare(session: Session, prefix: str) -> None:
+    session.mount(prefix, WatchedAdapter())
+    # Told not to follow a redirect, it would still read the address, and lose the connection over
+    # an odd one.
+    session.get_redirect_target = lambda _response: None  # type: ignore[method-assign,assignment]  # of this one alone
+
+
 def _answer(connection: _Connection | _SecureConnection) -> _Answer:
     """The answer to what a connection was given to ask: from its own host, and a success that fits.
 
     Raises GithubException for any other.
     """
+    try:
+        return _followed(connection)
+    except BaseException:
+        # PyGithub forgets a connection whose answer it did not get.
+        connection.close()
+        raise
+
+
+def _followed(connection: _Connection | _SecureConnection) -> _Answer:
     host = f"[{connection.host}]" if ":" in connection.host else connection.host
     address = f"{connection.protocol}://{host}:{connection.port}{connection.url}"
     for _ in range(_REDIRECTS):
