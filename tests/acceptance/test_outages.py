@@ -55,7 +55,7 @@ def test_t12_t1_a_read_only_database_is_unavailable_and_executions_go_on_after_i
         ("Build", commands("Make", *lines)), ("Deploy", commands("Ship", f"echo next >> {notes}"))
     )
     reply = tenant.push(tenant.webhook(pipeline), push_event(tenant.repository.commit("Failover")))
-    assert until(notes.exists)
+    assert until(notes.exists, 60)
     with cluster.read_only(str(make_url(url).database)):
         for number in range(3):
             refused = tenant.push(idle, push_event(n=number))
@@ -65,11 +65,11 @@ def test_t12_t1_a_read_only_database_is_unavailable_and_executions_go_on_after_i
             assert caught.value.response["Error"]["Code"] == "ServiceUnavailableException"
         assert until(lambda: health(server)[1]["store"] is False)
         assert health(server)[0] == 503
-        assert until(lambda: "ended" in notes.read_text())
+        assert until(lambda: "ended" in notes.read_text(), 60)
         time.sleep(5)
     assert until(lambda: is_ready(server), 60), server.output[-3_000:]
     assert until(lambda: tenant.push(idle, push_event(n="after")).outcome == "started")
-    assert tenant.finished(pipeline, reply.execution_id)["status"] == "Succeeded"
+    assert tenant.finished(pipeline, reply.execution_id, 90)["status"] == "Succeeded"
     assert notes.read_text().split() == ["begun", "ended", "next"]
 
 
@@ -124,7 +124,7 @@ def test_t12_a_recorder_that_does_not_answer_is_told_and_replaced(
     assert status == 503
     assert parts == {"status": "not ready", "store": True, "recorder": False, "engine": True}
     assert took < 1.5
-    assert until(lambda: not is_alive(recorder), 20)
+    assert until(lambda: not is_alive(recorder), 40)
     assert until(lambda: is_ready(server), 60)
     assert "hookline: the recorder has not answered for " in server.output
     # What was answered 503 was not recorded by the next one.
@@ -136,7 +136,7 @@ def test_a_process_that_does_not_answer_is_replaced(make_server: MakeServer, rol
     server = make_server().start()
     [process] = server.children(role)
     process.suspend()
-    assert until(lambda: not is_alive(process), 20)
+    assert until(lambda: not is_alive(process), 40)
     assert until(lambda: is_ready(server), 60)
     [another] = server.children(role)
     assert another.pid != process.pid
