@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from hookline.actions.approval import ManualApproval
-from hookline.actions.commands import Commands
+from hookline.actions.commands import Commands, check_secret_variables
 from hookline.actions.deployment_window import DeploymentWindow
 from hookline.actions.git import ConnectionSource, GitHubSource
 from hookline.actions.job_workers import JobWorkers
@@ -25,6 +25,7 @@ PROVIDERS: Mapping[ActionType, Provider] = {
 }
 
 _CUSTOM = JobWorkers()
+_NOT_RUN = "is not run by this version of Hookline"
 _PARTNERS = (
     ": its provider works for AWS CodePipeline only. Give the action a custom action type, which a"
     " job worker of yours runs, or commands"
@@ -37,44 +38,43 @@ def provider_for(kind: ActionType) -> Provider:
     Raises:
         ActionError: this version of Hookline runs no such actions.
     """
-    provider = _provider(kind)
+    provider = _CUSTOM if kind.owner == "Custom" else PROVIDERS.get(kind)
     if provider is None:
-        raise ActionError(_reason(kind), "ConfigurationError")
+        reason = _PARTNERS if kind.owner == "ThirdParty" else ""
+        raise ActionError(f"{kind} {_NOT_RUN}{reason}", "ConfigurationError")
     return provider
 
 
 @dataclass(frozen=True, slots=True)
 class NotRun:
-    """An action or a condition's rule that fails when it is reached, since nothing runs it."""
+    """An action or a condition's rule that fails when it is reached, and why."""
 
     stage_name: str
     action: Action
+    reason: str
 
     def __str__(self) -> str:
         what = "Rule" if self.action.type.category == "Rule" else "Action"
-        return (
-            f"{what} '{self.action.name}' in stage '{self.stage_name}' will fail: "
-            f"{_reason(self.action.type)}"
-        )
+        return f"{what} '{self.action.name}' in stage '{self.stage_name}' will fail: {self.reason}"
 
 
 def not_run(stages: Iterable[Stage]) -> list[NotRun]:
-    """The actions and rules of the stages that have no provider (contract X9)."""
+    """The actions and rules of the stages that this server can't run (contract X9)."""
     return [
-        NotRun(stage.name, action)
+        NotRun(stage.name, action, reason)
         for stage in stages
         for action in (*stage.actions, *_rules(stage))
-        if _provider(action.type) is None
+        if (reason := _why_not_run(action))
     ]
 
 
-def _reason(kind: ActionType) -> str:
-    more = _PARTNERS if kind.owner == "ThirdParty" else ""
-    return f"{kind} is not run by this version of Hookline{more}"
-
-
-def _provider(kind: ActionType) -> Provider | None:
-    return _CUSTOM if kind.owner == "Custom" else PROVIDERS.get(kind)
+def _why_not_run(action: Action) -> str | None:
+    try:
+        provider_for(action.type)
+        check_secret_variables(action.secret_variables)
+    except ActionError as error:
+        return error.message
+    return None
 
 
 def _rules(stage: Stage) -> Iterator[Action]:

@@ -41,7 +41,7 @@ class Commands:
         """See Provider."""
         limits = Limits.of(context.time_limit, context.stop)
         await_end_of_earlier(context, limits)
-        _check_secret_variables(context.action.secret_variables)
+        check_secret_variables(context.action.secret_variables)
         workspace = Workspace(fresh(context.folder / "commands"))
         try:
             with ActionLog(context.log, Mask(context.secrets), context.settings.max_log) as log:
@@ -54,7 +54,8 @@ class Commands:
         return ActionResult(summary, artifacts=artifacts, variables=variables)
 
 
-def _check_secret_variables(names: tuple[str, ...]) -> None:
+def check_secret_variables(names: tuple[str, ...]) -> None:
+    """Refuse variables whose values are in AWS Secrets Manager. Raises ActionError."""
     if names:
         raise ActionError(
             f"The environment variable {', '.join(names)} is of type SECRETS_MANAGER, and this"

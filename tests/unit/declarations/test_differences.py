@@ -332,18 +332,23 @@ def test_x9_what_the_server_can_t_run_is_named_in_the_plan() -> None:
     content["stages"][1]["actions"] += [
         {"name": "Build", "actionTypeId": build},
         {"name": "Own", "actionTypeId": {**build, "owner": "Custom"}},
+        {
+            **commands("Secret", "true"),
+            "environmentVariables": [{"name": "KEY", "value": "k", "type": "SECRETS_MANAGER"}],
+        },
     ]
     content["stages"][1]["onSuccess"] = {
         "conditions": [{"rules": [{"name": "Ask", "ruleTypeId": lambda_rule}]}]
     }
-    expected = tuple(
-        f"pipeline app: {text} is not run by this version of Hookline"
-        for text in (
-            "Action 'Build' in stage 'Build' will fail: Build · AWS · CodeBuild · 1",
-            "Rule 'Ask' in stage 'Build' will fail: Rule · AWS · LambdaInvoke · 1",
-        )
-    )
-    assert pipeline(content, NOTHING).warnings == expected
+    version = "is not run by this version of Hookline"
+    expected = [
+        f"Action 'Build' in stage 'Build' will fail: Build · AWS · CodeBuild · 1 {version}",
+        "Action 'Secret' in stage 'Build' will fail: The environment variable KEY is of type SECR",
+        f"Rule 'Ask' in stage 'Build' will fail: Rule · AWS · LambdaInvoke · 1 {version}",
+    ]
+    warnings = pipeline(content, NOTHING).warnings
+    for warning, start in zip(warnings, expected, strict=True):
+        assert warning.startswith(f"pipeline app: {start}")
     unchanged = Present(declaration=with_defaults(content), tags={}, arn="arn:app")
-    assert pipeline(content, Current(pipelines={"app": unchanged})).warnings == expected
+    assert pipeline(content, Current(pipelines={"app": unchanged})).warnings == warnings
     assert pipeline(PIPELINE, NOTHING).warnings == ()
