@@ -98,7 +98,7 @@ def test_t2_the_signature_is_over_the_raw_body(tenant: Tenant, pipeline: str) ->
 
 @pytest.mark.parametrize(
     ("allowed", "status"),
-    [("127.0.0.1", 200), ("127.0.0.0/8", 200), ("10.0.0.0/8", 403), ("::/0", 403)],
+    [("127.0.0.1/32", 200), ("127.0.0.0/8", 200), ("10.0.0.0/8", 403), ("::/0", 403)],
 )
 def test_t3_the_peers_address_must_be_in_the_range(
     tenant: Tenant, pipeline: str, allowed: str, status: int
