@@ -1,1 +1,3 @@
 """AWS CodePipeline's webhooks, self-hosted."""
+
+__version__ = "0.1.0"

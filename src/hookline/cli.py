@@ -17,6 +17,7 @@ from hookline.commands import (
     deliveries,
     export,
     import_aws,
+    nodes,
     send,
     try_filters,
 )
@@ -87,6 +88,7 @@ app.add_typer(deliveries.app, name="deliveries")
 app.command("send")(send.send)
 app.command("try")(try_filters.try_filters)
 app.command("logs")(action_logs.show_logs)
+app.command("nodes")(nodes.show_nodes)
 app.command("apply")(apply.apply)
 app.command("export")(export.export)
 app.command("import-aws")(import_aws.import_aws)

@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import socket
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Annotated, Any, get_type_hints
 from urllib.parse import urlsplit
 
 from hookline.errors import SettingsError
+from hookline.model import DEFAULT_LABEL, ActionType
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -84,6 +86,20 @@ def _api_url(text: str) -> str:
     if not usual or "@" in parts.netloc or parts.query or parts.fragment:
         raise ValueError("give an http:// or https:// address without user, query and fragment")
     return text.rstrip("/")
+
+
+def _labels(text: str) -> tuple[str, ...]:
+    labels = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not labels:
+        raise ValueError(f"give at least one label; that of most actions is {DEFAULT_LABEL}")
+    return labels
+
+
+def _action_types(text: str) -> tuple[str, ...]:
+    types = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not all(len(kind.split("/")) == len(ActionType.__slots__) for kind in types):
+        raise ValueError("give action types as Category/Owner/Provider/Version")
+    return types
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +211,21 @@ class Settings:
     log_format: Annotated[
         str, Setting("how log lines are written: json or console", _log_format)
     ] = "json"
-    node: Annotated[str, Setting("name of this machine's engine; keep it over restarts")] = "local"
+    node: Annotated[
+        str, Setting("name of this machine among the nodes of a database; empty: its host name")
+    ] = ""
+    node_labels: Annotated[
+        tuple[str, ...],
+        Setting("labels whose actions this node runs, comma-separated", _labels),
+    ] = (DEFAULT_LABEL,)
+    once_only: Annotated[
+        tuple[str, ...],
+        Setting(
+            "action types that fail instead of running again when they were interrupted, such as "
+            "Compute/AWS/Commands/1, comma-separated",
+            _action_types,
+        ),
+    ] = ()
 
     @property
     def database(self) -> str:
@@ -203,9 +233,9 @@ class Settings:
         return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'hookline.db'}"
 
     @property
-    def engine_database(self) -> str:
-        """SQLAlchemy's address of the database that holds the engine's checkpoints."""
-        return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'engine.db'}"
+    def node_name(self) -> str:
+        """The name of this machine among the nodes of its database."""
+        return self.node or socket.gethostname()
 
     @property
     def artifacts(self) -> str:

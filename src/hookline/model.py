@@ -75,6 +75,12 @@ def new_id() -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
+def first_id_at(moment: float) -> str:
+    """The least id that can have been made at `moment`, in epoch seconds."""
+    digits = f"{max(0, int(moment * 1000)):012x}"
+    return f"{digits[:8]}-{digits[8:]}"
+
+
 @dataclass(frozen=True, slots=True)
 class Credential:
     """One access key: its account, and its secret in clear. Times are epoch seconds.
@@ -173,6 +179,11 @@ class ActionType:
     def __str__(self) -> str:
         return f"{self.category} · {self.owner} · {self.provider} · {self.version}"
 
+    @property
+    def path(self) -> str:
+        """It as ARNs and settings write it."""
+        return f"{self.category}/{self.owner}/{self.provider}/{self.version}"
+
     @classmethod
     def of(cls, identifier: Mapping[str, str]) -> "ActionType":
         """The action type of an ActionTypeId."""
@@ -248,6 +259,13 @@ class Stage:
     after_failure: Result = Result.FAIL
     retries_only_failed: bool = True
 
+    @property
+    def retries_automatically(self) -> bool:
+        """Whether a failure can be followed by an automatic retry."""
+        condition = self.conditions.get(ConditionType.ON_FAILURE)
+        on_condition = None if condition is None else condition.result
+        return Result.RETRY in {self.after_failure, on_condition}
+
 
 class ExecutionMode(StrEnum):
     """What happens when an execution reaches a stage that another one occupies."""
@@ -297,6 +315,10 @@ class Pipeline:
             for action in stage.actions
             if (stage.name, action.name) == (stage_name, action_name)
         )
+
+    def stage(self, name: str) -> Stage:
+        """A stage of the pipeline that is there."""
+        return next(stage for stage in self.stages if stage.name == name)
 
     def stage_after(self, stage_name: str) -> str | None:
         """The name of the stage that follows the stage `stage_name`; None after the last one."""
@@ -483,6 +505,10 @@ class RetryTrigger(StrEnum):
 
     AUTOMATED = "AutomatedStageRetry"
     MANUAL = "ManualStageRetry"
+
+
+DEFAULT_LABEL = "default"
+"""The label of the nodes that run actions which ask for none."""
 
 
 class ConditionStatus(StrEnum):

@@ -8,7 +8,6 @@ import signal
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable
 
 from hookline.config import Settings, load
@@ -28,6 +27,7 @@ def prepare(settings: Settings) -> None:
     And claim the folder of artifacts.
     """
     from hookline import installation  # noqa: PLC0415 - each loads only what it runs
+    from hookline.engine.heartbeat import check_name  # noqa: PLC0415 - the same
     from hookline.profile import write_profile  # noqa: PLC0415 - the same
     from hookline.store import credentials  # noqa: PLC0415 - the same
     from hookline.store.database import Database  # noqa: PLC0415 - the same
@@ -35,6 +35,7 @@ def prepare(settings: Settings) -> None:
     installation.claim_artifact_folder(settings)
     database = Database(settings.database, limited=False)
     database.migrate()
+    check_name(database, settings.node_name)
     with database.write() as connection:
         seal = installation.prepare_seal(settings, connection)
         existing = credentials.all_of(connection, seal)
@@ -91,58 +92,45 @@ def engine(settings: Settings, slot: Slot) -> None:
     """Run stages until SIGTERM."""
     from hookline.actions.artifacts import ArtifactStore  # noqa: PLC0415 - each loads what it runs
     from hookline.actions.provider import ActionSettings  # noqa: PLC0415 - the same
-    from hookline.engine.engine import Engine  # noqa: PLC0415 - the same
-    from hookline.executions.journal import StoreJournal  # noqa: PLC0415 - the same
-    from hookline.executions.retention import FileRetention  # noqa: PLC0415 - the same
+    from hookline.engine.engine import Engine, NodeSettings  # noqa: PLC0415 - the same
     from hookline.installation import open_seal, open_state, work_folder  # noqa: PLC0415 - the same
     from hookline.store.database import Database  # noqa: PLC0415 - the same
-    from hookline.store.dialect import connect_checkpoints  # noqa: PLC0415 - the same
 
     # Under load a delivery comes before a build: a sender waits seconds at most, a stage does not
     # mind. What the engine starts inherits it.
     os.nice(_NICENESS)
-    _beat_always(slot)
     state = open_state(settings)
     state.engine_stopped()
-    database, work = Database(settings.database), work_folder(settings)
-    artifacts = ArtifactStore(settings.artifacts)
-    kept_days = settings.execution_retention_days
     running = Engine(
-        journal=StoreJournal(database, open_seal(settings), settings.node),
-        database=connect_checkpoints(settings.engine_database),
-        node=settings.node,
-        work=work,
-        artifacts=artifacts,
-        settings=ActionSettings(
+        Database(settings.database),
+        open_seal(settings),
+        NodeSettings(
+            name=settings.node_name,
+            labels=settings.node_labels,
+            work=work_folder(settings),
+            kept_days=settings.execution_retention_days,
+            once_only=settings.once_only,
+        ),
+        ArtifactStore(settings.artifacts),
+        ActionSettings(
             github_url=settings.github_url,
             time_limit=settings.action_timeout,
             max_log=settings.max_log,
             max_artifact=settings.max_artifact,
             pid_namespaces=settings.pid_namespaces,
         ),
-        forget_files=FileRetention(database, artifacts, work / "logs", kept_days).run,
     )
     _on_stop_signal(running.stop)
-    running.run(ready=state.beat, beat=state.beat)
-    state.engine_stopped()
-    running.wait_stopped(_ENGINE_STOP_PATIENCE_S)
-    # Interrupted actions have no outcome, and their threads never end: the next start runs them
-    # again, exactly as after a crash.
-    os._exit(0)
-
-
-def _beat_always(slot: Slot) -> None:
-    """Beat from a thread: the engine's loop waits for a store that is away, for as long as it is.
-
-    To end it then would interrupt its actions, for nothing.
-    """
 
     def beat() -> None:
-        while True:
-            slot.beat()
-            time.sleep(1)
+        slot.beat()
+        state.beat()
 
-    threading.Thread(target=beat, name="heartbeat", daemon=True).start()
+    running.run(ready=state.beat, beat=beat)
+    state.engine_stopped()
+    running.close(_ENGINE_STOP_PATIENCE_S)
+    # A thread that has not ended its action by now keeps the process from its end no longer.
+    os._exit(0)
 
 
 def _on_stop_signal(stop: Callable[[], None]) -> None:

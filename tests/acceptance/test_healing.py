@@ -34,17 +34,17 @@ def test_t1_a_stage_whose_run_broke_is_run_again(
                 pipeline_id=1,
                 stage_name="A stage that the pipeline does not have",
                 status=StageStatus.IN_PROGRESS.value,
-                turn=1,
+                retries=0,
                 entry_overridden=False,
                 started_at=time.time(),
                 updated_at=time.time(),
             )
         )
-    assert until(lambda: "stage broke" in server.output, 30)
+    assert until(lambda: "stage broke" in server.output, 60)
     with server.database.write() as connection:
         connection.execute(
             update(stage_executions)
             .where(stage_executions.c.id == stage_execution_id)
             .values(stage_name="Source")
         )
-    assert tenant.finished(pipeline, execution_id, 40)["status"] == "Succeeded"
+    assert tenant.finished(pipeline, execution_id, 60)["status"] == "Succeeded"

@@ -95,6 +95,11 @@ class Tenant:
         self.client = server.client(self.region)
         self._repository: Repository | None = None
 
+    def move_to(self, server: Server) -> None:
+        """Go on through another server of the same database."""
+        self.server = server
+        self.client = server.client(self.region)
+
     @property
     def arn(self) -> str:
         """The ARN that stands for whoever calls through `client`."""

@@ -5,8 +5,8 @@ from typing import Any
 
 from hookline.api.execution_views import artifact_details, cut, error_details
 from hookline.model import CONDITION_MEMBERS, Condition, ConditionType, Pipeline, Stage
+from hookline.store.action_executions import ActionExecution
 from hookline.store.condition_executions import ConditionExecution
-from hookline.store.rule_executions import RuleExecution
 
 _STATES = {
     ConditionType.BEFORE_ENTRY: "beforeEntryConditionState",
@@ -18,11 +18,13 @@ Asked = Mapping[tuple[str, ConditionType], ConditionExecution]
 
 
 def condition_states(
-    stage: Stage, asked: Asked, executed: Iterable[RuleExecution]
+    stage: Stage, asked: Asked, executed: Iterable[ActionExecution]
 ) -> dict[str, Any]:
     """The members of a StageState that tell of its conditions, as they were last checked."""
     rules = {
-        (rule.stage_execution_id, rule.condition_type, rule.rule_name): rule for rule in executed
+        (rule.stage_execution_id, rule.condition_type, rule.action_name): rule
+        for rule in executed
+        if rule.has_begun
     }
     states: dict[str, Any] = {}
     for kind, condition in stage.conditions.items():
@@ -38,7 +40,7 @@ def condition_states(
 
 
 def _stage_condition_state(
-    condition: Condition, execution: ConditionExecution | None, rules: Mapping[str, RuleExecution]
+    condition: Condition, execution: ConditionExecution | None, rules: Mapping[str, ActionExecution]
 ) -> dict[str, Any]:
     state: dict[str, Any] = {
         "ruleStates": [_rule_state(rule.name, rules.get(rule.name)) for rule in condition.rules]
@@ -50,7 +52,7 @@ def _stage_condition_state(
     return {"latestExecution": latest, "conditionStates": [state]}
 
 
-def _rule_state(name: str, rule: RuleExecution | None) -> dict[str, Any]:
+def _rule_state(name: str, rule: ActionExecution | None) -> dict[str, Any]:
     if rule is None:
         return {"ruleName": name}
     return {
@@ -65,8 +67,8 @@ def _rule_state(name: str, rule: RuleExecution | None) -> dict[str, Any]:
     }
 
 
-def rule_execution_detail(pipeline: Pipeline, rule: RuleExecution) -> dict[str, Any]:
-    """A RuleExecutionDetail; `pipeline` in the version of the execution."""
+def rule_execution_detail(pipeline: Pipeline, rule: ActionExecution) -> dict[str, Any]:
+    """A ActionExecutionDetail; `pipeline` in the version of the execution."""
     declared = _declared(pipeline, rule)
     kind = declared.get("ruleTypeId", {})
     configuration = declared.get("configuration", {})
@@ -75,7 +77,7 @@ def rule_execution_detail(pipeline: Pipeline, rule: RuleExecution) -> dict[str, 
         "ruleExecutionId": rule.id,
         "pipelineVersion": rule.pipeline_version,
         "stageName": rule.stage_name,
-        "ruleName": rule.rule_name,
+        "ruleName": rule.action_name,
         "startTime": rule.started_at,
         "lastUpdateTime": rule.updated_at,
         "status": rule.status.value,
@@ -96,8 +98,8 @@ def rule_execution_detail(pipeline: Pipeline, rule: RuleExecution) -> dict[str, 
     }
 
 
-def _declared(pipeline: Pipeline, rule: RuleExecution) -> Mapping[str, Any]:
-    member = CONDITION_MEMBERS[rule.condition_type]
+def _declared(pipeline: Pipeline, rule: ActionExecution) -> Mapping[str, Any]:
+    member = CONDITION_MEMBERS[rule.condition_type] if rule.condition_type else ""
     return next(
         (
             declared
@@ -105,7 +107,7 @@ def _declared(pipeline: Pipeline, rule: RuleExecution) -> Mapping[str, Any]:
             if stage["name"] == rule.stage_name
             for condition in stage.get(member, {}).get("conditions", ())
             for declared in condition.get("rules", ())
-            if declared["name"] == rule.rule_name
+            if declared["name"] == rule.action_name
         ),
         {},
     )

@@ -6,7 +6,6 @@ from typing import Any
 from hookline.model import Execution, Pipeline
 from hookline.store import pipeline_secrets
 from hookline.store.action_executions import ActionExecution
-from hookline.store.rule_executions import RuleExecution
 
 # The model gives these texts a maximum length.
 _SUMMARY_LIMIT = 2_048
@@ -93,7 +92,7 @@ def pipeline_execution_summary(execution: Execution) -> dict[str, Any]:
     }
 
 
-def error_details(execution: ActionExecution | RuleExecution) -> dict[str, str | None] | None:
+def error_details(execution: ActionExecution) -> dict[str, str | None] | None:
     """AWS's ErrorDetails; None unless the action or rule failed."""
     if execution.error_code is None:
         return None

@@ -27,6 +27,7 @@ from hookline.executions.start import Start, start
 from hookline.executions.stop import stop
 from hookline.model import (
     ActionType,
+    Execution,
     Pipeline,
     SourceRevision,
     StopRequest,
@@ -144,8 +145,14 @@ class ExecutionOperations:
         with self._database.read() as connection:
             pipeline = find_pipeline(connection, caller.scope, parameters["pipelineName"])
             before = token and self._page_tokens.decode(caller.scope, query, token)
-            passed = None if stage is None else (stage, pipeline.version)
-            found = executions.page(connection, pipeline.id, before, limit + 1, passed)
+            found: list[tuple[Any, Execution]]
+            if stage is None:
+                found = [*executions.page(connection, pipeline.id, before, limit + 1)]
+            else:
+                passed = executions.page_of_succeeded(
+                    connection, pipeline, stage, before, limit + 1
+                )
+                found = [(execution.id, execution) for execution in passed]
         answer: dict[str, Any] = {
             "pipelineExecutionSummaries": [
                 pipeline_execution_summary(execution) for _, execution in found[:limit]

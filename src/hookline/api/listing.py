@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from hookline.errors import ValidationException
-from hookline.store.executed import Wanted
+from hookline.store.action_executions import Wanted
 
 _LATEST = "latestInPipelineExecution"
 
@@ -19,17 +19,17 @@ def page_query(operation: str, parameters: Mapping[str, Any]) -> str:
     return f"{operation} {orjson.dumps(asked, option=orjson.OPT_SORT_KEYS).decode()}"
 
 
-def wanted_executions(filters: Mapping[str, Any]) -> Wanted:
-    """The filter of ListActionExecutions or ListRuleExecutions.
+def wanted_executions(filters: Mapping[str, Any], *, rules: bool = False) -> Wanted:
+    """The filter of ListActionExecutions, or with `rules` of ListRuleExecutions.
 
     Raises:
         ValidationException: its two members name different executions.
     """
     execution_id, latest = filters.get("pipelineExecutionId"), filters.get(_LATEST)
     if latest is None:
-        return Wanted(execution_id)
+        return Wanted(rules, execution_id)
     if execution_id is not None and execution_id != latest["pipelineExecutionId"]:
         raise ValidationException(
             f"The filters pipelineExecutionId and {_LATEST} name different executions"
         )
-    return Wanted(latest["pipelineExecutionId"], latest["startTimeRange"] == "Latest")
+    return Wanted(rules, latest["pipelineExecutionId"], latest["startTimeRange"] == "Latest")

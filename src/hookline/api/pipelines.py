@@ -20,15 +20,13 @@ from hookline.errors import (
     PipelineNotFoundException,
     PipelineVersionNotFoundException,
 )
-from hookline.model import ActionType, JobStatus, Pipeline, Scope
+from hookline.executions.cancel import cancel_all
+from hookline.model import ActionType, Pipeline, Scope
 from hookline.sealing import is_mask
 from hookline.store import (
     action_types,
-    executions,
-    jobs,
     pipeline_secrets,
     pipelines,
-    stage_executions,
     tags,
 )
 
@@ -115,9 +113,7 @@ class PipelineOperations:
         with self._database.write() as connection:
             removed = pipelines.remove(connection, caller.scope, parameters["name"])
             if removed is not None:
-                executions.cancel_waiting(connection, removed, "The pipeline was deleted")
-                stage_executions.wake_all(connection, removed)
-                jobs.end_of_pipeline(connection, removed, JobStatus.FAILED)
+                cancel_all(connection, removed)
             tags.replace(connection, caller.scope.pipeline_arn(parameters["name"]), {})
         self._state.definitions_changed()
 

@@ -11,7 +11,7 @@ from hookline.api.rule_types import RULE_TYPES, RuleType
 from hookline.api.services import Services
 from hookline.api.sigv4 import Caller
 from hookline.model import ActionType
-from hookline.store import pipelines, rule_executions
+from hookline.store import action_executions, pipelines
 
 _PAGE = 100
 
@@ -29,14 +29,14 @@ class RuleOperations:
         """A page of a pipeline's rule executions, the newest first."""
         query = page_query("ListRuleExecutions", parameters)
         limit, token = parameters.get("maxResults", _PAGE), parameters.get("nextToken")
-        wanted = wanted_executions(parameters.get("filter", {}))
+        wanted = wanted_executions(parameters.get("filter", {}), rules=True)
         with self._database.read() as connection:
             pipeline = find_pipeline(connection, caller.scope, parameters["pipelineName"])
             if wanted.execution_id is not None:
                 find_execution(connection, pipeline, wanted.execution_id)
             position = token and self._page_tokens.decode(caller.scope, query, token)
             before = (position[0], position[1]) if position else None
-            found = rule_executions.page(connection, pipeline.id, wanted, before, limit + 1)
+            found = action_executions.page(connection, pipeline.id, wanted, before, limit + 1)
             declared = {
                 version: pipelines.get(connection, pipeline.id, version) or pipeline
                 for version in {rule.pipeline_version for rule in found}

@@ -22,7 +22,7 @@ from hookline.api.services import Services
 from hookline.api.sigv4 import Caller
 from hookline.errors import InvalidApprovalTokenException, ValidationException
 from hookline.executions.approval import answer
-from hookline.executions.moves import move_on
+from hookline.executions.dispatch import dispatch
 from hookline.executions.override import override
 from hookline.executions.retry import retry
 from hookline.executions.rollback import roll_back
@@ -41,7 +41,6 @@ from hookline.store import (
     action_types,
     condition_executions,
     executions,
-    rule_executions,
     stage_executions,
     transitions,
 )
@@ -67,18 +66,37 @@ class StageOperations:
             pipeline = find_pipeline(connection, caller.scope, parameters["name"])
             standings = executions.active(connection, pipeline.id)
             changed = transitions.of_pipeline(connection, pipeline.id)
-            passages = stage_executions.latest(connection, pipeline.id)
+            passages = {
+                stage.name: passage
+                for stage in pipeline.stages
+                if (passage := stage_executions.latest(connection, pipeline.id, stage.name))
+            }
             ids = {passage.execution_id for passage in passages.values()}
             attempts = stage_executions.attempts(connection, ids)
-            actions = action_executions.latest(connection, pipeline.id)
-            ids |= {action.execution_id for action in actions.values()}
+            actions = {
+                (stage.name, action.name): action_executions.latest(
+                    connection, pipeline.id, stage.name, action.name
+                )
+                for stage in pipeline.stages
+                for action in stage.actions
+            }
+            ids |= {action.execution_id for action in actions.values() if action is not None}
             found = executions.find_all(connection, ids)
             custom = {
                 item.type: item for item in action_types.all_available(connection, caller.scope)
             }
-            asked = condition_executions.latest(connection, pipeline.id)
+            asked = {
+                (stage.name, kind): condition
+                for stage in pipeline.stages
+                for kind in stage.conditions
+                if (
+                    condition := condition_executions.latest(
+                        connection, pipeline.id, stage.name, kind
+                    )
+                )
+            }
             asking = {condition.stage_execution_id for condition in asked.values()}
-            rules = rule_executions.of_stages(connection, asking)
+            rules = action_executions.of_stages(connection, asking)
         return {
             "pipelineName": pipeline.name,
             "pipelineVersion": pipeline.version,
@@ -91,7 +109,7 @@ class StageOperations:
                         self._action_state(
                             pipeline,
                             action,
-                            actions.get((stage.name, action.name)),
+                            actions[stage.name, action.name],
                             found,
                             custom.get(action.type),
                         )
@@ -143,7 +161,7 @@ class StageOperations:
             transitions.put(
                 connection, pipeline.id, stage_name, enabled=True, changed_by=caller.arn
             )
-            move_on(connection, pipeline.id)
+            dispatch(connection, pipeline.id)
 
     def retry_stage_execution(
         self, caller: Caller, parameters: Mapping[str, Any]
@@ -264,7 +282,7 @@ def _retries(passed: Sequence[StageExecution]) -> dict[str, Any]:
     triggers = [
         trigger
         for passage in passed
-        for trigger in (*(RetryTrigger.MANUAL for _ in passage.retries), passage.retry_trigger)
+        for trigger in (*[RetryTrigger.MANUAL] * passage.retries, passage.retry_trigger)
         if trigger is not None
     ]
     if not triggers:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,33 +14,28 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hookline.store.action_executions import ActionExecution
-    from hookline.store.rule_executions import RuleExecution
 
 
 @dataclass(frozen=True)
 class _Ran:
-    """An action or a rule that has begun, and where it stands.
+    """An action or a rule that has begun, and where it stands."""
 
-    One that `runs_elsewhere` has no log: others do it, and its summary tells what they found.
-    """
+    executed: "ActionExecution"
 
-    executed: "ActionExecution | RuleExecution"
-    name: str
-    of: str = ""
-    runs_elsewhere: bool = False
+    @property
+    def name(self) -> str:
+        return self.executed.action_name
 
-    @classmethod
-    def action(cls, executed: "ActionExecution") -> Self:
-        return cls(executed, executed.action_name, runs_elsewhere=executed.token is not None)
-
-    @classmethod
-    def rule(cls, executed: "RuleExecution") -> Self:
-        of = f" (rule, {executed.condition_type})"
-        return cls(executed, executed.rule_name, of, runs_elsewhere=True)
+    @property
+    def runs_elsewhere(self) -> bool:
+        """Whether it has no log: others do it, and its summary tells what they found."""
+        return self.executed.token is not None or self.executed.condition_type is not None
 
     def __str__(self) -> str:
-        status = self.executed.status.value
-        return f"{self.executed.stage_name} / {self.name}{self.of}: {status}"
+        executed = self.executed
+        kind = executed.condition_type
+        of = "" if kind is None else f" (rule, {kind})"
+        return f"{executed.stage_name} / {self.name}{of}: {executed.status.value}"
 
 
 def show_logs(
@@ -57,21 +52,14 @@ def show_logs(
     from hookline.commands.opening import open_database  # noqa: PLC0415 - the same
     from hookline.engine.engine import log_file  # noqa: PLC0415 - the same
     from hookline.installation import work_folder  # noqa: PLC0415 - the same
-    from hookline.store import (  # noqa: PLC0415 - the same
-        action_executions,
-        executions,
-        rule_executions,
-    )
+    from hookline.store import action_executions, executions  # noqa: PLC0415 - the same
 
     settings = config.load()
     with open_database(settings).read() as connection:
         if executions.find(connection, execution_id) is None:
             raise HooklineError(f"There is no execution {execution_id}; an id is given whole")
-        found = [
-            *map(_Ran.action, action_executions.of_execution(connection, execution_id)),
-            *map(_Ran.rule, rule_executions.of_execution(connection, execution_id)),
-        ]
-    found.sort(key=lambda item: item.executed.started_at)
+        executed = action_executions.of_execution(connection, execution_id)
+    found = [_Ran(item) for item in executed if item.has_begun]
     chosen = _chosen(found, action)
     if not chosen:
         typer.echo("No action of this execution has begun yet.")

@@ -1,229 +1,178 @@
-"""Takes waiting stages from the journal and runs their actions, durably."""
+"""Runs the actions and rules of stages on this node."""
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
-from sqlalchemy import Engine as SQLAlchemyEngine
-from structlog.typing import FilteringBoundLogger
 
+from hookline import __version__
 from hookline.actions import provider_for
 from hookline.actions.artifacts import ArtifactStore
-from hookline.actions.provider import (
-    ActionContext,
-    ActionResult,
-    ActionSettings,
-    Interrupted,
-    Waiting,
-)
-from hookline.engine.durable import DurableRuns
-from hookline.engine.journal import ActionTask, Journal, StageTurn
-from hookline.engine.patience import PatientJournal
-from hookline.errors import ActionError
+from hookline.actions.provider import ActionContext, ActionResult, ActionSettings, Waiting
+from hookline.engine.heartbeat import Heartbeat
+from hookline.engine.running import RunningActions
+from hookline.engine.runs import Runs, ThreadRuns
+from hookline.errors import StoreUnavailableError
+from hookline.executions import clock
+from hookline.executions.nodes import release
+from hookline.executions.retention import FileRetention
+from hookline.executions.take import Task, take
+from hookline.model import new_id
+from hookline.sealing import Seal
+from hookline.store.database import Database
+from hookline.store.nodes import Node
 
 _log = structlog.get_logger()
-_CONCURRENT_STAGES = 32
-_IDLE_WAIT = 1.0
-_TIDY_EVERY_S = 10.0
+_IDLE_WAIT_S = 1.0
+_PAUSE_S = 0.5
+_CLOCK_EVERY_S = 10.0
+_PROCEED_IDLE_EVERY_S = 30.0
 _FORGET_EVERY_S = 3_600.0
 
 
-class _Stop(threading.Event):
-    """Set when it is set itself, or when the engine's own stop is.
+@dataclass(frozen=True, slots=True)
+class NodeSettings:
+    """What the operator decides about a node.
 
-    A signal handler sets the engine's: it may not set many, as it could interrupt one being set.
+    `work` is a folder for workspaces and logs; logs and artifacts are kept for `kept_days`. The
+    node runs the actions that have one of its `labels`. Actions of the types `once_only` are not
+    run again when they were interrupted, but fail.
     """
 
-    def __init__(self, of_engine: threading.Event) -> None:
-        super().__init__()
-        self._of_engine = of_engine
-
-    def is_set(self) -> bool:
-        return super().is_set() or self._of_engine.is_set()
-
-
-@dataclass(frozen=True, slots=True)
-class _Running:
-    """An action that runs now, and what ends it early."""
-
-    execution_id: str
-    stop: threading.Event
+    name: str
+    labels: tuple[str, ...]
+    work: Path
+    kept_days: float
+    once_only: tuple[str, ...] = ()
 
 
 class Engine:
-    """Runs stages on this node until stopped.
+    """Runs actions on this node until stopped, 32 at once at most; more wait in the store."""
 
-    `work` is a folder for workspaces and logs. `forget_files`, called each hour, deletes old logs
-    and artifacts. At most 32 stages run at once; more wait their turn in the journal.
-    """
-
-    def __init__(  # noqa: PLR0913 - what an engine is made of
+    def __init__(
         self,
-        *,
-        journal: Journal,
-        database: SQLAlchemyEngine,
-        node: str,
-        work: Path,
+        database: Database,
+        seal: Seal,
+        node: NodeSettings,
         artifacts: ArtifactStore,
         settings: ActionSettings,
-        forget_files: Callable[[], None],
     ) -> None:
-        self._work = work
+        self._database = database
+        self._node = node
         self._artifacts = artifacts
         self._settings = settings
         self._stop = threading.Event()
-        self._forget_files = forget_files
-        self._forgot = -_FORGET_EVERY_S
-        self._journal = PatientJournal(journal, self._stop)
-        self._actions_running: dict[str, _Running] = {}
-        self._changed = threading.Condition()
-        self._runs = DurableRuns(
-            database=database,
-            node=node,
-            next_actions=self._next_actions,
-            run_action=self._run_action,
+        self._files = FileRetention(database, artifacts, node.work / "logs", node.kept_days)
+        instance = new_id()
+        self._running = RunningActions(database, instance, self._perform)
+        self._heartbeat = Heartbeat(
+            database,
+            Node(node.name, instance, __version__, node.labels),
+            node.once_only,
+            self._running.interrupt,
+        )
+        self._runs: Runs = ThreadRuns(
+            lambda limit: take(database, seal, instance, node.labels, limit),
+            self._running,
+            database.listener(),
         )
 
     def run(self, ready: Callable[[], None], beat: Callable[[], None]) -> None:
-        """Take and run stages until `stop`; calls `ready` once and `beat` every second or so."""
-        self._runs.launch()
-        for turn in self._journal.unfinished():
-            self._runs.start(turn)
+        """Take and run actions until `stop`; calls `ready` once and `beat` every few seconds.
+
+        Raises SettingsError when a node of this name is alive.
+        """
+        self._start()
         ready()
-        # Not in the loop: after an outage of its database DBOS may wait for a minute.
-        threading.Thread(target=self._tidy_up, name="tidy", daemon=True).start()
+        threading.Thread(target=self._watch_clock, name="clock", daemon=True).start()
         while not self._stop.is_set():
             beat()
-            self._take()
-            self._abandon()
-            self._journal.wait(_IDLE_WAIT)
-
-    def _tidy_up(self) -> None:
-        while not self._stop.wait(_TIDY_EVERY_S):
             try:
-                self._tidy()
-            except Exception:  # noqa: BLE001 - a thread that ends would leave all of it undone
-                _log.exception("tidying up broke; trying again")
-
-    def _tidy(self) -> None:
-        self._journal.settle()
-        unfinished = self._journal.unfinished()
-        if unfinished:
-            self._runs.start_again(unfinished)
-        self._runs.forget_finished()
-        if time.monotonic() - self._forgot > _FORGET_EVERY_S:
-            self._forgot = time.monotonic()
-            threading.Thread(target=self._forget_files, name="forget", daemon=True).start()
+                self._runs.work(_IDLE_WAIT_S)
+                beat()
+                self._check()
+            except StoreUnavailableError as error:
+                _log.warning("the store is away; trying again", reason=error.message)
+                self._stop.wait(_PAUSE_S)
 
     def stop(self) -> None:
-        """Interrupt the running actions; the next start runs them again."""
+        """Let `run` return."""
         self._stop.set()
 
-    def wait_stopped(self, seconds: float) -> bool:
-        """Whether all interrupted actions have ended their processes within `seconds`."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._actions_running, seconds)
-
-    def _take(self) -> None:
-        free = _CONCURRENT_STAGES - self._runs.count
-        for turn in self._journal.take(free) if free > 0 else ():
-            self._runs.start(turn)
-
-    def _abandon(self) -> None:
-        """Stop the running actions of executions that are to be stopped without waiting."""
-        running = list(self._actions_running.values())
-        if not running:
-            return
-        abandoned = self._journal.abandoned({item.execution_id for item in running})
-        for item in running:
-            if item.execution_id in abandoned:
-                item.stop.set()
-
-    def _next_actions(self, stage_execution_id: str, number: int) -> list[str]:
-        return self._journal.next_actions(StageTurn(stage_execution_id, number))
-
-    def _run_action(self, stage_execution_id: str, number: int, action_name: str) -> None:
-        task = self._journal.begin(StageTurn(stage_execution_id, number), action_name)
-        if task is None:
-            return
-        log = _log.bind(execution=task.execution_id, stage=task.stage_name, action=action_name)
+    def close(self, seconds: float) -> None:
+        """Interrupt the running actions and wait up to `seconds`; other nodes run them again."""
+        self._runs.close()
+        if not self._running.stop(seconds):
+            _log.warning("actions still run as the node stops", count=self._running.count)
         try:
-            result = self._perform(task)
-        except Interrupted:
-            log.info("action abandoned")
-            self._journal.abandon(task.action_execution_id)
-        except ActionError as error:
-            log.info("action failed", reason=error.message)
-            self._journal.fail(task.action_execution_id, error)
-        else:
-            self._keep(task.action_execution_id, result, log)
+            self._heartbeat.stop()
+        except StoreUnavailableError as error:
+            _log.warning("the store is away; what ran here waits", reason=error.message)
 
-    def _keep(
-        self, action_execution_id: str, result: ActionResult | Waiting, log: FilteringBoundLogger
-    ) -> None:
-        if isinstance(result, Waiting):
-            log.info("action waits", seconds=result.time_limit)
-            self._journal.wait_for(action_execution_id, result)
-        else:
-            log.info("action succeeded", summary=result.summary)
-            self._journal.succeed(action_execution_id, result)
-
-    def _perform(self, task: ActionTask) -> ActionResult | Waiting:
-        with self._running(task) as stop:
+    def _start(self) -> None:
+        while True:
             try:
-                return self._run_provider(task, stop)
-            except (ActionError, Interrupted):
-                if not self._stop.is_set():
-                    raise
-            except Exception as error:
-                _log.exception("action broke", action_execution=task.action_execution_id)
-                raise ActionError(
-                    "Hookline could not run the action; the engine's log says why.",
-                    "SystemUnavailable",
-                ) from error
-        # Interrupted, and the process is about to end: to return would record an outcome, and
-        # there is none. The next start runs the action again.
-        threading.Event().wait()
-        raise AssertionError("unreachable")
+                self._heartbeat.start()
+            except StoreUnavailableError as error:
+                _log.warning("the store is away; trying again", reason=error.message)
+            else:
+                return
+            if self._stop.wait(_PAUSE_S):
+                return
 
-    def _run_provider(self, task: ActionTask, stop: threading.Event) -> ActionResult | Waiting:
-        if task.abandoned:
-            raise Interrupted
-        return provider_for(task.action.type).run(self._context(task, stop))
+    def _check(self) -> None:
+        if self._running.count:
+            self._running.check()
 
-    @contextmanager
-    def _running(self, task: ActionTask) -> Iterator[threading.Event]:
-        running = _Running(task.execution_id, _Stop(self._stop))
-        self._actions_running[task.action_execution_id] = running
-        try:
-            yield running.stop
-        finally:
-            with self._changed:
-                del self._actions_running[task.action_execution_id]
-                self._changed.notify_all()
+    def _watch_clock(self) -> None:
+        proceeded = forgot = -_FORGET_EVERY_S
+        while True:
+            try:
+                clock.end_waits(self._database)
+                if time.monotonic() - proceeded > _PROCEED_IDLE_EVERY_S:
+                    proceeded = time.monotonic()
+                    self._release_unrun()
+                    clock.proceed_idle(self._database)
+                if time.monotonic() - forgot > _FORGET_EVERY_S:
+                    forgot = time.monotonic()
+                    self._files.run()
+            except StoreUnavailableError:
+                pass
+            except Exception:  # noqa: BLE001 - a thread that ends would leave all of it undone
+                _log.exception("what time brings was not done; trying again")
+            if self._stop.wait(_CLOCK_EVERY_S):
+                return
 
-    def _context(self, task: ActionTask, stop: threading.Event) -> ActionContext:
-        return ActionContext(
-            action_execution_id=task.action_execution_id,
-            execution_id=task.execution_id,
+    def _release_unrun(self) -> None:
+        """Let nodes take anew what this one has taken and does not run: a thread has broken."""
+        for lost in self._running.check():
+            _log.warning("action without a thread released", action_execution=lost.id)
+            with self._database.write() as connection:
+                release(connection, lost, self._node.once_only)
+
+    def _perform(self, task: Task, stop: threading.Event) -> ActionResult | Waiting:
+        held = task.held
+        context = ActionContext(
+            action_execution_id=held.id,
+            execution_id=held.execution_id,
             pipeline_name=task.pipeline_name,
-            pipeline_id=task.pipeline_id,
-            stage_name=task.stage_name,
+            pipeline_id=held.pipeline_id,
+            stage_name=held.stage_name,
             action=task.action,
             region=task.region,
             source_revision=task.source_revision,
             inputs=task.inputs,
             artifacts=self._artifacts,
-            folder=self._work / "workspaces" / task.action_execution_id,
-            log=log_file(self._work, task.action_execution_id),
+            folder=self._node.work / "workspaces" / held.id,
+            log=log_file(self._node.work, held.id),
             settings=self._settings,
             stop=stop,
             secrets=task.secrets,
         )
+        return provider_for(task.action.type).run(context)
 
 
 def log_file(work: Path, action_execution_id: str) -> Path:

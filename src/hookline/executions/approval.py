@@ -4,9 +4,11 @@ import time
 
 from sqlalchemy import Connection
 
+from hookline.actions.provider import ActionResult
 from hookline.errors import ApprovalAlreadyCompletedException, InvalidApprovalTokenException
-from hookline.model import ActionStatus, Pipeline
-from hookline.store import action_executions, stage_executions
+from hookline.executions.finish import Rejected, end
+from hookline.model import Pipeline
+from hookline.store import action_executions
 
 
 def answer(  # noqa: PLR0913 - what an answer consists of
@@ -37,9 +39,8 @@ def answer(  # noqa: PLR0913 - what an answer consists of
         raise ApprovalAlreadyCompletedException(
             f"The approval of action '{place[1]}' was completed: it is {asked.status.value}"
         )
-    status = ActionStatus.SUCCEEDED if approved else ActionStatus.FAILED
-    action_executions.finish(
-        connection, asked.id, status=status.value, summary=summary, updated_by=by
+    approval = ActionResult(
+        summary, external_execution_id=asked.external_id, external_execution_url=asked.external_url
     )
-    stage_executions.wake(connection, asked.stage_execution_id)
+    end(connection, asked, approval if approved else Rejected(summary), updated_by=by)
     return time.time()

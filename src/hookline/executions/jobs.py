@@ -6,32 +6,10 @@ from sqlalchemy import Connection
 
 from hookline.actions.provider import ActionResult
 from hookline.errors import ActionError, InvalidJobStateException, JobNotFoundException
-from hookline.executions import outcomes
+from hookline.executions.finish import end
 from hookline.model import JobStatus, Scope, new_id
-from hookline.store import action_executions, action_types, jobs, pipelines, stage_executions
-from hookline.store.action_executions import ActionExecution
+from hookline.store import action_executions, jobs, pipelines
 from hookline.store.jobs import Job
-
-
-def offer(connection: Connection, execution: ActionExecution) -> None:
-    """Queue the first job of an action that waits for a worker."""
-    pipeline = pipelines.get(connection, execution.pipeline_id, execution.pipeline_version)
-    if pipeline is None:
-        return
-    action = pipeline.action(execution.stage_name, execution.action_name)
-    custom = action_types.find(connection, pipeline.scope, action.type)
-    key = None if custom is None else custom.queryable_key
-    job = Job(
-        id=new_id(),
-        scope=pipeline.scope,
-        type=action.type,
-        action_execution_id=execution.id,
-        execution_id=execution.execution_id,
-        pipeline_id=pipeline.id,
-        status=JobStatus.QUEUED,
-        query_value=None if key is None else action.configuration[key],
-    )
-    jobs.insert(connection, job)
 
 
 def find(connection: Connection, scope: Scope, job_id: str) -> Job:
@@ -75,19 +53,18 @@ def go_on(connection: Connection, job: Job, continuation_token: str) -> None:
 
 def succeed(connection: Connection, job: Job, result: ActionResult) -> None:
     """End the action of a locked job well."""
-    jobs.end(connection, job.id, JobStatus.SUCCEEDED)
-    outcomes.succeed(connection, job.action_execution_id, result)
-    _wake(connection, job)
+    _end(connection, job, JobStatus.SUCCEEDED, result)
 
 
 def fail(connection: Connection, job: Job, error: ActionError) -> None:
     """End the action of a locked job badly."""
-    jobs.end(connection, job.id, JobStatus.FAILED)
-    outcomes.fail(connection, job.action_execution_id, error)
-    _wake(connection, job)
+    _end(connection, job, JobStatus.FAILED, error)
 
 
-def _wake(connection: Connection, job: Job) -> None:
+def _end(
+    connection: Connection, job: Job, status: JobStatus, outcome: ActionResult | ActionError
+) -> None:
+    jobs.end(connection, job.id, status)
     execution = action_executions.find(connection, job.action_execution_id)
-    if execution is not None:
-        stage_executions.wake(connection, execution.stage_execution_id)
+    if execution is not None and execution.waits:
+        end(connection, execution, outcome)

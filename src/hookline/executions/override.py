@@ -6,10 +6,12 @@ from hookline.errors import (
     ConditionNotOverridableException,
     NotLatestPipelineExecutionException,
 )
-from hookline.executions import conditions, consequences
-from hookline.executions import passage as passages
-from hookline.executions.moves import move_on
-from hookline.executions.passage import Passage
+from hookline.executions import stage_runs
+from hookline.executions.decide import NOT_MET
+from hookline.executions.dispatch import dispatch
+from hookline.executions.finish import abandon_conditions
+from hookline.executions.proceed import again, leave, proceed
+from hookline.executions.stage_runs import StageRun
 from hookline.model import (
     ConditionStatus,
     ConditionType,
@@ -18,7 +20,7 @@ from hookline.model import (
     Pipeline,
     StageStatus,
 )
-from hookline.store import condition_executions, executions, rule_executions, stage_executions
+from hookline.store import condition_executions, executions, stage_executions
 from hookline.store.stage_executions import StageExecution
 
 _OVERRIDDEN = "Overridden by OverrideStageCondition"
@@ -40,103 +42,94 @@ def override(
         ConditionNotOverridableException: the condition of this execution did not fail the stage.
         NotLatestPipelineExecutionException: another execution has entered the stage since.
     """
-    passage = _find(connection, pipeline, execution_id, stage_name)
-    status = conditions.statuses(connection, passage).get(kind)
-    if _waits(connection, passage, kind, status):
-        conditions.abandon_open(connection, passage.stage_execution.id, _OVERRIDDEN)
-        _note(connection, passage, kind)
-        stage_executions.override_entry(connection, passage.stage_execution.id)
+    run = _find(connection, pipeline, execution_id, stage_name)
+    status = run.statuses.get(kind)
+    if _waits(run, kind, status):
+        abandon_conditions(connection, run.stage_execution.id, _OVERRIDDEN)
+        _note(connection, run, kind)
+        stage_executions.override_entry(connection, run.stage_execution.id)
+        proceed(connection, run.stage_execution.id)
         return
-    _check_failed(passage, kind, status, pipeline.version)
-    _check_latest(connection, pipeline, passage.stage_execution)
-    _note(connection, passage, kind)
+    _check_failed(run, kind, status, pipeline.version)
+    _check_latest(connection, pipeline, run.stage_execution)
+    _note(connection, run, kind)
     executions.resume(connection, execution_id, stage_name)
     if kind is ConditionType.BEFORE_ENTRY:
-        stage_executions.insert_again(
-            connection,
-            passage.stage_execution,
-            done_before=passage.stage_execution.done_before,
-            entry_overridden=True,
-        )
+        done = run.stage_execution.done_before
+        again(connection, run, done_before=done, entry_overridden=True)
     else:
-        stage_executions.pass_after_all(connection, passage.stage_execution.id)
-        consequences.advance(connection, passage)
-    move_on(connection, pipeline.id)
+        stage_executions.finish(connection, run.stage_execution.id, StageStatus.SUCCEEDED)
+        leave(connection, run)
+    dispatch(connection, pipeline.id)
 
 
 def _find(
     connection: Connection, pipeline: Pipeline, execution_id: str, stage_name: str
-) -> Passage:
+) -> StageRun:
     execution = executions.find(connection, execution_id)
     if execution is None or execution.pipeline_id != pipeline.id:
         raise ConditionNotOverridableException(
             f"Pipeline '{pipeline.name}' does not have an execution with id '{execution_id}'"
         )
-    attempts = stage_executions.attempts(connection, [execution_id])
-    latest = next(iter(attempts.get((execution_id, stage_name), ())), None)
-    passage = None if latest is None else passages.find(connection, latest.id)
-    if passage is None:
+    run = stage_runs.latest(connection, execution_id, stage_name)
+    if run is None:
         raise ConditionNotOverridableException(
             f"The execution '{execution_id}' never entered the stage '{stage_name}'"
         )
-    return passage
+    return run
 
 
-def _waits(
-    connection: Connection, passage: Passage, kind: ConditionType, status: ConditionStatus | None
-) -> bool:
+def _waits(run: StageRun, kind: ConditionType, status: ConditionStatus | None) -> bool:
     """Whether nothing but waiting rules keeps the execution from the stage."""
     if status is not ConditionStatus.IN_PROGRESS or kind is not ConditionType.BEFORE_ENTRY:
         return False
-    rules = rule_executions.of_stages(connection, [passage.stage_execution.id])
-    begun = {rule.rule_name for rule in rules if rule.waits or rule.status.is_final}
+    rules = run.rules(kind).values()
+    begun = [rule for rule in rules if rule.waits or rule.status.is_final]
     return (
-        len(begun) == len(passage.stage.conditions[kind].rules)
-        and passage.execution.status is ExecutionStatus.IN_PROGRESS
+        len(begun) == len(run.stage.conditions[kind].rules)
+        and run.execution.status is ExecutionStatus.IN_PROGRESS
     )
 
 
 def _check_failed(
-    passage: Passage, kind: ConditionType, status: ConditionStatus | None, current_version: int
+    run: StageRun, kind: ConditionType, status: ConditionStatus | None, current_version: int
 ) -> None:
     if status is None:
-        raise _refusal(passage, kind, "it was not checked")
-    if status not in consequences.NOT_MET:
-        raise _refusal(passage, kind, f"it is {status.value}")
-    if passage.stage_execution.status is not StageStatus.FAILED:
-        raise _refusal(passage, kind, f"the stage is {passage.stage_execution.status.value}")
-    if passage.execution.status is not ExecutionStatus.FAILED:
-        raise _refusal(passage, kind, f"the execution is {passage.execution.status.value}")
-    version = passage.pipeline.version
+        raise _refusal(run, kind, "it was not checked")
+    if status not in NOT_MET:
+        raise _refusal(run, kind, f"it is {status.value}")
+    if run.stage_execution.status is not StageStatus.FAILED:
+        raise _refusal(run, kind, f"the stage is {run.stage_execution.status.value}")
+    if run.execution.status is not ExecutionStatus.FAILED:
+        raise _refusal(run, kind, f"the execution is {run.execution.status.value}")
+    version = run.pipeline.version
     if version != current_version:
         reason = f"the pipeline was changed since, from version {version} to {current_version}"
-        raise _refusal(passage, kind, f"{reason}. Start a new execution.")
+        raise _refusal(run, kind, f"{reason}. Start a new execution.")
 
 
 def _check_latest(connection: Connection, pipeline: Pipeline, latest: StageExecution) -> None:
     if pipeline.execution_mode is ExecutionMode.PARALLEL:
         return
-    if stage_executions.latest(connection, pipeline.id).get(latest.stage_name) != latest:
+    if stage_executions.latest(connection, pipeline.id, latest.stage_name) != latest:
         raise NotLatestPipelineExecutionException(
             f"A later execution than '{latest.execution_id}' has entered the stage "
             f"'{latest.stage_name}'"
         )
 
 
-def _note(connection: Connection, passage: Passage, kind: ConditionType) -> None:
+def _note(connection: Connection, run: StageRun, kind: ConditionType) -> None:
     condition_executions.finish(
         connection,
-        passage.stage_execution.id,
+        run.stage_execution.id,
         kind,
         ConditionStatus.OVERRIDDEN,
         _OVERRIDDEN,
     )
 
 
-def _refusal(
-    passage: Passage, kind: ConditionType, reason: str
-) -> ConditionNotOverridableException:
+def _refusal(run: StageRun, kind: ConditionType, reason: str) -> ConditionNotOverridableException:
     return ConditionNotOverridableException(
-        f"The condition {kind} of stage '{passage.stage.name}' in execution "
-        f"'{passage.execution.id}' can't be overridden: {reason}"
+        f"The condition {kind} of stage '{run.stage.name}' in execution "
+        f"'{run.execution.id}' can't be overridden: {reason}"
     )

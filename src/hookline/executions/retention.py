@@ -21,7 +21,6 @@ from hookline.store import (
     discarded_artifacts,
     executions,
     pipelines,
-    rule_executions,
     stage_executions,
 )
 from hookline.store.database import Database
@@ -60,8 +59,9 @@ def _of_stages(connection: Connection, pipeline_id: int) -> Iterator[str | None]
     if pipeline is None:
         return
     for stage in pipeline.stages:
-        yield stage_executions.newest_in(connection, pipeline_id, stage.name)
-        yield executions.last_succeeded_in(connection, pipeline_id, stage.name, pipeline.version)
+        newest = stage_executions.latest(connection, pipeline_id, stage.name)
+        yield None if newest is None else newest.execution_id
+        yield executions.last_succeeded_in(connection, pipeline, stage.name)
 
 
 class FileRetention:
@@ -112,7 +112,6 @@ class FileRetention:
         ids = [log.stem for log in logs]
         with self._database.read() as connection:
             named = action_executions.existing(connection, ids)
-            named |= rule_executions.existing(connection, ids)
         unnamed = [log for log in logs if log.stem not in named]
         for log in unnamed:
             log.unlink(missing_ok=True)

@@ -1,11 +1,14 @@
 """Runs a stage again in which an execution failed or was stopped."""
 
-from collections.abc import Collection, Mapping
-
 from sqlalchemy import Connection
 
 from hookline.errors import NotLatestPipelineExecutionException, StageNotRetryableException
-from hookline.executions import passage as passages
+from hookline.executions import stage_runs
+from hookline.executions.decide import Begin
+from hookline.executions.enter import begin
+from hookline.executions.finish import abandon_conditions
+from hookline.executions.proceed import again, succeeded
+from hookline.executions.stage_runs import StageRun
 from hookline.model import (
     ActionStatus,
     Execution,
@@ -16,7 +19,6 @@ from hookline.model import (
     StageStatus,
 )
 from hookline.store import executions, stage_executions
-from hookline.store.action_executions import ActionExecution
 from hookline.store.stage_executions import StageExecution
 
 _ENDED_BADLY = frozenset({StageStatus.FAILED, StageStatus.STOPPED})
@@ -48,31 +50,28 @@ def retry(
         raise StageNotRetryableException(
             f"Pipeline '{pipeline.name}' does not have an execution with id '{execution_id}'"
         )
-    attempts = stage_executions.attempts(connection, [execution_id])
-    latest = next(iter(attempts.get((execution_id, stage_name), ())), None)
+    run = stage_runs.latest(connection, execution_id, stage_name)
     where = f"The stage '{stage_name}' of execution '{execution_id}' can't be retried"
-    if latest is None:
+    if run is None:
         raise StageNotRetryableException(f"{where}: the execution never entered it")
     if execution.pipeline_version != pipeline.version:
         raise StageNotRetryableException(
             f"{where}: the pipeline was changed since, from version {execution.pipeline_version} "
             f"to {pipeline.version}. Start a new execution."
         )
+    latest = run.stage_execution
     if execution.status is ExecutionStatus.IN_PROGRESS and latest.status is StageStatus.IN_PROGRESS:
         if not only_failed:
             raise StageNotRetryableException(
                 f"{where}: actions are in progress; retry the failed ones, or wait"
             )
-        failed = _failed(connection, latest)
-        stage_executions.retry_within(connection, latest, failed)
+        _retry_beside(connection, run)
         return
     _check_ended(execution, latest, where)
     _check_free(connection, pipeline, latest)
-    done = _done(connection, latest) if only_failed else ()
+    done = _done(run) if only_failed else frozenset[str]()
     executions.resume(connection, execution_id, stage_name)
-    stage_executions.insert_again(
-        connection, latest, done_before=done, retry_trigger=RetryTrigger.MANUAL
-    )
+    again(connection, run, done_before=done, retry_trigger=RetryTrigger.MANUAL)
 
 
 def _check_ended(execution: Execution, latest: StageExecution, where: str) -> None:
@@ -86,7 +85,7 @@ def _check_free(connection: Connection, pipeline: Pipeline, latest: StageExecuti
     if pipeline.execution_mode is ExecutionMode.PARALLEL:
         return
     stage_name = latest.stage_name
-    if stage_executions.latest(connection, pipeline.id).get(stage_name) != latest:
+    if stage_executions.latest(connection, pipeline.id, stage_name) != latest:
         raise NotLatestPipelineExecutionException(
             f"A later execution than '{latest.execution_id}' has entered the stage '{stage_name}'"
         )
@@ -98,33 +97,24 @@ def _check_free(connection: Connection, pipeline: Pipeline, latest: StageExecuti
         raise StageNotRetryableException(f"Another execution is in the stage '{stage_name}'")
 
 
-def _failed(connection: Connection, latest: StageExecution) -> Collection[str]:
-    """The actions whose newest attempt failed while others of the stage go on."""
-    passage = passages.find(connection, latest.id)
-    newest = {} if passage is None else passages.newest(connection, passage)
-    failed = [name for name, item in newest.items() if item.status is ActionStatus.FAILED]
+def _retry_beside(connection: Connection, run: StageRun) -> None:
+    """Run the failed actions again while others of the stage go on."""
+    failed = [name for name, item in run.actions.items() if item.status is ActionStatus.FAILED]
     if not failed:
-        raise _nothing_failed(latest)
-    return failed
+        raise _nothing_failed(run.stage_execution)
+    # A failure that follows is a new one to ask about.
+    abandon_conditions(connection, run.stage_execution.id)
+    stage_executions.count_retry(connection, run.stage_execution.id)
+    retried = stage_runs.find(connection, run.stage_execution.id)
+    if retried is not None:
+        begin(connection, retried, Begin(tuple(failed)))
 
 
-def _done(connection: Connection, latest: StageExecution) -> Collection[str]:
-    """The actions that have succeeded in a stage that ended, in this or an earlier passage."""
-    passage = passages.find(connection, latest.id)
-    newest: Mapping[str, ActionExecution] = (
-        {} if passage is None else passages.newest(connection, passage)
-    )
-    if not any(item.status in _RETRIED for item in newest.values()):
-        raise _nothing_failed(latest)
-    return succeeded(latest, newest)
-
-
-def succeeded(
-    stage_execution: StageExecution, newest: Mapping[str, ActionExecution]
-) -> Collection[str]:
-    """The actions of a passage that a retry of the failed ones leaves as they ended."""
-    done = {name for name, item in newest.items() if item.status is ActionStatus.SUCCEEDED}
-    return done | stage_execution.done_before
+def _done(run: StageRun) -> frozenset[str]:
+    """The actions that have succeeded in a stage that ended, in this or an earlier run."""
+    if not any(item.status in _RETRIED for item in run.actions.values()):
+        raise _nothing_failed(run.stage_execution)
+    return succeeded(run)
 
 
 def _nothing_failed(latest: StageExecution) -> StageNotRetryableException:

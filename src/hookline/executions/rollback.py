@@ -9,7 +9,8 @@ from hookline.errors import (
     PipelineExecutionOutdatedException,
     UnableToRollbackStageException,
 )
-from hookline.executions.passage import Passage
+from hookline.executions.enter import Entry, enter
+from hookline.executions.stage_runs import StageRun
 from hookline.model import (
     Execution,
     ExecutionMode,
@@ -67,24 +68,24 @@ def roll_back(
         rollback_target=target.id,
     )
     executions.insert(connection, [new])
-    stage_executions.insert(connection, pipeline.id, [(execution_id, stage_name)])
+    enter(connection, [Entry(execution_id, pipeline, stage_name, target.variables)])
     return execution_id
 
 
-def roll_back_automatically(connection: Connection, passage: Passage) -> str:
+def roll_back_automatically(connection: Connection, run: StageRun) -> str:
     """Roll a stage back in which an execution has just failed; what was done, in words.
 
     The target is the newest execution that succeeded in the stage. A rollback that fails is not
     followed by another one. The pipeline must be locked by the transaction.
     """
-    stage_name, execution = passage.stage.name, passage.execution
+    stage_name, execution = run.stage.name, run.execution
     none = f"The stage '{stage_name}' was not rolled back: "
     if execution.rollback_target is not None:
         return f"{none}this execution is a rollback itself"
-    pipeline = pipelines.current(connection, passage.pipeline.id)
-    if pipeline is None or pipeline.version != passage.pipeline.version:
+    pipeline = pipelines.current(connection, run.pipeline.id)
+    if pipeline is None or pipeline.version != run.pipeline.version:
         return f"{none}the pipeline was changed since this execution started"
-    target = executions.last_succeeded_in(connection, pipeline.id, stage_name, pipeline.version)
+    target = executions.last_succeeded_in(connection, pipeline, stage_name)
     if target is None:
         return f"{none}no execution of this version of the pipeline has succeeded in it"
     trigger = Trigger("AutomatedRollback", execution.id)

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from hookline.executions.advance import Enter, Supersede, advance
-from hookline.executions.moves import supersede, superseded_by
+from hookline.executions.dispatch import enter_stages, supersede, superseded_by
+from hookline.executions.enter import Entry, enter
 from hookline.executions.variables import defaults
 from hookline.model import ExecutionStatus, Pipeline, SourceRevision, Trigger
-from hookline.store import executions, stage_executions, states
+from hookline.store import executions, states
 from hookline.store.executions import Standing
 
 
@@ -73,7 +74,14 @@ def start(connection: Connection, pipeline: Pipeline, starts: Sequence[Start]) -
             for item in starts
         ],
     )
-    stage_executions.insert(connection, pipeline.id, list(entered.items()))
+    enter(
+        connection,
+        [
+            Entry(item.execution_id, pipeline, first_stage, {**unchosen, **item.variables})
+            for item in starts
+            if item.execution_id in entered
+        ],
+    )
 
 
 def _apply_to_earlier(
@@ -82,9 +90,10 @@ def _apply_to_earlier(
     for execution_id, by in superseded.items():
         if execution_id not in born:
             supersede(connection, execution_id, by)
-    for execution_id, stage_name in entered.items():
-        if execution_id not in born:
-            executions.move(connection, execution_id, stage_name, in_stage=True)
+    enter_stages(
+        connection,
+        {name: stage_name for name, stage_name in entered.items() if name not in born},
+    )
 
 
 def _status(execution_id: str, superseded: dict[str, str]) -> ExecutionStatus:

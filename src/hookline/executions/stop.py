@@ -1,18 +1,25 @@
 """Stops executions: those in a stage when their actions have ended, the others at once."""
 
+from collections.abc import Collection
+
 from sqlalchemy import Connection
 
 from hookline.errors import DuplicatedStopRequestException, PipelineExecutionNotStoppableException
-from hookline.executions.moves import move_on
-from hookline.executions.outcomes import abandon_waiting, abandon_waiting_rules
+from hookline.executions.dispatch import dispatch
+from hookline.executions.finish import Abandoned, note
+from hookline.executions.nodes import living
+from hookline.executions.proceed import proceed
 from hookline.model import Execution, ExecutionStatus, Pipeline, StopRequest
-from hookline.store import executions
+from hookline.store import action_executions, executions, stage_executions
+from hookline.store.action_executions import ActionExecution
 
 
-def stop(connection: Connection, pipeline: Pipeline, execution_id: str, wish: StopRequest) -> None:
+def stop(
+    connection: Connection, pipeline: Pipeline, execution_id: str, request: StopRequest
+) -> None:
     """Stop an execution of `pipeline`, which the transaction must have locked.
 
-    A request is a row: the engine that runs the stage sees it, now or after its next start.
+    A request is a row: the node that runs an action sees it, now or after its next start.
 
     Raises:
         PipelineExecutionNotStoppableException: there is none, or it is not in progress.
@@ -23,32 +30,39 @@ def stop(connection: Connection, pipeline: Pipeline, execution_id: str, wish: St
         raise PipelineExecutionNotStoppableException(
             f"Pipeline '{pipeline.name}' does not have an execution with id '{execution_id}'"
         )
-    _check_stoppable(execution, wish)
-    executions.request_stop(connection, execution_id, wish)
-    if wish.abandon:
-        abandon_waiting(connection, execution_id)
-    # Nothing of these runs, and nobody outside is to end them.
-    abandon_waiting_rules(connection, execution_id)
-    in_stage = {
-        standing.execution_id
-        for standing in executions.active(connection, pipeline.id)
-        if standing.in_stage
-    }
-    if execution_id not in in_stage:
-        finish(connection, execution_id)
-        move_on(connection, pipeline.id)
+    _check_stoppable(execution, request)
+    executions.request_stop(connection, execution_id, request)
+    stages = stage_executions.of_execution_in_progress(connection, execution_id)
+    for stage in stages:
+        _abandon(connection, stage.id, request)
+        proceed(connection, stage.id)
+    if not stages:
+        executions.finish(
+            connection, execution_id, ExecutionStatus.STOPPED, executions.stop_summary(request)
+        )
+        dispatch(connection, pipeline.id)
 
 
-def finish(connection: Connection, execution_id: str) -> None:
-    """End an execution whose stop was requested; its summary goes on to say why."""
-    execution = executions.find(connection, execution_id)
-    summary = None if execution is None else execution.status_summary
-    executions.finish(connection, execution_id, ExecutionStatus.STOPPED, summary)
+def _abandon(connection: Connection, stage_execution_id: str, request: StopRequest) -> None:
+    """Begin nothing more in a stage, and wait for nobody whom the request does not wait for."""
+    action_executions.remove_unbegun(connection, stage_execution_id)
+    owners = living(connection) if request.abandon else ()
+    for item in action_executions.of_stages(connection, [stage_execution_id]):
+        if not item.status.is_final and _is_unwanted(item, request, owners):
+            note(connection, item, Abandoned())
 
 
-def _check_stoppable(execution: Execution, wish: StopRequest) -> None:
+def _is_unwanted(item: ActionExecution, request: StopRequest, owners: Collection[str]) -> bool:
+    if item.waits:
+        # Nothing of a rule runs then, and nobody outside is to end it.
+        return request.abandon or item.condition_type is not None
+    # The nodes that are alive end what they run, and say so.
+    return request.abandon and item.owner not in owners
+
+
+def _check_stoppable(execution: Execution, request: StopRequest) -> None:
     if execution.status is ExecutionStatus.STOPPING and execution.stop is not None:
-        if execution.stop.abandon or not wish.abandon:
+        if execution.stop.abandon or not request.abandon:
             raise DuplicatedStopRequestException(
                 f"The execution '{execution.id}' is already stopping"
                 + ("" if execution.stop.abandon else "; you can choose to abandon its actions")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from hookline.executions import retention as executions
+from hookline.model import first_id_at
 from hookline.store import deliveries
 from hookline.store.database import Database
 
@@ -65,7 +66,7 @@ class Retention:
 
     def _old_deliveries(self, connection: Connection) -> int:
         before = time.time() - self._limits.delivery_days * _DAY_S
-        return deliveries.forget_before(connection, deliveries.first_id_at(before), _STEP)
+        return deliveries.forget_before(connection, first_id_at(before), _STEP)
 
     def _surplus_deliveries(self, connection: Connection) -> int:
         if self._surplus is None:

@@ -1,28 +1,45 @@
-"""Action executions: what each action of a stage was given, did and produced."""
+"""Action executions: what each action of a stage, or rule of a condition, was given and did."""
 
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    case,
+    delete,
+    exists,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.sql.elements import TextClause
 
-from hookline.model import ActionStatus
+from hookline.model import DEFAULT_LABEL, ActionStatus, ConditionType
 from hookline.store import dialect, executed
-from hookline.store.executed import Wanted
-from hookline.store.tables import action_executions
-
-# What names an action of a pipeline.
-_ACTION = ("stage_name", "action_name")
+from hookline.store.tables import (
+    action_executions,
+    is_action,
+    is_owned,
+    is_rule,
+    is_runnable,
+    is_waiting,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class ActionExecution:
-    """One run of an action. Times are epoch seconds; artifacts are name → key in the store.
+    """One run of an action, or of a rule: then `condition_type` says of which condition.
 
-    `resolved` holds the configuration values that had references to variables, with their values.
-    `turn` is the turn of the stage that runs it. One that has a `token` waits for somebody who
-    knows it.
+    Times are epoch seconds; artifacts are name → key in the store. `resolved` holds the
+    configuration values that had references to variables, with their values. `retry` counts the
+    retries of failed actions within the stage execution that came before it. Of the nodes that
+    have its `label` the instance `owner` runs it, for the `attempt`th time. One with `waits_until`
+    is run by nobody and fails at that time; whoever knows the `token` ends it, if it has one.
     """
 
     id: str
@@ -32,10 +49,14 @@ class ActionExecution:
     pipeline_version: int
     stage_name: str
     action_name: str
-    status: ActionStatus
-    turn: int
     started_at: float
     updated_at: float
+    condition_type: ConditionType | None = None
+    status: ActionStatus = ActionStatus.IN_PROGRESS
+    retry: int = 0
+    label: str = DEFAULT_LABEL
+    owner: str | None = None
+    attempt: int = 0
     inputs: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
     summary: str | None = None
@@ -47,46 +68,135 @@ class ActionExecution:
     variables: Mapping[str, str] = field(default_factory=dict)
     resolved: Mapping[str, str] = field(default_factory=dict)
     token: str | None = None
+    waits_until: float | None = None
     updated_by: str | None = None
 
     @property
     def waits(self) -> bool:
-        """Whether others than the engine end it."""
-        return self.token is not None and self.status is ActionStatus.IN_PROGRESS
+        """Whether it goes on without a node."""
+        return self.status is ActionStatus.IN_PROGRESS and self.waits_until is not None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a node has ever taken it."""
+        return self.attempt > 0
 
 
-def start(connection: Connection, execution: ActionExecution) -> None:
-    """Note that an action runs; a second try of the same one replaces the first's row."""
-    dialect.insert_or_replace(
-        connection,
-        action_executions,
-        ["id"],
-        {
-            "id": execution.id,
-            "stage_execution_id": execution.stage_execution_id,
-            "execution_id": execution.execution_id,
-            "pipeline_id": execution.pipeline_id,
-            "pipeline_version": execution.pipeline_version,
-            "stage_name": execution.stage_name,
-            "action_name": execution.action_name,
-            "status": execution.status.value,
-            "turn": execution.turn,
-            "inputs": dict(execution.inputs),
-            "resolved": dict(execution.resolved),
-            "started_at": execution.started_at,
-            "updated_at": execution.updated_at,
-        },
+_COLUMNS = (
+    "id",
+    "stage_execution_id",
+    "execution_id",
+    "pipeline_id",
+    "pipeline_version",
+    "stage_name",
+    "action_name",
+    "condition_type",
+    "status",
+    "retry",
+    "label",
+    "attempt",
+    "inputs",
+    "started_at",
+    "updated_at",
+)
+
+
+def insert(connection: Connection, new: Sequence[ActionExecution]) -> None:
+    """Add action executions that nobody has begun, and tell the nodes."""
+    rows: list[tuple[Any, ...]] = [
+        (
+            item.id,
+            item.stage_execution_id,
+            item.execution_id,
+            item.pipeline_id,
+            item.pipeline_version,
+            item.stage_name,
+            item.action_name,
+            item.condition_type and item.condition_type.value,
+            item.status.value,
+            item.retry,
+            item.label,
+            item.attempt,
+            "{}",
+            item.started_at,
+            item.updated_at,
+        )
+        for item in new
+    ]
+    if rows:
+        dialect.insert_rows(connection, action_executions, _COLUMNS, rows)
+        dialect.notify_nodes(connection)
+
+
+def runnable(connection: Connection, labels: Collection[str], limit: int) -> list[str]:
+    """The ids of up to `limit` action executions that a node may take, the oldest first.
+
+    On PostgreSQL their rows are locked, and those that others have locked are passed over.
+    """
+    query = (
+        select(action_executions.c.id)
+        .where(is_runnable, action_executions.c.label.in_(labels))
+        .order_by(action_executions.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return list(connection.execute(query).scalars())
+
+
+def any_runnable(connection: Connection, labels: Collection[str]) -> bool:
+    """Whether there is one that a node with `labels` may take."""
+    query = select(action_executions.c.id).where(is_runnable, action_executions.c.label.in_(labels))
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def take(connection: Connection, action_execution_id: str, owner: str) -> ActionExecution | None:
+    """Give an action execution to the node instance `owner`; None where it can't be taken."""
+    now = time.time()
+    begun = action_executions.c.attempt > 0
+    taken = (
+        update(action_executions)
+        .where(action_executions.c.id == action_execution_id, is_runnable)
+        .values(
+            owner=owner,
+            attempt=action_executions.c.attempt + 1,
+            started_at=case((begun, action_executions.c.started_at), else_=now),
+            updated_at=now,
+        )
+        .returning(action_executions)
+    )
+    row = connection.execute(taken).first()
+    return None if row is None else _action_execution(row)
+
+
+def owned(connection: Connection, owner: str) -> list[ActionExecution]:
+    """The action executions that a node instance runs."""
+    return _found(connection, is_owned, action_executions.c.owner == owner)
+
+
+def owned_by_others(connection: Connection, owners: Collection[str]) -> list[ActionExecution]:
+    """The action executions that other node instances than `owners` run, or ran when they died."""
+    return _found(connection, is_owned, action_executions.c.owner.not_in(owners))
+
+
+def release(connection: Connection, action_execution_id: str) -> None:
+    """Let a node take an action execution anew."""
+    change(connection, action_execution_id, owner=None)
+    dialect.notify_nodes(connection)
+
+
+def remove_unbegun(connection: Connection, stage_execution_id: str) -> None:
+    """Delete what no node has ever taken in a stage."""
+    connection.execute(
+        delete(action_executions).where(
+            action_executions.c.stage_execution_id == stage_execution_id,
+            is_runnable,
+            action_executions.c.attempt == 0,
+        )
     )
 
 
-def note(connection: Connection, action_execution_id: str, **values: Any) -> None:
-    """Set what is known of an action execution that goes on; what is None stays as it is."""
-    known = {name: value for name, value in values.items() if value is not None}
-    finish(connection, action_execution_id, **known)
-
-
-def finish(connection: Connection, action_execution_id: str, **values: Any) -> None:
-    """Set the last `status` and the results of an action execution."""
+def change(connection: Connection, action_execution_id: str, **values: Any) -> None:
+    """Set columns of an action execution."""
     connection.execute(
         update(action_executions)
         .where(action_executions.c.id == action_execution_id)
@@ -94,27 +204,20 @@ def finish(connection: Connection, action_execution_id: str, **values: Any) -> N
     )
 
 
-def wait_for(
-    connection: Connection, action_execution_id: str, token: str, waits_until: float
-) -> None:
-    """Note that an action waits for whoever knows `token`; `waits_until` is in epoch seconds."""
-    connection.execute(
-        update(action_executions)
-        .where(
-            action_executions.c.id == action_execution_id,
-            action_executions.c.status == ActionStatus.IN_PROGRESS.value,
-        )
-        .values(token=token, waits_until=waits_until)
-    )
+def note(connection: Connection, action_execution_id: str, **values: Any) -> None:
+    """Set what is known of an action execution that goes on; what is None stays as it is."""
+    known = {name: value for name, value in values.items() if value is not None}
+    change(connection, action_execution_id, **known)
 
 
 def overdue(connection: Connection, now: float) -> list[ActionExecution]:
-    """The actions that wait and should have been ended before `now`."""
-    query = select(action_executions).where(
-        action_executions.c.status == ActionStatus.IN_PROGRESS.value,
-        action_executions.c.waits_until < now,
-    )
-    return [_action_execution(row) for row in connection.execute(query)]
+    """Those that wait and should have been ended before `now`."""
+    return _found(connection, is_waiting, action_executions.c.waits_until < now)
+
+
+def waiting_rules(connection: Connection) -> list[ActionExecution]:
+    """The rules that wait."""
+    return _found(connection, is_waiting, action_executions.c.condition_type.is_not(None))
 
 
 def existing(connection: Connection, ids: Collection[str]) -> set[str]:
@@ -125,38 +228,74 @@ def existing(connection: Connection, ids: Collection[str]) -> set[str]:
 
 def find(connection: Connection, action_execution_id: str) -> ActionExecution | None:
     """An action execution by its id."""
-    query = select(action_executions).where(action_executions.c.id == action_execution_id)
-    row = connection.execute(query).first()
-    return None if row is None else _action_execution(row)
+    return next(iter(_found(connection, action_executions.c.id == action_execution_id)), None)
 
 
 def find_by_token(connection: Connection, pipeline_id: int, token: str) -> ActionExecution | None:
     """The action execution of a pipeline that waits, or waited, for whoever knows `token`."""
-    query = select(action_executions).where(
-        action_executions.c.pipeline_id == pipeline_id, action_executions.c.token == token
+    of_pipeline = action_executions.c.pipeline_id == pipeline_id
+    found = _found(connection, of_pipeline, action_executions.c.token == token)
+    return next(iter(found), None)
+
+
+def of_stages(
+    connection: Connection, stage_execution_ids: Collection[str]
+) -> list[ActionExecution]:
+    """All action executions of stage executions, rules included, the oldest first."""
+    of_stages = action_executions.c.stage_execution_id.in_(stage_execution_ids)
+    return _found(connection, of_stages)
+
+
+def of_execution(connection: Connection, execution_id: str) -> list[ActionExecution]:
+    """All action executions of a pipeline execution, rules included, the oldest first."""
+    return _found(connection, action_executions.c.execution_id == execution_id)
+
+
+def _found(
+    connection: Connection, *conditions: ColumnElement[bool] | TextClause
+) -> list[ActionExecution]:
+    query = (
+        select(action_executions)
+        .where(and_(*conditions))
+        .order_by(action_executions.c.started_at, action_executions.c.id)
     )
-    row = connection.execute(query).first()
-    return None if row is None else _action_execution(row)
+    return [_action_execution(row) for row in connection.execute(query)]
 
 
 def produced(connection: Connection, execution_ids: Sequence[str]) -> list[ActionExecution]:
-    """What has succeeded in the executions: in their order, and in each the oldest first."""
-    query = (
-        select(action_executions)
-        .where(
-            action_executions.c.execution_id.in_(execution_ids),
-            action_executions.c.status == ActionStatus.SUCCEEDED.value,
-        )
-        .order_by(action_executions.c.started_at)
+    """The actions that have succeeded in the executions: in their order, each oldest first."""
+    found = _found(
+        connection,
+        action_executions.c.execution_id.in_(execution_ids),
+        action_executions.c.status == ActionStatus.SUCCEEDED.value,
+        action_executions.c.condition_type.is_(None),
     )
-    found = [_action_execution(row) for row in connection.execute(query)]
     return sorted(found, key=lambda execution: execution_ids.index(execution.execution_id))
 
 
-def latest(connection: Connection, pipeline_id: int) -> dict[tuple[str, str], ActionExecution]:
-    """The newest execution of each action of a pipeline, by stage and action name."""
-    rows = executed.newest(connection, action_executions, _ACTION, pipeline_id)
-    return {(row.stage_name, row.action_name): _action_execution(row) for row in rows}
+def latest(
+    connection: Connection, pipeline_id: int, stage_name: str, action_name: str
+) -> ActionExecution | None:
+    """The newest execution of an action of a pipeline that has begun."""
+    row = executed.newest(
+        connection,
+        action_executions,
+        action_executions.c.pipeline_id == pipeline_id,
+        action_executions.c.stage_name == stage_name,
+        action_executions.c.action_name == action_name,
+        is_action,
+        action_executions.c.attempt > 0,
+    )
+    return None if row is None else _action_execution(row)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which executions: of `rules` or of actions, of one pipeline execution, of each the newest."""
+
+    rules: bool = False
+    execution_id: str | None = None
+    only_latest: bool = False
 
 
 def page(
@@ -166,30 +305,29 @@ def page(
     before: tuple[float, str] | None,
     limit: int,
 ) -> list[ActionExecution]:
-    """Up to `limit` action executions, the newest first.
+    """Up to `limit` executions of actions or of rules that have begun, the newest first.
 
     `before` is (started_at, id) of the last one seen.
     """
-    rows = executed.page(
-        connection,
-        action_executions,
-        _ACTION,
-        pipeline_id,
-        wanted=wanted,
-        before=before,
-        limit=limit,
+    table = action_executions
+    query = select(table).where(
+        table.c.pipeline_id == pipeline_id,
+        table.c.attempt > 0,
+        is_rule if wanted.rules else is_action,
     )
-    return [_action_execution(row) for row in rows]
-
-
-def of_execution(connection: Connection, execution_id: str) -> Sequence[ActionExecution]:
-    """All action executions of an execution, the oldest first."""
-    query = (
-        select(action_executions)
-        .where(action_executions.c.execution_id == execution_id)
-        .order_by(action_executions.c.started_at)
-    )
-    return [_action_execution(row) for row in connection.execute(query)]
+    if wanted.execution_id is not None:
+        query = query.where(table.c.execution_id == wanted.execution_id)
+    if wanted.only_latest:
+        later = table.alias()
+        names = ("execution_id", "stage_name", "action_name")
+        same = (later.c[name] == table.c[name] for name in names)
+        same_condition = later.c.condition_type.is_not_distinct_from(table.c.condition_type)
+        after = later.c.started_at > table.c.started_at
+        query = query.where(~exists().where(*same, same_condition, after))
+    if before is not None:
+        query = query.where(tuple_(table.c.started_at, table.c.id) < before)
+    newest_first = query.order_by(table.c.started_at.desc(), table.c.id.desc())
+    return [_action_execution(row) for row in connection.execute(newest_first.limit(limit))]
 
 
 def _action_execution(row: Row[Any]) -> ActionExecution:
@@ -201,8 +339,12 @@ def _action_execution(row: Row[Any]) -> ActionExecution:
         pipeline_version=row.pipeline_version,
         stage_name=row.stage_name,
         action_name=row.action_name,
+        condition_type=row.condition_type and ConditionType(row.condition_type),
         status=ActionStatus(row.status),
-        turn=row.turn,
+        retry=row.retry,
+        label=row.label,
+        owner=row.owner,
+        attempt=row.attempt,
         started_at=row.started_at,
         updated_at=row.updated_at,
         inputs=row.inputs,
@@ -216,5 +358,6 @@ def _action_execution(row: Row[Any]) -> ActionExecution:
         variables=row.variables or {},
         resolved=row.resolved or {},
         token=row.token,
+        waits_until=row.waits_until,
         updated_by=row.updated_by,
     )

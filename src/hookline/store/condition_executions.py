@@ -75,12 +75,18 @@ def of_stage(
 
 
 def latest(
-    connection: Connection, pipeline_id: int
-) -> dict[tuple[str, ConditionType], ConditionExecution]:
-    """The newest check of each condition of a pipeline, by stage name and type."""
-    things, tie = ("stage_name", "type"), "stage_execution_id"
-    rows = executed.newest(connection, condition_executions, things, pipeline_id, tie)
-    return {(row.stage_name, ConditionType(row.type)): _execution(row) for row in rows}
+    connection: Connection, pipeline_id: int, stage_name: str, kind: ConditionType
+) -> ConditionExecution | None:
+    """The newest check of a condition of a stage of a pipeline."""
+    row = executed.newest(
+        connection,
+        condition_executions,
+        condition_executions.c.pipeline_id == pipeline_id,
+        condition_executions.c.stage_name == stage_name,
+        condition_executions.c.type == kind.value,
+        tie="stage_execution_id",
+    )
+    return None if row is None else _execution(row)
 
 
 def _execution(row: Row[Any]) -> ConditionExecution:

@@ -1,6 +1,6 @@
 """One database for all: connections, transactions and the schema's version."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from hookline.store import dialect, outages
 
 # The newest migration: a start with this version in the database needs no Alembic, which is slow
 # to import.
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 _VERSION_TABLE = "hookline_schema_version"
 
 
@@ -29,7 +29,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads. Raises StoreUnavailableError."""
-        with self._outages(), self.engine.connect() as connection, connection.begin():
+        with self.outages(), self.engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -39,7 +39,7 @@ class Database:
         On SQLite it takes the write lock at once and waits for it up to five seconds.
         """
         with (
-            self._outages(),
+            self.outages(),
             self.engine.connect().execution_options(write=True) as connection,
             connection.begin(),
         ):
@@ -77,7 +77,8 @@ class Database:
             return connection.execute(text(f"SELECT version_num FROM {_VERSION_TABLE}")).scalar()  # noqa: S608 - our own name
 
     @contextmanager
-    def _outages(self) -> Iterator[None]:
+    def outages(self) -> Iterator[None]:
+        """Raise StoreUnavailableError for what the driver raises when the store is away."""
         try:
             yield
         except DBAPIError as error:
@@ -88,10 +89,31 @@ class Database:
         except PoolTimeoutError as error:
             raise StoreUnavailableError from error
 
-    def stage_listener(self) -> Callable[[float], None]:
-        """A function that waits so many seconds, or less when a stage may wait for an engine."""
+    def hold(self, what: str) -> "Hold":
+        """A name that one process of all at this database can have."""
+        return Hold(self, what)
+
+    def listener(self) -> dialect.Listener:
+        """What waits until there may be work for a node."""
         return dialect.listener(self.engine)
 
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+
+class Hold:
+    """A claim to a name, until it is closed or its process dies."""
+
+    def __init__(self, database: Database, what: str) -> None:
+        self._database = database
+        self._hold = dialect.hold(database.engine, what)
+
+    def acquire(self) -> bool:
+        """Whether this process has it now. Raises StoreUnavailableError."""
+        with self._database.outages():
+            return self._hold.acquire()
+
+    def close(self) -> None:
+        """Let others have it."""
+        self._hold.close()

@@ -10,7 +10,7 @@ import orjson
 import zstandard
 from sqlalchemy import ColumnElement, Connection, Row, delete, null, select
 
-from hookline.model import Verdict
+from hookline.model import Verdict, first_id_at
 from hookline.store import dialect
 from hookline.store.tables import dedupe, deliveries, is_refused
 
@@ -129,12 +129,6 @@ def newest(connection: Connection, webhook_id: int | None, limit: int) -> list[D
     if webhook_id is not None:
         query = query.where(deliveries.c.webhook_id == webhook_id)
     return [_delivery(row) for row in connection.execute(query)]
-
-
-def first_id_at(moment: float) -> str:
-    """The least id that a delivery received at `moment` (epoch seconds) can have."""
-    digits = f"{max(0, int(moment * 1000)):012x}"
-    return f"{digits[:8]}-{digits[8:]}"
 
 
 def oldest_of_newest(connection: Connection, count: int) -> str | None:

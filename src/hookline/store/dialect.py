@@ -4,10 +4,11 @@ import functools
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import orjson
 from sqlalchemy import (
     Connection,
     Engine,
@@ -103,34 +104,65 @@ def _begin_immediate(connection: Connection) -> None:
         driver.execute(_BUSY_TIMEOUT)
 
 
-def connect_checkpoints(address: str) -> Engine:
-    """An engine for DBOS's own tables at `address`, as its SQLite support expects connections.
-
-    On SQLite a commit does not wait for the disk: our tables are the truth, and a checkpoint that
-    a power failure loses is made again from them.
-    """
-    if make_url(address).get_backend_name() != "sqlite":
-        return connect(address, limited=False)
-    engine = create_engine(address)
-
-    @event.listens_for(engine, "connect")
-    def _configure(connection: Any, _record: Any) -> None:
-        connection.isolation_level = "IMMEDIATE"
-        for pragma in (
-            "busy_timeout=30000",
-            "journal_mode=WAL",
-            "synchronous=NORMAL",
-            "foreign_keys=ON",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-
-    return engine
+def now(connection: Connection) -> float:
+    """The time by the one clock that all nodes share, in epoch seconds."""
+    if connection.dialect.name == "sqlite":
+        return time.time()
+    return float(rows(connection, "SELECT extract(epoch FROM clock_timestamp())")[0][0])
 
 
 def serialize(connection: Connection, what: str) -> None:
     """Let only one transaction at a time go on with `what`; SQLite's write lock does so anyway."""
     if connection.dialect.name == "postgresql":
         rows(connection, "SELECT pg_advisory_xact_lock(hashtextextended(?, 0))", what)
+
+
+class Hold(Protocol):
+    """A claim to a name that one process at a time can have, until it closes it or dies."""
+
+    def acquire(self) -> bool:
+        """Whether this process has it now. Raises SQLAlchemy's OperationalError."""
+
+    def close(self) -> None:
+        """Let others have it."""
+
+
+def hold(engine: Engine, what: str) -> Hold:
+    """A hold of `what`. On SQLite, the lock of the data folder holds all there is."""
+    return _HeldAnyway() if engine.dialect.name == "sqlite" else _AdvisoryLock(engine, what)
+
+
+class _HeldAnyway:
+    def acquire(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        pass
+
+
+class _AdvisoryLock:
+    # A lock of the session: the server lets go of it when the connection ends, however it ends.
+
+    def __init__(self, engine: Engine, what: str) -> None:
+        self._engine = engine
+        self._what = what
+        self._connection: Connection | None = None
+
+    def acquire(self) -> bool:
+        connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        statement = "SELECT pg_try_advisory_lock(hashtextextended(?, 0))"
+        [(acquired,)] = rows(connection, statement, self._what)
+        if not acquired:
+            connection.close()
+            return False
+        self._connection = connection
+        return True
+
+    def close(self) -> None:
+        if self._connection is not None:
+            # Not back into the pool, where it would go on holding.
+            self._connection.invalidate()
+            self._connection.close()
 
 
 def insert_or_replace(
@@ -222,62 +254,91 @@ def check_writable(connection: Connection) -> None:
         raise StoreUnavailableError("The store can only be read now. Try again.")
 
 
-def notify_stage_waiting(connection: Connection) -> None:
-    """Tell engines, once this transaction commits, that a stage waits for one of them."""
+def json_text(value: Any) -> str:
+    """A value as `tables.Json` keeps it, for a statement that the driver takes as it is."""
+    return orjson.dumps(value).decode()
+
+
+def notify_nodes(connection: Connection) -> None:
+    """Tell the nodes, once this transaction commits, that there may be work for them."""
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("NOTIFY hookline_stage_waiting")
+        connection.exec_driver_sql("NOTIFY hookline_nodes")
 
 
-def listener(engine: Engine) -> Callable[[float], None]:
-    """A function that waits up to so many seconds for the news of `notify_stage_waiting`."""
-    return _sqlite_listener(engine) if engine.dialect.name == "sqlite" else _listen(engine)
+class Listener(Protocol):
+    """Waits for what `notify_nodes` tells."""
+
+    def wait(self, seconds: float) -> None:
+        """Return when there may be work, at the latest after `seconds`."""
+
+    def close(self) -> None:
+        """Give back the connection."""
 
 
-def _sqlite_listener(engine: Engine) -> Callable[[float], None]:
-    seen = None
-    connection: Any = None
+def listener(engine: Engine) -> Listener:
+    """A listener of a database."""
+    return _SqliteListener(engine) if engine.dialect.name == "sqlite" else _PostgresListener(engine)
 
-    def version() -> int | None:
-        # The pragma counts the commits of other connections, so it has to be asked of the same one.
-        nonlocal connection
-        try:
-            connection = connection or engine.raw_connection()
-            return int(connection.execute("PRAGMA data_version").fetchone()[0])
-        except (sqlite3.Error, DBAPIError):
-            return None
 
-    def wait(seconds: float) -> None:
-        # SQLite sends no notice, but to ask for the count costs microseconds.
-        nonlocal seen
+class _SqliteListener:
+    # SQLite sends no notice, but to ask for the count of commits costs microseconds.
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: Any = None
+        self._seen: int | None = None
+
+    def wait(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            found = version()
-            if found is not None and found != seen:
-                seen = found
+            found = self._version()
+            if found is not None and found != self._seen:
+                self._seen = found
                 return
             time.sleep(_SQLITE_POLL_S)
 
-    return wait
-
-
-def _listen(engine: Engine) -> Callable[[float], None]:
-    import psycopg  # noqa: PLC0415 - an installation on SQLite has no use for its memory
-
-    from hookline.store.postgresql import network  # noqa: PLC0415 - the same
-
-    _, arguments = engine.dialect.create_connect_args(engine.url)
-    listening: psycopg.Connection[Any] | None = None
-
-    def wait(seconds: float) -> None:
-        nonlocal listening
+    def _version(self) -> int | None:
+        # The pragma counts the commits of other connections, so it has to be asked of the same one.
         try:
-            if listening is None:
-                listening = psycopg.connect(**network(engine.url), **arguments, autocommit=True)
-                listening.execute("LISTEN hookline_stage_waiting")
-            for _ in listening.notifies(timeout=seconds, stop_after=1):
+            self._connection = self._connection or self._engine.raw_connection()
+            return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+        except (sqlite3.Error, DBAPIError):
+            return None
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+
+class _PostgresListener:
+    def __init__(self, engine: Engine) -> None:
+        import psycopg  # noqa: PLC0415 - an installation on SQLite has no use for its memory
+
+        self._psycopg = psycopg
+        self._engine = engine
+        self._connection: psycopg.Connection[Any] | None = None
+
+    def _connect(self) -> Any:
+        from hookline.store.postgresql import network  # noqa: PLC0415 - the same
+
+        _, arguments = self._engine.dialect.create_connect_args(self._engine.url)
+        connection = self._psycopg.connect(
+            **network(self._engine.url), **arguments, autocommit=True
+        )
+        connection.execute("LISTEN hookline_nodes")
+        return connection
+
+    def wait(self, seconds: float) -> None:
+        try:
+            if self._connection is None:
+                self._connection = self._connect()
+                return
+            for _ in self._connection.notifies(timeout=seconds, stop_after=1):
                 pass
-        except psycopg.OperationalError:
-            listening = None
+        except self._psycopg.OperationalError:
+            self._connection = None
             time.sleep(seconds)
 
-    return wait
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()

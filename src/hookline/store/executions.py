@@ -13,10 +13,11 @@ from hookline.model import (
     Execution,
     ExecutionMode,
     ExecutionStatus,
+    Pipeline,
     SourceRevision,
-    StageStatus,
     StopRequest,
     Trigger,
+    first_id_at,
 )
 from hookline.store import dialect
 from hookline.store.tables import (
@@ -24,12 +25,13 @@ from hookline.store.tables import (
     condition_executions,
     discarded_artifacts,
     executions,
+    has_succeeded,
     is_active,
     jobs,
-    rule_executions,
     stage_executions,
 )
 
+_CLOCKS_DIFFER_S = 600.0
 _ACTIVE = (ExecutionStatus.IN_PROGRESS.value, ExecutionStatus.STOPPING.value)
 
 
@@ -134,20 +136,22 @@ def finish(
     _update(connection, execution_id, status=status.value, in_stage=False, status_summary=summary)
 
 
-def request_stop(connection: Connection, execution_id: str, wish: StopRequest) -> None:
-    """Keep the wish to stop an execution, and tell the engines of it."""
+def request_stop(connection: Connection, execution_id: str, request: StopRequest) -> None:
+    """Keep the request to stop an execution, and tell the nodes of it."""
     _update(
         connection,
         execution_id,
         status=ExecutionStatus.STOPPING.value,
-        status_summary=wish.reason or _STOP_REQUESTED,
-        abandon=wish.abandon,
-        stop_reason=wish.reason,
+        status_summary=stop_summary(request),
+        abandon=request.abandon,
+        stop_reason=request.reason,
     )
-    dialect.notify_stage_waiting(connection)
+    dialect.notify_nodes(connection)
 
 
-_STOP_REQUESTED = "StopPipelineExecution was called"
+def stop_summary(request: StopRequest) -> str:
+    """Why an execution was stopped, in words."""
+    return request.reason or "StopPipelineExecution was called"
 
 
 def abandoned(connection: Connection, execution_ids: Collection[str]) -> list[str]:
@@ -262,50 +266,52 @@ def find_by_revision(
 
 
 def page(
-    connection: Connection,
-    pipeline_id: int,
-    before: int | None,
-    limit: int,
-    succeeded_in: tuple[str, int] | None = None,
+    connection: Connection, pipeline_id: int, before: int | None, limit: int
 ) -> list[tuple[int, Execution]]:
-    """Up to `limit` executions, the newest first, with their sequence; those before `before`.
-
-    `succeeded_in` picks those that have passed a stage in a version: (stage name, version).
-    """
+    """Up to `limit` executions, the newest first, with their sequence; those before `before`."""
     query = select(executions).where(executions.c.pipeline_id == pipeline_id)
-    if succeeded_in is not None:
-        stage_name, version = succeeded_in
-        passed = _passed(pipeline_id, stage_name)
-        query = query.where(executions.c.pipeline_version == version, executions.c.id.in_(passed))
     if before is not None:
         query = query.where(executions.c.sequence < before)
     rows = connection.execute(query.order_by(executions.c.sequence.desc()).limit(limit))
     return [(row.sequence, _execution(row)) for row in rows]
 
 
-def last_succeeded_in(
-    connection: Connection, pipeline_id: int, stage_name: str, version: int
-) -> str | None:
-    """The newest execution that passed a stage in a version and is no rollback; its id."""
-    query = (
-        select(executions.c.id)
+def page_of_succeeded(
+    connection: Connection, pipeline: Pipeline, stage_name: str, before: str | None, limit: int
+) -> list[Execution]:
+    """Up to `limit` executions of this version that have passed a stage, the newest id first.
+
+    `before` is the id of the last one seen.
+    """
+    query = _succeeded(pipeline, stage_name).limit(limit)
+    if before is not None:
+        query = query.where(stage_executions.c.execution_id < before)
+    return [_execution(row) for row in connection.execute(query)]
+
+
+def last_succeeded_in(connection: Connection, pipeline: Pipeline, stage_name: str) -> str | None:
+    """The newest execution of this version that has passed a stage and is no rollback; its id."""
+    is_no_rollback = executions.c.rollback_target.is_(None)
+    query = _succeeded(pipeline, stage_name).where(is_no_rollback).limit(1)
+    row = connection.execute(query).first()
+    return None if row is None else str(row.id)
+
+
+def _succeeded(pipeline: Pipeline, stage_name: str) -> Select[Any]:
+    # The earliest that an execution of the version can have started, with room for clocks that
+    # differ: so that a look for the first one of a new version does not go through all old ones.
+    earliest = first_id_at(pipeline.updated_at - _CLOCKS_DIFFER_S)
+    return (
+        select(executions)
+        .join(stage_executions, stage_executions.c.execution_id == executions.c.id)
         .where(
-            executions.c.pipeline_id == pipeline_id,
-            executions.c.pipeline_version == version,
-            executions.c.rollback_target.is_(None),
-            executions.c.id.in_(_passed(pipeline_id, stage_name)),
+            stage_executions.c.pipeline_id == pipeline.id,
+            stage_executions.c.stage_name == stage_name,
+            has_succeeded,
+            stage_executions.c.execution_id >= earliest,
+            executions.c.pipeline_version == pipeline.version,
         )
-        .order_by(executions.c.sequence.desc())
-        .limit(1)
-    )
-    return connection.execute(query).scalar()
-
-
-def _passed(pipeline_id: int, stage_name: str) -> Select[tuple[str]]:
-    return select(stage_executions.c.execution_id).where(
-        stage_executions.c.pipeline_id == pipeline_id,
-        stage_executions.c.stage_name == stage_name,
-        stage_executions.c.status == StageStatus.SUCCEEDED.value,
+        .order_by(stage_executions.c.execution_id.desc())
     )
 
 
@@ -360,7 +366,6 @@ def remove(connection: Connection, ids: Collection[str]) -> None:
     of_executions = (
         jobs,
         action_executions,
-        rule_executions,
         condition_executions,
         stage_executions,
     )

@@ -121,11 +121,6 @@ def end_of_action(connection: Connection, action_execution_id: str, status: JobS
     _end(connection, jobs.c.action_execution_id == action_execution_id, status)
 
 
-def end_of_pipeline(connection: Connection, pipeline_id: int, status: JobStatus) -> None:
-    """End all jobs of a pipeline that have not ended."""
-    _end(connection, jobs.c.pipeline_id == pipeline_id, status)
-
-
 def _end(connection: Connection, which: ColumnElement[bool], status: JobStatus) -> None:
     connection.execute(
         update(jobs).where(which, is_open).values(status=status.value, updated_at=time.time())

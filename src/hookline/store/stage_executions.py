@@ -1,177 +1,115 @@
-"""Stage executions: each row with no node is a stage that waits for an engine to run it."""
+"""Stage executions: the passages of executions through stages."""
 
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, select, union, update
+from sqlalchemy import Connection, Row, exists, select, update
 
-from hookline.model import ActionStatus, RetryTrigger, StageStatus, new_id
+from hookline.model import ActionStatus, RetryTrigger, StageStatus
 from hookline.store import dialect, executed
-from hookline.store.tables import action_executions, rule_executions, stage_executions
+from hookline.store.tables import action_executions, is_in_progress, stage_executions
 
 
 @dataclass(frozen=True, slots=True)
 class StageExecution:
     """One passage of an execution through a stage. Times are epoch seconds.
 
-    `done_before` are the actions that a retry leaves as they ended before, `retries` those that
-    each retry of failed actions ran again while others of the stage still ran.
-    One with `entry_overridden` does not ask its entry condition.
+    `done_before` are the actions that a retry leaves as they ended before; `retries` says how often
+    failed actions were retried while others of the stage still ran. One with `entry_overridden`
+    does not check its entry condition.
     """
 
     id: str
     execution_id: str
     pipeline_id: int
     stage_name: str
-    status: StageStatus
     started_at: float
     updated_at: float
+    status: StageStatus = StageStatus.IN_PROGRESS
     done_before: frozenset[str] = frozenset()
-    retries: tuple[frozenset[str], ...] = ()
+    retries: int = 0
     retry_trigger: RetryTrigger | None = None
     entry_overridden: bool = False
 
 
-_BEGUN = StageStatus.IN_PROGRESS.value
 _COLUMNS = (
     "id",
     "execution_id",
     "pipeline_id",
     "stage_name",
     "status",
-    "turn",
+    "done_before",
+    "retries",
+    "retry_trigger",
     "entry_overridden",
     "started_at",
     "updated_at",
 )
 
 
-def insert(connection: Connection, pipeline_id: int, entered: Sequence[tuple[str, str]]) -> None:
-    """Add stages that executions enter, as (execution id, stage name), and tell the engines."""
-    now = time.time()
+def insert(connection: Connection, entered: Sequence[StageExecution]) -> None:
+    """Add stage executions."""
     rows: list[tuple[Any, ...]] = [
-        (new_id(), execution_id, pipeline_id, name, _BEGUN, 1, False, now, now)
-        for execution_id, name in entered
-    ]
-    if rows:
-        dialect.insert_rows(connection, stage_executions, _COLUMNS, rows)
-        dialect.notify_stage_waiting(connection)
-
-
-def insert_again(
-    connection: Connection,
-    earlier: StageExecution,
-    *,
-    done_before: Collection[str] = (),
-    retry_trigger: RetryTrigger | None = None,
-    entry_overridden: bool = False,
-) -> None:
-    """Add a stage that its execution runs again, without the actions `done_before`."""
-    now = time.time()
-    connection.execute(
-        stage_executions.insert().values(
-            id=new_id(),
-            execution_id=earlier.execution_id,
-            pipeline_id=earlier.pipeline_id,
-            stage_name=earlier.stage_name,
-            status=StageStatus.IN_PROGRESS.value,
-            turn=1,
-            done_before=sorted(done_before),
-            retry_trigger=retry_trigger and retry_trigger.value,
-            entry_overridden=entry_overridden,
-            started_at=now,
-            updated_at=now,
+        (
+            stage.id,
+            stage.execution_id,
+            stage.pipeline_id,
+            stage.stage_name,
+            stage.status.value,
+            dialect.json_text(sorted(stage.done_before)) if stage.done_before else None,
+            stage.retries,
+            stage.retry_trigger and stage.retry_trigger.value,
+            stage.entry_overridden,
+            stage.started_at,
+            stage.updated_at,
         )
-    )
-    dialect.notify_stage_waiting(connection)
+        for stage in entered
+    ]
+    dialect.insert_rows(connection, stage_executions, _COLUMNS, rows)
 
 
-def retry_within(connection: Connection, stage: StageExecution, actions: Collection[str]) -> None:
-    """Let a stage that has not ended run failed actions again, beside those that still run."""
-    retries = [*map(sorted, stage.retries), sorted(actions)]
-    connection.execute(
-        update(stage_executions).where(stage_executions.c.id == stage.id).values(retries=retries)
-    )
-    wake(connection, stage.id)
+def count_retry(connection: Connection, stage_execution_id: str) -> None:
+    """Note that failed actions are retried while others of the stage still run."""
+    _update(connection, stage_execution_id, retries=stage_executions.c.retries + 1)
 
 
 def override_entry(connection: Connection, stage_execution_id: str) -> None:
     """Let a stage that has not ended go on without its entry condition."""
+    _update(connection, stage_execution_id, entry_overridden=True)
+
+
+def _update(connection: Connection, stage_execution_id: str, **values: Any) -> None:
     connection.execute(
-        update(stage_executions)
-        .where(stage_executions.c.id == stage_execution_id)
-        .values(entry_overridden=True)
+        update(stage_executions).where(stage_executions.c.id == stage_execution_id).values(**values)
     )
-    wake(connection, stage_execution_id)
 
 
-def wake(connection: Connection, stage_execution_id: str) -> None:
-    """Let an engine look at what a stage does next, if it has not ended."""
-    _wake(connection, stage_executions.c.id == stage_execution_id)
-
-
-def wake_all(connection: Connection, pipeline_id: int) -> None:
-    """The same for all stages of a pipeline."""
-    _wake(connection, stage_executions.c.pipeline_id == pipeline_id)
-
-
-def _wake(connection: Connection, which: ColumnElement[bool]) -> None:
-    connection.execute(
-        update(stage_executions)
-        .where(which, stage_executions.c.status == StageStatus.IN_PROGRESS.value)
-        .values(node=None, turn=stage_executions.c.turn + 1)
+def in_progress(connection: Connection, pipeline_id: int) -> list[StageExecution]:
+    """The stage executions of a pipeline that have not ended."""
+    query = select(stage_executions).where(
+        stage_executions.c.pipeline_id == pipeline_id, is_in_progress
     )
-    dialect.notify_stage_waiting(connection)
+    return [_stage_execution(row) for row in connection.execute(query)]
 
 
-def any_waiting(connection: Connection) -> bool:
-    """Whether a stage waits for an engine."""
-    query = select(stage_executions.c.id).where(stage_executions.c.node.is_(None)).limit(1)
-    return connection.execute(query).first() is not None
-
-
-def take(connection: Connection, node: str, limit: int) -> list[tuple[str, int]]:
-    """Assign up to `limit` waiting stages, the oldest first, to `node`: their ids and turns."""
-    waiting = (
-        select(stage_executions.c.id)
-        .where(stage_executions.c.node.is_(None))
-        .order_by(stage_executions.c.started_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
+def of_execution_in_progress(connection: Connection, execution_id: str) -> list[StageExecution]:
+    """The stage executions of a pipeline execution that have not ended."""
+    query = select(stage_executions).where(
+        stage_executions.c.execution_id == execution_id, is_in_progress
     )
-    taken = connection.execute(
-        update(stage_executions)
-        .where(stage_executions.c.id.in_(waiting.scalar_subquery()))
-        .values(node=node)
-        .returning(stage_executions.c.id, stage_executions.c.turn)
+    return [_stage_execution(row) for row in connection.execute(query)]
+
+
+def idle(connection: Connection) -> list[str]:
+    """The ids of stage executions that have not ended and in which nothing goes on."""
+    going_on = exists().where(
+        action_executions.c.stage_execution_id == stage_executions.c.id,
+        action_executions.c.status == ActionStatus.IN_PROGRESS.value,
     )
-    return [(row.id, row.turn) for row in taken]
-
-
-def unfinished(connection: Connection, node: str) -> list[tuple[str, int]]:
-    """The turns that may have more to do, of stages that `node` has taken: stage ids and turns.
-
-    Of each stage that has not ended, the newest turn and those whose actions or rules still run.
-    """
-    taken = (
-        stage_executions.c.node == node,
-        stage_executions.c.status == StageStatus.IN_PROGRESS.value,
-    )
-    newest = select(stage_executions.c.id, stage_executions.c.turn).where(*taken)
-    running = [
-        select(stage_executions.c.id, table.c.turn).where(
-            *taken,
-            # The execution's id, too, since that is what has an index.
-            table.c.execution_id == stage_executions.c.execution_id,
-            table.c.stage_execution_id == stage_executions.c.id,
-            table.c.status == ActionStatus.IN_PROGRESS.value,
-            table.c.waits_until.is_(None),
-        )
-        for table in (action_executions, rule_executions)
-    ]
-    return [(row.id, row.turn) for row in connection.execute(union(newest, *running))]
+    query = select(stage_executions.c.id).where(is_in_progress, ~going_on)
+    return list(connection.execute(query).scalars())
 
 
 def find(connection: Connection, stage_execution_id: str) -> StageExecution | None:
@@ -181,47 +119,20 @@ def find(connection: Connection, stage_execution_id: str) -> StageExecution | No
     return None if row is None else _stage_execution(row)
 
 
-def finish(connection: Connection, stage_execution_id: str, status: StageStatus) -> bool:
-    """Give a stage execution its last status; False when it already had one."""
-    return bool(
-        connection.execute(
-            update(stage_executions)
-            .where(
-                stage_executions.c.id == stage_execution_id,
-                stage_executions.c.status == StageStatus.IN_PROGRESS.value,
-            )
-            .values(status=status.value, updated_at=time.time())
-        ).rowcount
+def finish(connection: Connection, stage_execution_id: str, status: StageStatus) -> None:
+    """Give a stage execution its last status."""
+    _update(connection, stage_execution_id, status=status.value, updated_at=time.time())
+
+
+def latest(connection: Connection, pipeline_id: int, stage_name: str) -> StageExecution | None:
+    """The newest stage execution of a stage of a pipeline."""
+    row = executed.newest(
+        connection,
+        stage_executions,
+        stage_executions.c.pipeline_id == pipeline_id,
+        stage_executions.c.stage_name == stage_name,
     )
-
-
-def pass_after_all(connection: Connection, stage_execution_id: str) -> None:
-    """Let a stage execution that failed count as succeeded."""
-    connection.execute(
-        update(stage_executions)
-        .where(stage_executions.c.id == stage_execution_id)
-        .values(status=StageStatus.SUCCEEDED.value, updated_at=time.time())
-    )
-
-
-def latest(connection: Connection, pipeline_id: int) -> dict[str, StageExecution]:
-    """The newest stage execution of each stage of a pipeline, by stage name."""
-    rows = executed.newest(connection, stage_executions, ("stage_name",), pipeline_id)
-    return {row.stage_name: _stage_execution(row) for row in rows}
-
-
-def newest_in(connection: Connection, pipeline_id: int, stage_name: str) -> str | None:
-    """The execution that has entered a stage last."""
-    query = (
-        select(stage_executions.c.execution_id)
-        .where(
-            stage_executions.c.pipeline_id == pipeline_id,
-            stage_executions.c.stage_name == stage_name,
-        )
-        .order_by(stage_executions.c.started_at.desc(), stage_executions.c.id.desc())
-        .limit(1)
-    )
-    return connection.execute(query).scalar()
+    return None if row is None else _stage_execution(row)
 
 
 def attempts(
@@ -249,7 +160,7 @@ def _stage_execution(row: Row[Any]) -> StageExecution:
         started_at=row.started_at,
         updated_at=row.updated_at,
         done_before=frozenset(row.done_before or ()),
-        retries=tuple(map(frozenset, row.retries or ())),
+        retries=row.retries,
         retry_trigger=row.retry_trigger and RetryTrigger(row.retry_trigger),
         entry_overridden=row.entry_overridden,
     )

@@ -1,4 +1,4 @@
-"""The tables; their names carry a prefix, since DBOS keeps bare names in the same database."""
+"""The tables; their names carry a prefix, since others may keep tables in the same database."""
 
 from typing import Any
 
@@ -186,14 +186,10 @@ stage_executions = Table(
     Column("pipeline_id", BigInteger, nullable=False),
     Column("stage_name", String(100), nullable=False),
     Column("status", String(12), nullable=False),
-    # The engine that runs it; none has taken it yet while this is null.
-    Column("node", String(100)),
-    # Each look of an engine at what the stage does next has a number of its own.
-    Column("turn", Integer, nullable=False),
     # The actions that a retry leaves as they ended before; null runs all.
     Column("done_before", Json),
-    # Per retry while other actions still ran, the actions that ran again.
-    Column("retries", Json),
+    # How often failed actions were retried while others of the stage still ran.
+    Column("retries", Integer, nullable=False),
     # Who had it run again; null for an execution's first passage and for an override.
     Column("retry_trigger", String(20)),
     # Whether it is entered although its entry condition failed before.
@@ -201,22 +197,28 @@ stage_executions = Table(
     Column("started_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
     Index("ix_hookline_stage_executions_execution", "execution_id"),
-    Index("ix_hookline_stage_executions_stage", "pipeline_id", "stage_name", "started_at"),
+    Index("ix_hookline_stage_executions_stage", "pipeline_id", "stage_name", "started_at", "id"),
 )
+has_succeeded = text("hookline_stage_executions.status = 'Succeeded'")
 Index(
-    "ix_hookline_stage_executions_waiting",
-    stage_executions.c.started_at,
-    sqlite_where=stage_executions.c.node.is_(None),
-    postgresql_where=stage_executions.c.node.is_(None),
+    "ix_hookline_stage_executions_succeeded",
+    stage_executions.c.pipeline_id,
+    stage_executions.c.stage_name,
+    stage_executions.c.execution_id,
+    sqlite_where=text("status = 'Succeeded'"),
+    postgresql_where=text("status = 'Succeeded'"),
+)
+# Literal, for the same reason as `is_active`.
+is_in_progress = text("hookline_stage_executions.status = 'InProgress'")
+Index(
+    "ix_hookline_stage_executions_in_progress",
+    stage_executions.c.pipeline_id,
+    sqlite_where=text("status = 'InProgress'"),
+    postgresql_where=text("status = 'InProgress'"),
 )
 
-Index(
-    "ix_hookline_stage_executions_taken",
-    stage_executions.c.node,
-    sqlite_where=text("status = 'InProgress' AND node IS NOT NULL"),
-    postgresql_where=text("status = 'InProgress' AND node IS NOT NULL"),
-)
-
+# Actions of stages, and rules of their conditions. A row that is InProgress and neither owned nor
+# waiting is one that a node may take.
 action_executions = Table(
     "hookline_action_executions",
     metadata,
@@ -228,10 +230,19 @@ action_executions = Table(
     Column("stage_name", String(100), nullable=False),
     Column("action_name", String(100), nullable=False),
     Column("status", String(12), nullable=False),
-    # The turn of the stage that runs it.
-    Column("turn", Integer, nullable=False),
-    # Whoever ends an action that waits has to know it; null where the engine runs it.
+    # The condition whose rule it is; null for an action.
+    Column("condition_type", String(12)),
+    # The retry of failed actions, within its stage execution, that inserted it; 0 for none.
+    Column("retry", Integer, nullable=False),
+    # The label of the nodes that may run it.
+    Column("label", String(100), nullable=False),
+    # The instance of the node that runs it; null while nobody does.
+    Column("owner", String(36)),
+    # How often a node has taken it. Together with the owner it says whose outcome counts.
+    Column("attempt", Integer, nullable=False),
+    # Whoever ends an action that waits for somebody has to know it.
     Column("token", String(36)),
+    # It waits, and nobody runs it; null otherwise.
     Column("waits_until", Float),
     Column("updated_by", Text),
     Column("inputs", Json, nullable=False),
@@ -248,14 +259,77 @@ action_executions = Table(
     Column("started_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
     Index("ix_hookline_action_executions_execution", "execution_id", "started_at"),
-    Index("ix_hookline_action_executions_pipeline", "pipeline_id", "started_at"),
+)
+is_action = text("condition_type IS NULL")
+Index(
+    "ix_hookline_action_executions_actions",
+    action_executions.c.pipeline_id,
+    action_executions.c.started_at,
+    action_executions.c.id,
+    sqlite_where=is_action,
+    postgresql_where=is_action,
+)
+Index(
+    "ix_hookline_action_executions_action",
+    action_executions.c.pipeline_id,
+    action_executions.c.stage_name,
+    action_executions.c.action_name,
+    action_executions.c.started_at,
+    action_executions.c.id,
+    sqlite_where=is_action,
+    postgresql_where=is_action,
+)
+is_rule = text("condition_type IS NOT NULL")
+Index(
+    "ix_hookline_action_executions_rules",
+    action_executions.c.pipeline_id,
+    action_executions.c.started_at,
+    action_executions.c.id,
+    sqlite_where=is_rule,
+    postgresql_where=is_rule,
 )
 
+Index("ix_hookline_action_executions_stage", action_executions.c.stage_execution_id)
+Index(
+    "ix_hookline_action_executions_token",
+    action_executions.c.token,
+    sqlite_where=action_executions.c.token.is_not(None),
+    postgresql_where=action_executions.c.token.is_not(None),
+)
+is_waiting = text("status = 'InProgress' AND waits_until IS NOT NULL")
 Index(
     "ix_hookline_action_executions_waiting",
     action_executions.c.waits_until,
-    sqlite_where=text("status = 'InProgress' AND waits_until IS NOT NULL"),
-    postgresql_where=text("status = 'InProgress' AND waits_until IS NOT NULL"),
+    sqlite_where=is_waiting,
+    postgresql_where=is_waiting,
+)
+is_runnable = text("status = 'InProgress' AND owner IS NULL AND waits_until IS NULL")
+Index(
+    "ix_hookline_action_executions_runnable",
+    action_executions.c.label,
+    action_executions.c.id,
+    sqlite_where=is_runnable,
+    postgresql_where=is_runnable,
+)
+is_owned = text("status = 'InProgress' AND owner IS NOT NULL")
+Index(
+    "ix_hookline_action_executions_owned",
+    action_executions.c.owner,
+    sqlite_where=is_owned,
+    postgresql_where=is_owned,
+)
+
+# The processes that run actions; one that has gone keeps its row until another takes its name.
+nodes = Table(
+    "hookline_nodes",
+    metadata,
+    Column("name", Name, primary_key=True),
+    # New at each start.
+    Column("instance", String(36), nullable=False),
+    Column("version", String(40), nullable=False),
+    Column("labels", Json, nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("beat_at", Float, nullable=False),
 )
 
 jobs = Table(
@@ -312,43 +386,14 @@ condition_executions = Table(
     Column("started_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
     Index("ix_hookline_condition_executions_execution", "execution_id"),
-    Index("ix_hookline_condition_executions_stage", "pipeline_id", "stage_name", "started_at"),
-)
-
-rule_executions = Table(
-    "hookline_rule_executions",
-    metadata,
-    Column("id", String(36), primary_key=True),
-    Column("stage_execution_id", String(36), nullable=False),
-    Column("execution_id", String(36), nullable=False),
-    Column("pipeline_id", BigInteger, nullable=False),
-    Column("pipeline_version", Integer, nullable=False),
-    Column("stage_name", String(100), nullable=False),
-    Column("condition_type", String(12), nullable=False),
-    Column("rule_name", String(100), nullable=False),
-    Column("status", String(12), nullable=False),
-    # The turn of the stage that runs it.
-    Column("turn", Integer, nullable=False),
-    # It waits, and nobody runs it; null where the engine does.
-    Column("waits_until", Float),
-    Column("inputs", Json, nullable=False),
-    # The configuration values that held references, as they were resolved.
-    Column("resolved", Json),
-    Column("summary", Text),
-    Column("error_code", Text),
-    Column("error_message", Text),
-    Column("started_at", Float, nullable=False),
-    Column("updated_at", Float, nullable=False),
-    Index("ix_hookline_rule_executions_stage_execution", "stage_execution_id"),
-    Index("ix_hookline_rule_executions_execution", "execution_id", "started_at"),
-    Index("ix_hookline_rule_executions_pipeline", "pipeline_id", "started_at"),
-)
-
-Index(
-    "ix_hookline_rule_executions_waiting",
-    rule_executions.c.waits_until,
-    sqlite_where=text("status = 'InProgress' AND waits_until IS NOT NULL"),
-    postgresql_where=text("status = 'InProgress' AND waits_until IS NOT NULL"),
+    Index(
+        "ix_hookline_condition_executions_condition",
+        "pipeline_id",
+        "stage_name",
+        "type",
+        "started_at",
+        "stage_execution_id",
+    ),
 )
 
 # A transition into a stage that was never disabled has no row.

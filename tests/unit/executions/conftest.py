@@ -1,12 +1,11 @@
-"""A migrated database of each kind, and the journal of one node over it."""
+"""A migrated database of each kind, and a node over it."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from hookline.executions.journal import StoreJournal
-from hookline.sealing import Seal
 from hookline.store.database import Database
+from support.node import TestNode
 
 
 @pytest.fixture
@@ -18,5 +17,5 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def journal(database: Database) -> StoreJournal:
-    return StoreJournal(database, Seal([b"k" * 32]), "node")
+def node(database: Database) -> TestNode:
+    return TestNode(database)

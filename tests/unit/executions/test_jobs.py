@@ -1,22 +1,19 @@
 """A job and its action begin and end together, whoever ends them (on both databases)."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from hookline.actions.provider import ActionResult, Waiting
-from hookline.engine.journal import StageTurn
 from hookline.errors import ActionError, InvalidJobStateException
+from hookline.executions import clock
 from hookline.executions import jobs as job_results
-from hookline.executions.journal import StoreJournal
 from hookline.executions.start import Start, start
 from hookline.executions.stop import stop
 from hookline.model import ActionStatus, ActionType, JobStatus, Scope, StopRequest, Trigger, new_id
-from hookline.sealing import Seal
 from hookline.store import action_executions, action_types, executions, jobs, pipelines
 from hookline.store.action_types import CustomActionType
 from hookline.store.database import Database
 from hookline.store.jobs import Job, Wanted
+from support.node import TestNode
 
 SCOPE = Scope("000000000000", "us-east-1")
 KIND = ActionType("Source", "Custom", "Gerrit", "1")
@@ -29,40 +26,23 @@ DETAILS = {"minimumCount": 0, "maximumCount": 5}
 DEFINITION = {"inputArtifactDetails": DETAILS, "outputArtifactDetails": DETAILS}
 
 
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    database = Database(database_url)
-    database.migrate()
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def journal(database: Database) -> StoreJournal:
-    return StoreJournal(database, Seal([b"k" * 32]), "node")
-
-
-@pytest.fixture
-def turn(database: Database, journal: StoreJournal) -> StageTurn:
-    """The first turn of an execution that begins with a custom action."""
+@pytest.fixture(autouse=True)
+def _begin(database: Database) -> None:
+    """An execution begins with a custom action."""
     with database.write() as connection:
         action_types.put(connection, SCOPE, CustomActionType(KIND, DEFINITION))
         pipeline = pipelines.create(connection, SCOPE, {"name": "p", "stages": STAGES})
         assert pipeline is not None
         start(connection, pipeline, [Start(new_id(), Trigger("Webhook", "arn"))])
-    [turn] = journal.take(1)
-    return turn
 
 
-def offer(journal: StoreJournal, turn: StageTurn, seconds: float = 60) -> str:
+def offer(node: TestNode, seconds: float = 60) -> str:
     """Begin the action, as its provider does; the id of its execution."""
-    task = journal.begin(turn, "App")
-    assert task is not None
+    task = node.take_one()
     waiting = Waiting("token", seconds, by_worker=True)
-    journal.wait_for(task.action_execution_id, waiting)
-    # As when the answer to the first call was lost.
-    journal.wait_for(task.action_execution_id, waiting)
-    return task.action_execution_id
+    assert node.finish(task, waiting)
+    assert not node.finish(task, waiting), "as when the answer to the first call was lost"
+    return task.held.id
 
 
 def have(database: Database) -> Job:
@@ -87,28 +67,24 @@ def status(database: Database, action_execution_id: str) -> ActionStatus:
 
 
 def test_an_action_offers_one_job_and_its_success_lets_the_stage_go_on(
-    database: Database, journal: StoreJournal, turn: StageTurn
+    database: Database, node: TestNode
 ) -> None:
-    identifier = offer(journal, turn)
+    identifier = offer(node)
     job = have(database)
     assert job.action_execution_id == identifier
-    assert journal.next_actions(turn) == []
+    assert node.take() == {}
     with database.write() as connection:
         locked = job_results.lock(connection, SCOPE, job.id)
         job_results.succeed(connection, locked, ActionResult("done"))
     assert find(database, job).status is JobStatus.SUCCEEDED
     assert status(database, identifier) is ActionStatus.SUCCEEDED
-    [following] = journal.take(10)
-    assert following.number == turn.number + 1
-    assert journal.next_actions(following) == []
-    [build] = journal.take(10)
-    assert journal.next_actions(build) == ["App"]
+    assert node.take_one().held.stage_name == "Build"
 
 
 def test_jobs_follow_each_other_while_the_action_goes_on(
-    database: Database, journal: StoreJournal, turn: StageTurn
+    database: Database, node: TestNode
 ) -> None:
-    identifier = offer(journal, turn)
+    identifier = offer(node)
     first = have(database)
     with database.write() as connection:
         job_results.go_on(connection, first, "more")
@@ -124,23 +100,18 @@ def test_jobs_follow_each_other_while_the_action_goes_on(
         job_results.lock(connection, SCOPE, second.id)
 
 
-def test_a_job_that_nobody_ends_in_time_is_timed_out(
-    database: Database, journal: StoreJournal, turn: StageTurn
-) -> None:
-    identifier = offer(journal, turn, seconds=-1)
+def test_a_job_that_nobody_ends_in_time_is_timed_out(database: Database, node: TestNode) -> None:
+    identifier = offer(node, seconds=-1)
     job = have(database)
-    journal.settle()
+    clock.end_waits(database)
     assert find(database, job).status is JobStatus.TIMED_OUT
     assert status(database, identifier) is ActionStatus.FAILED
     with pytest.raises(InvalidJobStateException, match="TimedOut"), database.write() as connection:
         job_results.lock(connection, SCOPE, job.id)
-    assert len(journal.take(10)) == 1
 
 
-def test_an_abandoned_action_takes_its_job_along(
-    database: Database, journal: StoreJournal, turn: StageTurn
-) -> None:
-    identifier = offer(journal, turn)
+def test_an_abandoned_action_takes_its_job_along(database: Database, node: TestNode) -> None:
+    identifier = offer(node)
     job = have(database)
     with database.write() as connection:
         pipeline = pipelines.find(connection, SCOPE, "p")
@@ -150,29 +121,27 @@ def test_an_abandoned_action_takes_its_job_along(
     assert status(database, identifier) is ActionStatus.ABANDONED
 
 
-def test_jobs_are_forgotten_with_their_execution(
-    database: Database, journal: StoreJournal, turn: StageTurn
-) -> None:
-    offer(journal, turn)
+def test_jobs_are_forgotten_with_their_execution(database: Database, node: TestNode) -> None:
+    offer(node)
     job = have(database)
     with database.write() as connection:
         job_results.fail(connection, job, ActionError("no"))
-    [last] = journal.take(10)
-    assert journal.next_actions(last) == []
     with database.write() as connection:
         executions.remove(connection, [job.execution_id])
         assert jobs.find(connection, job.id) is None
 
 
 def test_the_action_of_a_deleted_type_fails_when_its_turn_comes(
-    database: Database, journal: StoreJournal, turn: StageTurn
+    database: Database, node: TestNode
 ) -> None:
     with database.write() as connection:
         action_types.mark_deleted(connection, SCOPE, KIND)
-    assert journal.begin(turn, "App") is None
-    assert journal.next_actions(turn) == []
+    task = node.take_one()
+    assert task.error is not None
+    node.finish(task, task.error)
     with database.read() as connection:
         pipeline = pipelines.find(connection, SCOPE, "p")
         assert pipeline is not None
-        failed = action_executions.latest(connection, pipeline.id)["Source", "App"]
+        failed = action_executions.latest(connection, pipeline.id, "Source", "App")
+    assert failed is not None
     assert failed.error_code == "ConfigurationError"

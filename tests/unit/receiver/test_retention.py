@@ -9,7 +9,6 @@ from sqlalchemy import Connection, func, select, update
 
 from hookline.executions.start import Start, start
 from hookline.model import (
-    ActionStatus,
     ConditionStatus,
     ConditionType,
     ExecutionStatus,
@@ -17,26 +16,27 @@ from hookline.model import (
     Scope,
     Trigger,
     Verdict,
+    first_id_at,
     new_id,
 )
 from hookline.receiver import retention
 from hookline.receiver.retention import Limits, Retention
 from hookline.store import (
+    action_executions,
     condition_executions,
     deliveries,
     executions,
     pipelines,
-    rule_executions,
 )
+from hookline.store.action_executions import ActionExecution
 from hookline.store.condition_executions import ConditionExecution
 from hookline.store.database import Database
 from hookline.store.deliveries import Delivery
-from hookline.store.rule_executions import RuleExecution
+from hookline.store.tables import action_executions as action_table
 from hookline.store.tables import condition_executions as condition_table
 from hookline.store.tables import dedupe, stage_executions
 from hookline.store.tables import deliveries as delivery_table
 from hookline.store.tables import executions as execution_table
-from hookline.store.tables import rule_executions as rule_table
 
 DAY = 86_400.0
 LIMITS = Limits(
@@ -56,7 +56,7 @@ def delivery(age: float) -> Delivery:
     """A delivery of so many seconds ago, with the id that it had got then."""
     moment = time.time() - age
     return Delivery(
-        id=deliveries.first_id_at(moment) + new_id()[13:],
+        id=first_id_at(moment) + new_id()[13:],
         webhook_id=1,
         received_at=moment,
         verdict=Verdict.STARTED,
@@ -173,7 +173,10 @@ def test_executions_go_when_they_ended_long_ago_with_all_of_theirs(
         left = set(connection.execute(select(execution_table.c.id)).scalars())
         now = list(connection.execute(select(stage_executions.c.execution_id)).scalars())
         asked = connection.execute(select(condition_table.c.execution_id)).scalars().all()
-        rules = connection.execute(select(rule_table.c.execution_id)).scalars().all()
+        is_rule = action_table.c.condition_type.is_not(None)
+        rules = (
+            connection.execute(select(action_table.c.execution_id).where(is_rule)).scalars().all()
+        )
     assert left == {recent, running, waiting}
     assert now == [name for name in stages if name != ended]
     assert asked == rules == [recent]
@@ -192,16 +195,10 @@ def ask(connection: Connection, pipeline: Pipeline, execution_id: str) -> None:
     kind = ConditionType.BEFORE_ENTRY
     met = ConditionExecution(type=kind, status=ConditionStatus.SUCCEEDED, **common)
     condition_executions.put(connection, met)
-    rule = RuleExecution(
-        id=new_id(),
-        pipeline_version=1,
-        condition_type=kind,
-        rule_name="Check",
-        status=ActionStatus.SUCCEEDED,
-        turn=1,
-        **common,
+    rule = ActionExecution(
+        id=new_id(), pipeline_version=1, condition_type=kind, action_name="Check", **common
     )
-    rule_executions.start(connection, rule)
+    action_executions.insert(connection, [rule])
 
 
 @pytest.fixture

@@ -112,7 +112,6 @@ def test_what_has_ended_ends_no_other_way(database: Database) -> None:
         jobs.end(connection, one.id, JobStatus.SUCCEEDED)
         jobs.end_of_action(connection, "one", JobStatus.TIMED_OUT)
         jobs.end_of_action(connection, "two", JobStatus.TIMED_OUT)
-        jobs.end_of_pipeline(connection, 1, JobStatus.FAILED)
     statuses = [find(database, job).status for job in (one, two, other)]
     assert statuses == [JobStatus.SUCCEEDED, JobStatus.TIMED_OUT, JobStatus.QUEUED]
     assert [job.id for job in dispatch(database)] == [other.id]

@@ -1,6 +1,5 @@
 """The store's modules against both databases, and who wins where several write at once."""
 
-import gc
 import threading
 import time
 from collections import Counter
@@ -9,17 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
 from sqlalchemy import select
 
 from hookline.executions.start import Start, start
+from hookline.executions.take import take
 from hookline.model import (
+    DEFAULT_LABEL,
     Authentication,
     ExecutionStatus,
     Pipeline,
     Scope,
     SourceRevision,
-    StageStatus,
     Trigger,
     Verdict,
     Webhook,
@@ -27,11 +26,11 @@ from hookline.model import (
 )
 from hookline.sealing import Seal
 from hookline.store import (
+    action_executions,
     credentials,
     deliveries,
     executions,
     pipelines,
-    stage_executions,
     tags,
     webhooks,
 )
@@ -39,6 +38,7 @@ from hookline.store.database import Database
 from hookline.store.deliveries import Delivery
 from hookline.store.node_state import NodeState
 from hookline.store.tables import webhooks as webhook_table
+from support.node import TestNode
 
 from .conftest import SCOPE
 
@@ -210,7 +210,7 @@ def test_a_burst_costs_rows_and_one_stage(database: Database, make_pipeline: Mak
     with database.write() as connection:
         start(connection, pipeline, wishes)
         found = executions.page(connection, pipeline.id, None, 100)
-        taken = stage_executions.take(connection, "node", 100)
+        taken = action_executions.runnable(connection, [DEFAULT_LABEL], 100)
         [active] = executions.active(connection, pipeline.id)
     assert [execution.id for _, execution in found] == [
         wish.execution_id for wish in reversed(wishes)
@@ -245,58 +245,60 @@ def test_concurrent_starts_leave_one_execution_in_the_stage(
     assert Counter(standing.in_stage for standing in standings) == {True: 1, False: 1}
 
 
-def test_concurrent_takes_give_each_stage_to_one_node(
+def test_concurrent_takes_give_each_action_to_one_node(
     database: Database, make_pipeline: MakePipeline
 ) -> None:
     pipeline = make_pipeline(executionMode="PARALLEL")
     with database.write() as connection:
         start(connection, pipeline, starts(40))
 
-    def take(node: str) -> list[tuple[str, int]]:
-        mine: list[tuple[str, int]] = []
+    def take_all(node: TestNode) -> list[str]:
+        mine: list[str] = []
         while True:
-            with database.write() as connection:
-                taken = stage_executions.take(connection, node, 3)
+            taken = take(database, Seal([b"k" * 32]), node.instance, [DEFAULT_LABEL], 3)
             assert len(taken) <= 3
             if not taken:
                 return mine
-            mine += taken
+            mine += [task.held.id for task in taken]
 
+    nodes = [TestNode(database) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
-        by_node = list(pool.map(take, "abcd"))
+        by_node = list(pool.map(take_all, nodes))
     everything = [identifier for taken in by_node for identifier in taken]
     assert len(everything) == len(set(everything)) == 40
-    with database.write() as connection:
-        assert not stage_executions.any_waiting(connection)
-        for node, taken in zip("abcd", by_node, strict=True):
-            assert sorted(stage_executions.unfinished(connection, node)) == sorted(taken)
-        one, _ = everything[0]
-        assert stage_executions.finish(connection, one, StageStatus.SUCCEEDED)
-        assert not stage_executions.finish(connection, one, StageStatus.FAILED)
-        found = stage_executions.find(connection, one)
-    assert found is not None
-    assert found.status is StageStatus.SUCCEEDED
+    with database.read() as connection:
+        assert not action_executions.any_runnable(connection, [DEFAULT_LABEL])
+        for node, taken in zip(nodes, by_node, strict=True):
+            owned = action_executions.owned(connection, node.instance)
+            assert sorted(item.id for item in owned) == sorted(taken)
 
 
-# The engine listens for as long as its process lives: there is nothing to close it with.
-@pytest.mark.filterwarnings("ignore:.*was deleted while still open:ResourceWarning")
-def test_a_waiting_stage_wakes_the_listener(
-    database: Database, make_pipeline: MakePipeline
-) -> None:
+def test_work_wakes_the_listener(database: Database, make_pipeline: MakePipeline) -> None:
     pipeline = make_pipeline()
-    listen = database.stage_listener()
-    listen(0.2)
-    listen(0.2)
+    listener = database.listener()
+    listener.wait(0.2)
+    listener.wait(0.2)
     began = time.monotonic()
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(listen, 10.0)
+        waiting = pool.submit(listener.wait, 10.0)
         time.sleep(0.2)
         with database.write() as connection:
             start(connection, pipeline, starts(1))
         waiting.result()
     assert time.monotonic() - began < 5
-    del listen
-    gc.collect()
+    listener.close()
+
+
+def test_a_name_is_held_until_it_is_let_go(database: Database) -> None:
+    first, second, other = (database.hold(name) for name in ("node:a", "node:a", "node:b"))
+    assert first.acquire()
+    if database.engine.dialect.name == "postgresql":
+        assert not second.acquire()
+    assert other.acquire()
+    first.close()
+    assert second.acquire()
+    for held in (second, other):
+        held.close()
 
 
 def test_processes_share_the_nodes_state(tmp_path: Path) -> None:

@@ -1,0 +1,59 @@
+"""Which nodes are alive, and what becomes of the actions of those that are not."""
+
+from collections.abc import Collection
+
+from sqlalchemy import Connection
+
+from hookline.errors import ActionError
+from hookline.executions.finish import Abandoned, end
+from hookline.executions.take import declared_action
+from hookline.store import action_executions, executions, nodes, pipelines
+from hookline.store.action_executions import ActionExecution
+from hookline.store.database import Database
+
+LOST_AFTER_S = 20.0
+"""A node that has given no sign of life for so long is lost, and others do its work."""
+
+
+def living(connection: Connection) -> list[str]:
+    """The instances of the nodes that are alive."""
+    return nodes.living(connection, LOST_AFTER_S)
+
+
+def release_lost(
+    database: Database, owners: Collection[str], once_only: Collection[str] = ()
+) -> int:
+    """Let nodes take anew what other instances than `owners` ran; how many there were.
+
+    Actions of the types `once_only` fail instead, and those of executions whose stop abandons them
+    are abandoned.
+    """
+    with database.read() as connection:
+        found = action_executions.owned_by_others(connection, owners)
+    for item in found:
+        with database.write() as connection:
+            release(connection, item, once_only)
+    return len(found)
+
+
+def release(connection: Connection, lost: ActionExecution, once_only: Collection[str] = ()) -> None:
+    """Let a node take anew what another one has `lost`, if it is still the other one's."""
+    pipelines.lock_by_id(connection, lost.pipeline_id)
+    found = action_executions.find(connection, lost.id)
+    if found is None or (found.owner, found.attempt) != (lost.owner, lost.attempt):
+        return
+    execution = executions.find(connection, found.execution_id)
+    if execution is not None and execution.stop is not None and execution.stop.abandon:
+        end(connection, found, Abandoned())
+    elif _runs_once(connection, found, once_only):
+        message = "The node that ran the action was lost; actions of its type are run only once"
+        end(connection, found, ActionError(message))
+    else:
+        action_executions.release(connection, found.id)
+
+
+def _runs_once(connection: Connection, found: ActionExecution, once_only: Collection[str]) -> bool:
+    if not once_only:
+        return False
+    pipeline = pipelines.get(connection, found.pipeline_id, found.pipeline_version)
+    return pipeline is not None and declared_action(pipeline, found).type.path in once_only

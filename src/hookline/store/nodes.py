@@ -1,0 +1,72 @@
+"""Nodes: the processes that run actions, each known by the instance that it is since its start."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, select, update
+
+from hookline.store import dialect
+from hookline.store.tables import nodes
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node. Times are epoch seconds; `beat_at` is that of its last sign of life."""
+
+    name: str
+    instance: str
+    version: str
+    labels: tuple[str, ...]
+    started_at: float = 0.0
+    beat_at: float = 0.0
+
+
+def put(connection: Connection, node: Node) -> None:
+    """Keep a node that starts now; one of the same name that was there before is forgotten."""
+    now = dialect.now(connection)
+    dialect.insert_or_replace(
+        connection,
+        nodes,
+        ["name"],
+        {
+            "name": node.name,
+            "instance": node.instance,
+            "version": node.version,
+            "labels": list(node.labels),
+            "started_at": now,
+            "beat_at": now,
+        },
+    )
+
+
+def beat(connection: Connection, instance: str) -> None:
+    """Note that a node is alive."""
+    now = dialect.now(connection)
+    connection.execute(update(nodes).where(nodes.c.instance == instance).values(beat_at=now))
+
+
+def remove(connection: Connection, instance: str) -> None:
+    """Forget a node that stops."""
+    connection.execute(delete(nodes).where(nodes.c.instance == instance))
+
+
+def all_of(connection: Connection) -> Sequence[Node]:
+    """All nodes, by name."""
+    return [
+        Node(
+            name=row.name,
+            instance=row.instance,
+            version=row.version,
+            labels=tuple(row.labels),
+            started_at=row.started_at,
+            beat_at=row.beat_at,
+        )
+        for row in connection.execute(select(nodes).order_by(nodes.c.name))
+    ]
+
+
+def living(connection: Connection, seconds: float) -> list[str]:
+    """The instances that have given a sign of life within so many seconds."""
+    since = dialect.now(connection) - seconds
+    query = select(nodes.c.instance).where(nodes.c.beat_at >= since)
+    return list(connection.execute(query).scalars())

@@ -1,0 +1,179 @@
+"""Several nodes on one PostgreSQL: they share the work, and may die, freeze and come back."""
+
+import base64
+import os
+import random
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from hookline.store import action_executions
+from hookline.store.action_executions import ActionExecution
+from support.postgres import Cluster
+from support.server import Server, until
+from support.tenant import Tenant, commands
+
+MakeNode = Callable[[str], Server]
+
+
+@pytest.fixture
+def make_node(make_server: Callable[..., Server], cluster: Cluster, tmp_path: Path) -> MakeNode:
+    shared = {
+        "database_url": cluster.create_database(),
+        "artifact_store": str(tmp_path / "artifacts"),
+        "master_key": base64.b64encode(os.urandom(32)).decode(),
+    }
+    return lambda name: make_server(name, node=name, **shared)
+
+
+def noting(tenant: Tenant, folder: Path, **more: str) -> str:
+    """A pipeline whose command notes its node's pid, and goes on when the file `go` is there."""
+    line = f"echo begun >> {folder}/begun; until test -e {folder}/go; do sleep 0.1; done"
+    return tenant.pipeline(("Build", commands("Wait", line)), **more)
+
+
+def lines(file: Path) -> int:
+    return len(file.read_text().split()) if file.exists() else 0
+
+
+def waiting_action(server: Server, execution_id: str) -> ActionExecution:
+    with server.database.read() as connection:
+        found = action_executions.of_execution(connection, execution_id)
+    return next(item for item in found if item.action_name == "Wait")
+
+
+def node_is_alive(server: Server, name: str) -> bool:
+    shown = server.hookline("nodes").stdout
+    return any(name in line and "alive" in line for line in shown.splitlines())
+
+
+def begin(tenant: Tenant, pipeline: str, notes: Path) -> str:
+    started = tenant.client.start_pipeline_execution(name=pipeline)
+    assert until(lambda: lines(notes / "begun") == 1)
+    return str(started["pipelineExecutionId"])
+
+
+def test_x6_a_killed_nodes_actions_begin_again_on_another(
+    make_node: MakeNode, github: Path, tmp_path: Path
+) -> None:
+    first, second = make_node("first").start(), make_node("second")
+    tenant = Tenant(first, github)
+    pipeline = noting(tenant, tmp_path)
+    execution_id = begin(tenant, pipeline, tmp_path)
+    second.start()
+    first.kill()
+    killed_at = time.monotonic()
+    assert until(lambda: lines(tmp_path / "begun") == 2, 40)
+    assert time.monotonic() - killed_at < 30
+    (tmp_path / "go").touch()
+    tenant.move_to(second)
+    assert tenant.finished(pipeline, execution_id)["status"] == "Succeeded"
+    assert waiting_action(second, execution_id).attempt == 2
+    assert "first" in second.hookline("nodes").stdout
+
+
+def test_x5_x6_what_a_frozen_node_says_after_it_came_back_is_refused(
+    make_node: MakeNode, github: Path, tmp_path: Path
+) -> None:
+    first, second = make_node("first").start(), make_node("second")
+    tenant = Tenant(first, github)
+    pipeline = noting(tenant, tmp_path)
+    execution_id = begin(tenant, pipeline, tmp_path)
+    second.start()
+    # Its supervisor, too: that would end an engine which does not answer.
+    frozen = [psutil.Process(first.process.pid), *first.children("engine")]
+    for process in frozen:
+        process.suspend()
+    assert until(lambda: lines(tmp_path / "begun") == 2, 40)
+    (tmp_path / "go").touch()
+    tenant.move_to(second)
+    assert tenant.finished(pipeline, execution_id)["status"] == "Succeeded"
+    ended = waiting_action(second, execution_id)
+    for process in reversed(frozen):
+        process.resume()
+    assert until(lambda: not frozen[-1].children(recursive=True), 20), "it has ended its own"
+    assert until(lambda: node_is_alive(second, "first"), 20)
+    assert waiting_action(second, execution_id) == ended
+    assert ended.attempt == 2
+
+
+def test_a_stop_that_abandons_frees_the_stage_of_a_lost_node(
+    make_node: MakeNode, github: Path, tmp_path: Path
+) -> None:
+    first, second = make_node("first").start(), make_node("second")
+    tenant = Tenant(first, github)
+    pipeline = noting(tenant, tmp_path)
+    execution_id = begin(tenant, pipeline, tmp_path)
+    second.start()
+    first.kill()
+    tenant.move_to(second)
+    tenant.client.stop_pipeline_execution(
+        pipelineName=pipeline, pipelineExecutionId=execution_id, abandon=True
+    )
+    assert tenant.finished(pipeline, execution_id)["status"] == "Stopped"
+    assert lines(tmp_path / "begun") == 1
+
+
+def test_a_node_that_is_stopped_hands_its_actions_over_at_once(
+    make_node: MakeNode, github: Path, tmp_path: Path
+) -> None:
+    first, second = make_node("first").start(), make_node("second")
+    tenant = Tenant(first, github)
+    pipeline = noting(tenant, tmp_path)
+    execution_id = begin(tenant, pipeline, tmp_path)
+    second.start()
+    assert first.stop() == 0
+    assert until(lambda: lines(tmp_path / "begun") == 2, 10)
+    (tmp_path / "go").touch()
+    tenant.move_to(second)
+    assert tenant.finished(pipeline, execution_id)["status"] == "Succeeded"
+
+
+def test_a_start_with_the_name_of_a_living_node_is_refused(make_node: MakeNode) -> None:
+    make_node("same").start()
+    other = make_node("same")
+    other.data = other.data.parent / "other"
+    with pytest.raises(AssertionError, match="HOOKLINE_NODE"):
+        other.start()
+
+
+def test_nodes_killed_and_frozen_at_random_end_each_execution_once(
+    make_node: MakeNode, github: Path
+) -> None:
+    nodes = [make_node(f"node-{number}").start() for number in range(3)]
+    tenant = Tenant(nodes[0], github)
+    pipeline = tenant.pipeline(
+        ("Build", commands("Make", "sleep 0.5"), commands("Test", "sleep 0.2")),
+        ("Deploy", commands("Ship", "sleep 0.1")),
+        executionMode="PARALLEL",
+        pipelineType="V2",
+    )
+    dice, started = random.Random(7), []  # noqa: S311 - the same each time
+    until_s = time.monotonic() + 60
+    while time.monotonic() < until_s:
+        started.append(tenant.client.start_pipeline_execution(name=pipeline))
+        victim = dice.choice(nodes[1:])
+        for engine in victim.children("engine"):
+            with suppress(psutil.NoSuchProcess):
+                _hurt(engine, dice)
+        time.sleep(dice.uniform(0.5, 3))
+    ids = [item["pipelineExecutionId"] for item in started]
+    statuses = [tenant.finished(pipeline, execution_id, 120)["status"] for execution_id in ids]
+    assert statuses == ["Succeeded"] * len(ids)
+    for execution_id in ids:
+        with nodes[0].database.read() as connection:
+            ran = action_executions.of_execution(connection, execution_id)
+        assert sorted(item.action_name for item in ran) == ["App", "Make", "Ship", "Test"]
+
+
+def _hurt(engine: psutil.Process, dice: random.Random) -> None:
+    if dice.random() < 0.5:
+        engine.kill()
+        return
+    engine.suspend()
+    time.sleep(dice.uniform(0.1, 2))
+    engine.resume()
