@@ -62,7 +62,7 @@ def watch(server: subprocess.Popen[str], seconds: int) -> None:
     for process, used in zip(processes, before, strict=True):
         info = process.memory_full_info()
         took = sum(process.cpu_times()[:2]) - used
-        role = " ".join(process.cmdline()[2:]).partition(" -m ")[0]
+        role = " ".join(process.cmdline()).strip()
         print(
             f"{role[:40]:40} {info.rss / 1e6:6.1f} MB resident, {info.pss / 1e6:6.1f} MB "
             f"proportional, {took / seconds:6.2%} of a core"

@@ -1,20 +1,32 @@
-"""What `hookline serve` starts: each is `python -m hookline.processes ROLE SLOT DESCRIPTOR …`.
-
-The descriptors are the lifeline's, the scoreboard's and those of the listening sockets.
-"""
+"""The processes of a server: each role runs in a child that the supervisor forks."""
 
 import os
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from hookline.config import Settings, load
+import uvicorn
+from setproctitle import setproctitle
+
+from hookline import installation
+from hookline.actions.artifacts import ArtifactStore
+from hookline.actions.provider import ActionSettings
+from hookline.app import Application
+from hookline.config import Settings
+from hookline.engine.engine import Engine, NodeSettings
+from hookline.engine.heartbeat import check_name
 from hookline.errors import HooklineError
 from hookline.logs import configure
+from hookline.profile import write_profile
+from hookline.receiver.protocol import BoundedProtocol
+from hookline.receiver.recorder import Recorder
+from hookline.receiver.retention import Limits
 from hookline.scoreboard import Scoreboard, Slot
 from hookline.standard_streams import guard_standard_streams
+from hookline.store import credentials
+from hookline.store.database import Database
 
 _ENGINE_STOP_PATIENCE_S = 20.0
 _WORKER_STOP_PATIENCE_S = 30
@@ -26,12 +38,6 @@ def prepare(settings: Settings) -> None:
 
     And claim the folder of artifacts.
     """
-    from hookline import installation  # noqa: PLC0415 - each loads only what it runs
-    from hookline.engine.heartbeat import check_name  # noqa: PLC0415 - the same
-    from hookline.profile import write_profile  # noqa: PLC0415 - the same
-    from hookline.store import credentials  # noqa: PLC0415 - the same
-    from hookline.store.database import Database  # noqa: PLC0415 - the same
-
     installation.claim_artifact_folder(settings)
     database = Database(settings.database, limited=False)
     database.migrate()
@@ -42,15 +48,13 @@ def prepare(settings: Settings) -> None:
         mine = [item for item in existing if item.is_full and item.account == settings.account]
         credential = mine[0] if mine else credentials.create(connection, seal, settings.account)
     write_profile(settings, credential)
+    database.close()
 
 
-def worker(settings: Settings, scoreboard: Scoreboard, slot: Slot, descriptors: list[int]) -> None:
-    """Serve HTTP on inherited listening sockets until SIGTERM."""
-    import uvicorn  # noqa: PLC0415 - each process loads only what it runs
-
-    from hookline.app import Application  # noqa: PLC0415 - the same
-    from hookline.receiver.protocol import BoundedProtocol  # noqa: PLC0415 - the same
-
+def worker(
+    settings: Settings, scoreboard: Scoreboard, slot: Slot, listeners: Sequence[socket.socket]
+) -> None:
+    """Serve HTTP on listening sockets until SIGTERM."""
     BoundedProtocol.budget.limit = settings.max_buffered
     config = uvicorn.Config(
         Application(settings, scoreboard, slot),
@@ -65,17 +69,11 @@ def worker(settings: Settings, scoreboard: Scoreboard, slot: Slot, descriptors: 
         proxy_headers=False,
         timeout_graceful_shutdown=_WORKER_STOP_PATIENCE_S,
     )
-    uvicorn.Server(config).run(
-        sockets=[socket.socket(fileno=descriptor) for descriptor in descriptors]
-    )
+    uvicorn.Server(config).run(sockets=list(listeners))
 
 
 def recorder(settings: Settings, slot: Slot) -> None:
     """Record what the workers send until SIGTERM, and then until they have hung up."""
-    from hookline.receiver.recorder import Recorder  # noqa: PLC0415 - each loads what it runs
-    from hookline.receiver.retention import Limits  # noqa: PLC0415 - the same
-    from hookline.store.database import Database  # noqa: PLC0415 - the same
-
     limits = Limits(
         delivery_days=settings.retention_days,
         delivery_count=settings.retention_count,
@@ -89,25 +87,19 @@ def recorder(settings: Settings, slot: Slot) -> None:
 
 
 def engine(settings: Settings, slot: Slot) -> None:
-    """Run stages until SIGTERM."""
-    from hookline.actions.artifacts import ArtifactStore  # noqa: PLC0415 - each loads what it runs
-    from hookline.actions.provider import ActionSettings  # noqa: PLC0415 - the same
-    from hookline.engine.engine import Engine, NodeSettings  # noqa: PLC0415 - the same
-    from hookline.installation import open_seal, open_state, work_folder  # noqa: PLC0415 - the same
-    from hookline.store.database import Database  # noqa: PLC0415 - the same
-
+    """Run actions until SIGTERM."""
     # Under load a delivery comes before a build: a sender waits seconds at most, a stage does not
     # mind. What the engine starts inherits it.
     os.nice(_NICENESS)
-    state = open_state(settings)
+    state = installation.open_state(settings)
     state.engine_stopped()
     running = Engine(
         Database(settings.database),
-        open_seal(settings),
+        installation.open_seal(settings),
         NodeSettings(
             name=settings.node_name,
             labels=settings.node_labels,
-            work=work_folder(settings),
+            work=installation.work_folder(settings),
             kept_days=settings.execution_retention_days,
             once_only=settings.once_only,
         ),
@@ -146,30 +138,31 @@ def _die_with_supervisor(lifeline: int) -> None:
     threading.Thread(target=watch, name="lifeline", daemon=True).start()
 
 
-def main(arguments: list[str]) -> int:
-    """Run one role; the exit status."""
-    role = arguments[0]
-    index, lifeline, shared, *listeners = map(int, arguments[1:])
-    scoreboard = Scoreboard(shared)
-    slot = scoreboard.slot(index)
+def run(  # noqa: PLR0913 - what a process is given by its supervisor
+    role: str,
+    settings: Settings,
+    *,
+    scoreboard: Scoreboard,
+    slot: Slot,
+    lifeline: int,
+    listeners: Sequence[socket.socket],
+) -> None:
+    """Run one role in a forked process, until SIGTERM or the death of the supervisor."""
+    setproctitle(f"hookline: {role}")
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, set())
     guard_standard_streams(slot.lose_line)
     _die_with_supervisor(lifeline)
-    roles: dict[str, Callable[[Settings], None]] = {
-        "prepare": prepare,
-        "worker": lambda settings: worker(settings, scoreboard, slot, listeners),
-        "recorder": lambda settings: recorder(settings, slot),
-        "engine": lambda settings: engine(settings, slot),
+    roles: dict[str, Callable[[], None]] = {
+        "prepare": lambda: prepare(settings),
+        "worker": lambda: worker(settings, scoreboard, slot, listeners),
+        "recorder": lambda: recorder(settings, slot),
+        "engine": lambda: engine(settings, slot),
     }
     try:
-        settings = load()
         configure(settings.log_format)
-        roles[role](settings)
+        roles[role]()
     except HooklineError as error:
         print(f"hookline: {error.message}", file=sys.stderr)  # noqa: T201 - a person reads it
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+        sys.exit(1)

@@ -1,26 +1,30 @@
 """`hookline serve`: one process that supervises the HTTP workers, the recorder and the engine.
 
-This module stays light: the supervisor lives as long as the server and does almost nothing.
+It loads what they run, once, and forks them: they share that memory, and begin at once. So it must
+not have threads.
 """
 
 import fcntl
+import gc
 import http.client
 import os
 import signal
 import socket
-import subprocess
 import sys
-import threading
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 
+from setproctitle import setproctitle
+
+from hookline import processes
 from hookline.config import Settings, load
 from hookline.errors import HooklineError, SettingsError
 from hookline.profile import exports
 from hookline.scoreboard import ENGINE, FIRST_WORKER, RECORDER, SUPERVISOR, Scoreboard, Slot
 from hookline.standard_streams import guard_standard_streams
+from hookline.store.database import Database
 
 _STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 _SIGNALS = {*_STOP_SIGNALS, signal.SIGCHLD}
@@ -42,19 +46,23 @@ def serve(settings: Settings, workers: int) -> int:
     Raises SettingsError when the data folder or the port can't be used.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    lock = _lock(settings.data_dir)
+    lock = Lock(settings.data_dir)
     listeners = [_listen(settings, settings.port)]
     if settings.receiver_port:
         listeners.append(_listen(settings, settings.receiver_port))
     settings = replace(settings, port=listeners[0].getsockname()[1])
     scoreboard = Scoreboard.create(workers)
     guard_standard_streams(scoreboard.slot(SUPERVISOR).lose_line)
+    # Loads the database's driver, so that the children share that memory too.
+    Database(settings.database).close()
+    # Nor is what has been loaded looked through again: the children would each get a copy of it.
+    gc.collect()
+    gc.freeze()
     supervisor = Supervisor(settings, workers, listeners, lock, scoreboard)
     prepared = supervisor.prepare()
     if prepared != 0:
         return prepared
     supervisor.start()
-    threading.Thread(target=_announce_ready, args=(settings,), daemon=True).start()
     supervisor.watch()
     return 0
 
@@ -66,7 +74,7 @@ class Child:
     role: str
     index: int
     slot: Slot
-    process: subprocess.Popen[bytes] | None = None
+    process: ForkProcess | None = None
     started: float = 0.0
     delay: float = _FIRST_DELAY_S
     due: float = field(default=0.0)
@@ -90,11 +98,11 @@ class Supervisor:
         settings: Settings,
         workers: int,
         listeners: list[socket.socket],
-        lock: int,
+        lock: "Lock",
         scoreboard: Scoreboard,
     ) -> None:
         self._settings = settings
-        self._descriptors = [listener.fileno() for listener in listeners]
+        self._listeners = listeners
         self._lock = lock
         self._scoreboard = scoreboard
         # The children hold its other end: they learn of the supervisor's death, however it came.
@@ -104,6 +112,7 @@ class Supervisor:
         self._engine = self._child("engine", ENGINE)
         self._children = (self._recorder, self._engine, *self._workers)
         self._checked = time.monotonic()
+        self._announced = False
 
     def _child(self, role: str, index: int) -> Child:
         return Child(role, index, self._scoreboard.slot(index))
@@ -111,8 +120,9 @@ class Supervisor:
     def prepare(self) -> int:
         """Make what a first start needs, in a process of its own; its exit status."""
         # It has the slot of the supervisor, which only waits for it.
-        process = self._popen(self._child("prepare", SUPERVISOR))
-        return process.wait()
+        process = self._fork(self._child("prepare", SUPERVISOR))
+        process.join()
+        return process.exitcode or 0
 
     def start(self) -> None:
         """Start all children."""
@@ -127,6 +137,7 @@ class Supervisor:
                 break
             self._kill_silent()
             self._revive()
+            self._announce()
         # The recorder writes down what the workers still send.
         self._stop(self._workers)
         self._stop([self._recorder, self._engine])
@@ -134,7 +145,7 @@ class Supervisor:
     def _patience(self) -> float:
         waiting = [child.due for child in self._children if child.process is None]
         due = max(0.0, min(waiting) - time.monotonic()) if waiting else _CHECK_EVERY_S
-        return min(due, _CHECK_EVERY_S)
+        return min(due, _CHECK_EVERY_S if self._announced else _READY_RETRY_S)
 
     def _kill_silent(self) -> None:
         now = time.monotonic()
@@ -155,8 +166,8 @@ class Supervisor:
     def _revive(self) -> None:
         now = time.monotonic()
         for child in self._children:
-            if child.process is not None and child.process.poll() is not None:
-                status = child.process.returncode
+            if child.process is not None and child.process.exitcode is not None:
+                status = child.process.exitcode
                 child.delay = (
                     _FIRST_DELAY_S
                     if now - child.started > _STEADY_S
@@ -174,59 +185,83 @@ class Supervisor:
     def _start(self, child: Child) -> None:
         child.slot.begin()
         child.heartbeat, child.silence = 0, 0.0
-        child.process, child.started = self._popen(child), time.monotonic()
+        child.process, child.started = self._fork(child), time.monotonic()
 
-    def _popen(self, child: Child) -> subprocess.Popen[bytes]:
-        inherited = [self._lifeline, self._scoreboard.descriptor, *self._descriptors]
-        passed = [child.index, *inherited]
-        return subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", "hookline.processes", child.role, *map(str, passed)],
-            pass_fds=(*inherited, self._lock),
-            env={**os.environ, "HOOKLINE_PORT": str(self._settings.port)},
-            stdin=subprocess.DEVNULL,
+    def _fork(self, child: Child) -> ForkProcess:
+        process = ForkProcess(target=self._run, args=(child.role, child.slot), name=child.role)
+        process.start()
+        return process
+
+    def _run(self, role: str, slot: Slot) -> None:
+        """Be a child: what only the supervisor may hold open is closed."""
+        os.close(self._lifeline_held)
+        self._lock.disown()
+        processes.run(
+            role,
+            self._settings,
+            scoreboard=self._scoreboard,
+            slot=slot,
+            lifeline=self._lifeline,
+            listeners=self._listeners,
+        )
+
+    def _announce(self) -> None:
+        if self._announced or not is_ready(self._settings):
+            return
+        self._announced = True
+        print(  # noqa: T201 - shell lines must not be wrapped or styled
+            f"Hookline listens on {self._settings.endpoint_url}\n"
+            f"  trigger URLs begin with {self._settings.trigger_url}/trigger\n"
+            "  for the AWS CLI, boto3 and other SDKs:\n\n"
+            f"{exports(self._settings)}\n",
+            flush=True,
         )
 
     @staticmethod
     def _stop(children: list[Child]) -> None:
         running = [child.process for child in children if child.process is not None]
         for process in running:
-            with suppress(ProcessLookupError):
-                process.send_signal(signal.SIGTERM)
+            process.terminate()
         deadline = time.monotonic() + _STOP_PATIENCE_S
         for process in running:
-            try:
-                process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
+            process.join(max(0.1, deadline - time.monotonic()))
+            if process.exitcode is None:
                 process.kill()
 
 
-def _lock(folder: Path) -> int:
-    """Take the data folder for this server; the descriptor that holds it, for the children.
+class Lock:
+    """Takes the data folder for this server, for as long as any of its processes lives.
 
-    They inherit it, so that it is free when the last of them has ended. They do not inherit a
-    second one, which tells whether their supervisor lives.
+    The children inherit it, so that it is free when the last of them has ended. They do not keep a
+    second one, which tells whether their supervisor lives. Raises SettingsError where the folder is
+    in use, or can't be written.
     """
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        own = os.open(folder / "supervisor.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        shared = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise SettingsError(
-            f"The data folder {folder} can't be written ({error.strerror}). Make it writable, or "
-            "name another one with --data-dir or HOOKLINE_DATA_DIR."
-        ) from error
-    if not _acquire(own, _LOCK_PATIENCE_S):
-        holder = os.pread(own, 20, 0).decode("ascii", "replace").strip()
-        raise SettingsError(
-            f"The data folder {folder} is in use by another hookline serve (process "
-            f"{holder or 'unknown'}). Stop that one, or name another folder with "
-            "--data-dir or HOOKLINE_DATA_DIR."
-        )
-    os.ftruncate(own, 0)
-    os.pwrite(own, str(os.getpid()).encode(), 0)
-    if not _acquire(shared, 0.0):
-        _wait_for_orphans(folder, shared)
-    return shared
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._own = os.open(folder / "supervisor.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            shared = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise SettingsError(
+                f"The data folder {folder} can't be written ({error.strerror}). Make it writable, "
+                "or name another one with --data-dir or HOOKLINE_DATA_DIR."
+            ) from error
+        if not _acquire(self._own, _LOCK_PATIENCE_S):
+            holder = os.pread(self._own, 20, 0).decode("ascii", "replace").strip()
+            raise SettingsError(
+                f"The data folder {folder} is in use by another hookline serve (process "
+                f"{holder or 'unknown'}). Stop that one, or name another folder with "
+                "--data-dir or HOOKLINE_DATA_DIR."
+            )
+        os.ftruncate(self._own, 0)
+        os.pwrite(self._own, str(os.getpid()).encode(), 0)
+        if not _acquire(shared, 0.0):
+            _wait_for_orphans(folder, shared)
+
+    def disown(self) -> None:
+        """Leave to the supervisor what only it may hold."""
+        os.close(self._own)
 
 
 def _wait_for_orphans(folder: Path, lock: int) -> None:
@@ -273,21 +308,9 @@ def _listen(settings: Settings, port: int) -> socket.socket:
     return listener
 
 
-def _announce_ready(settings: Settings) -> None:
-    while not is_ready(settings):
-        time.sleep(_READY_RETRY_S)
-    print(  # noqa: T201 - shell lines must not be wrapped or styled
-        f"Hookline listens on {settings.endpoint_url}\n"
-        f"  trigger URLs begin with {settings.trigger_url}/trigger\n"
-        "  for the AWS CLI, boto3 and other SDKs:\n\n"
-        f"{exports(settings)}\n",
-        flush=True,
-    )
-
-
 def is_ready(settings: Settings) -> bool:
     """Whether the server at the settings' address says that it is ready."""
-    connection = http.client.HTTPConnection(settings.host, settings.port, timeout=5)
+    connection = http.client.HTTPConnection(settings.host, settings.port, timeout=1)
     try:
         connection.request("GET", "/healthz")
         return connection.getresponse().status == http.HTTPStatus.OK
@@ -299,6 +322,7 @@ def is_ready(settings: Settings) -> bool:
 
 def main(arguments: list[str]) -> int:
     """Serve with so many workers as the one argument says; the exit status."""
+    setproctitle("hookline: serve")
     try:
         return serve(load(), int(arguments[0]))
     except HooklineError as error:

@@ -152,7 +152,7 @@ class Server:
         found = []
         for process in psutil.Process(self.process.pid).children():
             with suppress(psutil.Error):
-                if "hookline.processes" in process.cmdline() and role in process.cmdline():
+                if " ".join(process.cmdline()).strip() == f"hookline: {role}":
                     found.append(process)
         return found
 

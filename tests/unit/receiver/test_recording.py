@@ -29,7 +29,7 @@ from hookline.receiver.entries import (
 )
 from hookline.receiver.recorder import record
 from hookline.receiver.recording import SOCKET, QueueFullError, Recording
-from hookline.scoreboard import RECORDER, Scoreboard
+from hookline.scoreboard import Scoreboard
 from hookline.store import deliveries, pipelines
 from hookline.store.database import Database
 from hookline.store.tables import deliveries as delivery_table
@@ -88,6 +88,23 @@ def database(folder: Path) -> Iterator[Database]:
     database.close()
 
 
+RECORDING = """
+import sys
+from hookline import config, processes
+from hookline.scoreboard import Scoreboard
+lifeline, shared = map(int, sys.argv[1:])
+scoreboard = Scoreboard(shared)
+processes.run(
+    "recorder",
+    config.load(),
+    scoreboard=scoreboard,
+    slot=scoreboard.slot(RECORDER),
+    lifeline=lifeline,
+    listeners=[],
+)
+"""
+
+
 class Recorders:
     """Recorder processes of one data folder, one after the other."""
 
@@ -100,9 +117,8 @@ class Recorders:
     def start(self) -> None:
         own = {"HOOKLINE_CONFIG": os.devnull, "HOOKLINE_DATA_DIR": str(self._folder)}
         inherited = [self._lifeline, self._scoreboard.descriptor]
-        passed = map(str, [RECORDER, *inherited])
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "hookline.processes", "recorder", *passed],
+            [sys.executable, "-c", RECORDING, *map(str, inherited)],
             env={**clean_environment(), **own},
             pass_fds=inherited,
             stderr=subprocess.DEVNULL,
