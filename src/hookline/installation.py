@@ -1,16 +1,20 @@
 """What an installation keeps in its data folder besides the database."""
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import Connection
 
 from hookline.config import Settings
 from hookline.errors import SettingsError
+from hookline.model import new_id
 from hookline.sealing import Seal, load_seal, make_master_key
 from hookline.store import secrets
 from hookline.store.node_state import NodeState
 
 _MARKER = ".hookline-artifacts"
+_IDENTITY = ".hookline-artifacts-id"
 _MARKED = "Hookline keeps artifacts in this folder, and deletes those of forgotten executions.\n"
 
 
@@ -48,7 +52,7 @@ def claim_artifact_folder(settings: Settings) -> None:
 
     Raises SettingsError where the folder holds other things, or can't be used.
     """
-    if not settings.artifact_store or settings.artifact_store.startswith("s3://"):
+    if not settings.artifact_store or _is_bucket(settings):
         return
     folder = Path(settings.artifact_store).absolute()
     marker = folder / _MARKER
@@ -65,3 +69,25 @@ def claim_artifact_folder(settings: Settings) -> None:
         marker.write_text(_MARKED)
     except OSError as error:
         raise SettingsError(f"artifact_store names the folder {folder}: {error}") from error
+
+
+def artifact_place(settings: Settings) -> str:
+    """What tells the place of artifacts from others: a bucket's address, or the id of a folder.
+
+    The id is a file in the folder, so that all who see the same folder have the same.
+    """
+    if _is_bucket(settings):
+        return settings.artifact_store
+    folder = Path(settings.artifacts)
+    folder.mkdir(parents=True, exist_ok=True)
+    made = folder / f"{_IDENTITY}.{os.getpid()}"
+    made.write_text(new_id())
+    # Others find it whole, and the first one counts.
+    with suppress(FileExistsError):
+        (folder / _IDENTITY).hardlink_to(made)
+    made.unlink()
+    return (folder / _IDENTITY).read_text()
+
+
+def _is_bucket(settings: Settings) -> bool:
+    return settings.artifact_store.startswith("s3://")

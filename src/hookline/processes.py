@@ -16,7 +16,7 @@ from hookline.actions.provider import ActionSettings
 from hookline.app import Application
 from hookline.config import Settings
 from hookline.engine.engine import Engine, NodeSettings
-from hookline.engine.heartbeat import check_name
+from hookline.engine.heartbeat import check_start
 from hookline.errors import HooklineError
 from hookline.logs import configure
 from hookline.profile import write_profile
@@ -41,7 +41,7 @@ def prepare(settings: Settings) -> None:
     installation.claim_artifact_folder(settings)
     database = Database(settings.database, limited=False)
     database.migrate()
-    check_name(database, settings.node_name)
+    check_start(database, settings.node_name, installation.artifact_place(settings))
     with database.write() as connection:
         seal = installation.prepare_seal(settings, connection)
         existing = credentials.all_of(connection, seal)
@@ -101,6 +101,7 @@ def engine(settings: Settings, slot: Slot) -> None:
             labels=settings.node_labels,
             work=installation.work_folder(settings),
             kept_days=settings.execution_retention_days,
+            artifacts=installation.artifact_place(settings),
             once_only=settings.once_only,
         ),
         ArtifactStore(settings.artifacts),

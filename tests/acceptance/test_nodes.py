@@ -141,6 +141,18 @@ def test_a_start_with_the_name_of_a_living_node_is_refused(make_node: MakeNode) 
         other.start()
 
 
+def test_a_second_node_that_sees_other_artifacts_is_refused(
+    make_server: Callable[..., Server], cluster: Cluster
+) -> None:
+    shared = {
+        "database_url": cluster.create_database(),
+        "master_key": base64.b64encode(os.urandom(32)).decode(),
+    }
+    make_server("first", node="first", **shared).start()
+    with pytest.raises(AssertionError, match="keeps artifacts in another place"):
+        make_server("second", node="second", **shared).start()
+
+
 def test_nodes_killed_and_frozen_at_random_end_each_execution_once(
     make_node: MakeNode, github: Path
 ) -> None:

@@ -37,15 +37,17 @@ _FORGET_EVERY_S = 3_600.0
 class NodeSettings:
     """What the operator decides about a node.
 
-    `work` is a folder for workspaces and logs; logs and artifacts are kept for `kept_days`. The
-    node runs the actions that have one of its `labels`. Actions of the types `once_only` are not
-    run again when they were interrupted, but fail.
+    `work` is a folder for workspaces and logs; logs and artifacts are kept for `kept_days`.
+    `artifacts` tells the place of artifacts from others. The node runs the actions that have one of
+    its `labels`. Actions of the types `once_only` are not run again when they were interrupted, but
+    fail.
     """
 
     name: str
     labels: tuple[str, ...]
     work: Path
     kept_days: float
+    artifacts: str
     once_only: tuple[str, ...] = ()
 
 
@@ -70,7 +72,7 @@ class Engine:
         self._running = RunningActions(database, instance, self._perform)
         self._heartbeat = Heartbeat(
             database,
-            Node(node.name, instance, __version__, node.labels),
+            Node(node.name, instance, __version__, node.labels, node.artifacts),
             node.once_only,
             self._running.interrupt,
         )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import structlog
 
 from hookline.errors import SettingsError, StoreUnavailableError
-from hookline.executions.nodes import living, release_lost
+from hookline.executions.nodes import check_artifacts, living, release_lost
 from hookline.store import nodes
 from hookline.store.database import Database
 from hookline.store.nodes import Node
@@ -84,12 +84,15 @@ class Heartbeat:
             _log.warning("actions of lost nodes released", count=released)
 
 
-def check_name(database: Database, name: str) -> None:
-    """Raise SettingsError where a node of this name is alive."""
+def check_start(database: Database, name: str, artifacts: str) -> None:
+    """Raise SettingsError where a node of this name lives, or one that keeps artifacts elsewhere."""
     held = database.hold(_held(name))
     if not held.acquire():
         raise _name_in_use(name)
     held.close()
+    if database.is_shared:
+        with database.read() as connection:
+            check_artifacts(connection, name, artifacts)
 
 
 def _held(name: str) -> str:

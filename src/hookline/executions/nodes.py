@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection
 
-from hookline.errors import ActionError
+from hookline.errors import ActionError, SettingsError
 from hookline.executions.finish import Abandoned, end
 from hookline.executions.take import declared_action
 from hookline.store import action_executions, executions, nodes, pipelines
@@ -17,7 +17,18 @@ LOST_AFTER_S = 20.0
 
 def living(connection: Connection) -> list[str]:
     """The instances of the nodes that are alive."""
-    return nodes.living(connection, LOST_AFTER_S)
+    return [node.instance for node in nodes.living(connection, LOST_AFTER_S)]
+
+
+def check_artifacts(connection: Connection, name: str, artifacts: str) -> None:
+    """Raise SettingsError where a living node of another name keeps artifacts elsewhere."""
+    for node in nodes.living(connection, LOST_AFTER_S):
+        if node.name != name and node.artifacts != artifacts:
+            raise SettingsError(
+                f"The node '{node.name}' of this database keeps artifacts in another place, where "
+                f"'{name}' would not find them. Give all nodes the same artifact_store: a bucket, "
+                "or a folder that all of them mount."
+            )
 
 
 def release_lost(

@@ -89,6 +89,11 @@ class Database:
         except PoolTimeoutError as error:
             raise StoreUnavailableError from error
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether several machines can use it."""
+        return self.engine.dialect.name != "sqlite"
+
     def hold(self, what: str) -> "Hold":
         """A name that one process of all at this database can have."""
         return Hold(self, what)

@@ -11,12 +11,16 @@ from hookline.store.tables import nodes
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node. Times are epoch seconds; `beat_at` is that of its last sign of life."""
+    """A node. Times are epoch seconds; `beat_at` is that of its last sign of life.
+
+    Nodes with the same `artifacts` see each other's artifacts.
+    """
 
     name: str
     instance: str
     version: str
     labels: tuple[str, ...]
+    artifacts: str = ""
     started_at: float = 0.0
     beat_at: float = 0.0
 
@@ -33,6 +37,7 @@ def put(connection: Connection, node: Node) -> None:
             "instance": node.instance,
             "version": node.version,
             "labels": list(node.labels),
+            "artifacts": node.artifacts,
             "started_at": now,
             "beat_at": now,
         },
@@ -58,6 +63,7 @@ def all_of(connection: Connection) -> Sequence[Node]:
             instance=row.instance,
             version=row.version,
             labels=tuple(row.labels),
+            artifacts=row.artifacts,
             started_at=row.started_at,
             beat_at=row.beat_at,
         )
@@ -65,8 +71,7 @@ def all_of(connection: Connection) -> Sequence[Node]:
     ]
 
 
-def living(connection: Connection, seconds: float) -> list[str]:
-    """The instances that have given a sign of life within so many seconds."""
+def living(connection: Connection, seconds: float) -> list[Node]:
+    """The nodes that have given a sign of life within so many seconds."""
     since = dialect.now(connection) - seconds
-    query = select(nodes.c.instance).where(nodes.c.beat_at >= since)
-    return list(connection.execute(query).scalars())
+    return [node for node in all_of(connection) if node.beat_at >= since]

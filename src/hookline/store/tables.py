@@ -328,6 +328,8 @@ nodes = Table(
     Column("instance", String(36), nullable=False),
     Column("version", String(40), nullable=False),
     Column("labels", Json, nullable=False),
+    # Which place of artifacts it uses: another one for each folder, the same for all who see one.
+    Column("artifacts", Text, nullable=False),
     Column("started_at", Float, nullable=False),
     Column("beat_at", Float, nullable=False),
 )

@@ -54,6 +54,7 @@ def _create_nodes() -> None:
         sa.Column("instance", sa.String(length=36), nullable=False),
         sa.Column("version", sa.String(length=40), nullable=False),
         sa.Column("labels", sa.Text(), nullable=False),
+        sa.Column("artifacts", sa.Text(), nullable=False),
         sa.Column("started_at", sa.Float(), nullable=False),
         sa.Column("beat_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_hookline_nodes"),
