@@ -85,7 +85,7 @@ class Heartbeat:
 
 
 def check_start(database: Database, name: str, artifacts: str) -> None:
-    """Raise SettingsError where a node of this name lives, or one that keeps artifacts elsewhere."""
+    """Raise SettingsError where a node has this name, or keeps artifacts elsewhere."""
     held = database.hold(_held(name))
     if not held.acquire():
         raise _name_in_use(name)

@@ -1,14 +1,17 @@
 """What a node reports counts once, and lets the stage go on (on both databases)."""
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
+from sqlalchemy import event
 
 from hookline.actions.provider import ActionResult, Artifact, Waiting
 from hookline.errors import ActionError
 from hookline.executions import clock
 from hookline.executions.cancel import cancel_all
-from hookline.executions.finish import Abandoned
+from hookline.executions.finish import Abandoned, Outcome
 from hookline.executions.nodes import release_lost
 from hookline.executions.retry import retry
 from hookline.executions.start import Start, start
@@ -24,6 +27,9 @@ from hookline.model import (
 )
 from hookline.store import action_executions, executions, nodes, pipelines, states, transitions
 from hookline.store.database import Database
+from hookline.store.tables import action_executions as action_table
+from hookline.store.tables import executions as execution_table
+from hookline.store.tables import stage_executions as stage_table
 from support.node import DONE, FAILED, TestNode
 
 SCOPE = Scope("000000000000", "us-east-1")
@@ -128,6 +134,56 @@ def test_an_outcome_counts_once(
     for outcome in (DONE, FAILED, Abandoned(), Waiting("token", 60)):
         assert not node.finish(task, outcome)
     assert statuses(database, execution_id) == [("A", "InProgress"), ("App", "Succeeded")]
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@contextmanager
+def killed_before(database: Database, number: int) -> Iterator[None]:
+    """Ends the process, as far as the database can tell, before the statement of this number."""
+    statements = itertools.count(1)
+
+    def count(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if not statement.startswith("BEGIN") and next(statements) == number:
+            raise Killed
+
+    event.listen(database.engine, "before_cursor_execute", count)
+    try:
+        yield
+    finally:
+        event.remove(database.engine, "before_cursor_execute", count)
+
+
+def everything(database: Database) -> list[object]:
+    tables = (
+        execution_table,
+        stage_table,
+        action_table,
+    )
+    with database.read() as connection:
+        return [sorted(map(repr, connection.execute(table.select()))) for table in tables]
+
+
+@pytest.mark.parametrize("outcome", [DONE, FAILED, Abandoned(), Waiting("token", 60)])
+def test_x5_an_outcome_counts_wholly_or_not_at_all_wherever_its_node_dies(
+    database: Database, node: TestNode, begin: Callable[[], str], outcome: Outcome
+) -> None:
+    begin()
+    begin()
+    task = node.take_one()
+    before, ended = everything(database), False
+    for number in itertools.count(1):
+        with killed_before(database, number):
+            try:
+                ended = node.finish(task, outcome)
+            except Killed:
+                assert everything(database) == before, f"killed before statement {number}"
+        if ended:
+            break
+    assert number > 4, "there was something to kill between"
+    assert everything(database) != before
 
 
 def test_an_outcome_of_a_lost_node_does_not_count(
