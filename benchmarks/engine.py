@@ -245,8 +245,8 @@ def is_ready(port: int) -> bool:
 
 
 def all_processes(pid: int) -> list[int]:
-    """The supervisor and its children; what they run is counted once it has ended."""
-    return [pid, *(child.pid for child in psutil.Process(pid).children())]
+    """All that live as long as the server; what they run is counted once it has ended."""
+    return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
 
 
 def burst(client: object, folder: Path, count: int, console: Console) -> None:

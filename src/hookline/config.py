@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_type_hints
 from urllib.parse import urlsplit
 
 from hookline.errors import SettingsError
-from hookline.model import DEFAULT_LABEL, ActionType
+from hookline.model import DEFAULT_LABEL, LONGEST_LABEL, ActionType
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -92,6 +92,8 @@ def _labels(text: str) -> tuple[str, ...]:
     labels = tuple(part.strip() for part in text.split(",") if part.strip())
     if not labels:
         raise ValueError(f"give at least one label; that of most actions is {DEFAULT_LABEL}")
+    if any(len(label) > LONGEST_LABEL for label in labels):
+        raise ValueError(f"give labels of at most {LONGEST_LABEL} characters")
     return labels
 
 

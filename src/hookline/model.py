@@ -510,6 +510,9 @@ class RetryTrigger(StrEnum):
 DEFAULT_LABEL = "default"
 """The label of the nodes that run actions which ask for none."""
 
+LONGEST_LABEL = 100
+"""The most characters that a label has."""
+
 
 class ConditionStatus(StrEnum):
     """The status of a condition of a stage execution, in AWS's words."""

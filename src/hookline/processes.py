@@ -5,6 +5,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 import uvicorn
@@ -31,6 +32,7 @@ from hookline.store.database import Database
 _ENGINE_STOP_PATIENCE_S = 20.0
 _WORKER_STOP_PATIENCE_S = 30
 _NICENESS = 10
+_LONGEST_ROUND_S = 60.0
 
 
 def prepare(settings: Settings) -> None:
@@ -115,8 +117,10 @@ def engine(settings: Settings, slot: Slot) -> None:
     )
     _on_stop_signal(running.stop)
 
+    pulse = Pulse(slot)
+
     def beat() -> None:
-        slot.beat()
+        pulse.mark()
         state.beat()
 
     running.run(ready=state.beat, beat=beat)
@@ -124,6 +128,28 @@ def engine(settings: Settings, slot: Slot) -> None:
     running.close(_ENGINE_STOP_PATIENCE_S)
     # A thread that has not ended its action by now keeps the process from its end no longer.
     os._exit(0)
+
+
+class Pulse:
+    """Beats for the engine while its loop comes round at least once a minute.
+
+    The loop waits for a store that is slow or away, several seconds for each question, and to end
+    the engine for that would interrupt its actions for nothing.
+    """
+
+    def __init__(self, slot: Slot) -> None:
+        self._slot = slot
+        self._marked = time.monotonic()
+        threading.Thread(target=self._beat, name="pulse", daemon=True).start()
+
+    def mark(self) -> None:
+        """The loop has come round."""
+        self._marked = time.monotonic()
+
+    def _beat(self) -> None:
+        while time.monotonic() - self._marked < _LONGEST_ROUND_S:
+            self._slot.beat()
+            time.sleep(1)
 
 
 def _on_stop_signal(stop: Callable[[], None]) -> None:

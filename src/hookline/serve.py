@@ -23,7 +23,7 @@ from hookline.config import Settings, load
 from hookline.errors import HooklineError, SettingsError
 from hookline.profile import exports
 from hookline.scoreboard import ENGINE, FIRST_WORKER, RECORDER, SUPERVISOR, Scoreboard, Slot
-from hookline.standard_streams import guard_standard_streams
+from hookline.standard_streams import guard_standard_streams, open_missing_streams
 from hookline.store.database import Database
 
 _STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
@@ -46,13 +46,15 @@ def serve(settings: Settings, workers: int) -> int:
     Raises SettingsError when the data folder or the port can't be used.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    # Before any other file is opened, which would take the place of a stream that is closed.
+    open_missing_streams()
+    scoreboard = Scoreboard.create(workers)
+    guard_standard_streams(scoreboard.slot(SUPERVISOR).lose_line)
     lock = Lock(settings.data_dir)
     listeners = [_listen(settings, settings.port)]
     if settings.receiver_port:
         listeners.append(_listen(settings, settings.receiver_port))
     settings = replace(settings, port=listeners[0].getsockname()[1])
-    scoreboard = Scoreboard.create(workers)
-    guard_standard_streams(scoreboard.slot(SUPERVISOR).lose_line)
     # Loads the database's driver, so that the children share that memory too.
     Database(settings.database).close()
     # Nor is what has been loaded looked through again: the children would each get a copy of it.
@@ -121,8 +123,12 @@ class Supervisor:
         """Make what a first start needs, in a process of its own; its exit status."""
         # It has the slot of the supervisor, which only waits for it.
         process = self._fork(self._child("prepare", SUPERVISOR))
-        process.join()
-        return process.exitcode or 0
+        while process.exitcode is None:
+            received = signal.sigtimedwait(_SIGNALS, _CHECK_EVERY_S)
+            if received is not None and received.si_signo != signal.SIGCHLD:
+                process.terminate()
+        # As a shell tells it of a process that a signal has ended.
+        return process.exitcode if process.exitcode >= 0 else 128 - process.exitcode
 
     def start(self) -> None:
         """Start all children."""

@@ -24,7 +24,7 @@ def guard_standard_streams(lose_line: Callable[[], None]) -> None:
     A full disk, a pipe whose reader is gone and one whose reader has stopped must not stop a
     process that serves others.
     """
-    _open_missing()
+    open_missing_streams()
     sys.stdout = _text(LossyOutput(1, lose_line))
     sys.stderr = _text(LossyOutput(2, lose_line))
 
@@ -115,7 +115,7 @@ def _opened_anew(descriptor: int) -> int:
     return os.dup(descriptor)
 
 
-def _open_missing() -> None:
+def open_missing_streams() -> None:
     """Open 0, 1 and 2 where they are closed: else the next file opened would take their place."""
     for descriptor in range(3):
         try:

@@ -186,8 +186,7 @@ def test_t1_executions_finish_however_often_everything_is_killed(
         crashing.kill()
         crashing.start()
     found = [tenant.finished(pipeline, reply.execution_id)["status"] for reply in started]
-    # The commits that no repository has fail in Source, all others succeed.
-    assert found == ["Failed", "Failed", "Succeeded"] * 2
+    assert found == ["Succeeded"] * len(started), "of a commit that is nowhere, the branch's head"
     assert len(tenant.executions(pipeline)) == len(started)
 
 

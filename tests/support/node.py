@@ -3,10 +3,11 @@
 from hookline.actions.provider import ActionResult
 from hookline.errors import ActionError
 from hookline.executions.finish import Outcome, finish
-from hookline.executions.take import Task, take
+from hookline.executions.nodes import release_lost
+from hookline.executions.take import take
 from hookline.model import DEFAULT_LABEL, new_id
-from hookline.sealing import Seal
 from hookline.store import nodes
+from hookline.store.action_executions import ActionExecution
 from hookline.store.database import Database
 from hookline.store.nodes import Node
 
@@ -26,19 +27,23 @@ class TestNode:
         with database.write() as connection:
             nodes.put(connection, Node(self.instance, self.instance, "0", self._labels))
 
-    def take(self, limit: int = 10) -> dict[str, Task]:
-        """The tasks that the node gets now, by the names of their actions."""
-        tasks = take(self._database, Seal([b"k" * 32]), self.instance, self._labels, limit)
-        found = {task.held.action_name: task for task in tasks}
+    def take(self, limit: int = 10) -> dict[str, ActionExecution]:
+        """What the node gets now, by the names of their actions."""
+        tasks = take(self._database, self.instance, self._labels, limit)
+        found = {task.action_name: task for task in tasks}
         assert len(found) == len(tasks)
         return found
 
-    def take_one(self) -> Task:
-        """The only task that there is."""
+    def take_one(self) -> ActionExecution:
+        """The only one that there is."""
         [task] = self.take().values()
         return task
 
-    def finish(self, task: Task, outcome: Outcome = DONE) -> bool:
+    def finish(self, task: ActionExecution, outcome: Outcome = DONE) -> bool:
         """Report an outcome; whether it counts."""
         with self._database.write() as connection:
-            return finish(connection, task.held, outcome)
+            return finish(connection, task, outcome)
+
+    def lose(self, *once_only: str) -> int:
+        """Take the node for lost; how many actions it ran."""
+        return release_lost(self._database, [self.instance], once_only)

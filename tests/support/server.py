@@ -235,6 +235,16 @@ def is_alive(process: psutil.Process) -> bool:
         return False
 
 
+def running_with(mark: str) -> list[psutil.Process]:
+    """The living processes that have `mark` as an argument, in whatever namespace."""
+    found = psutil.process_iter(["cmdline"])
+    return [
+        process
+        for process in found
+        if mark in (process.info["cmdline"] or ()) and is_alive(process)
+    ]
+
+
 def run_hookline(
     *arguments: str, environment: Mapping[str, str], folder: Path
 ) -> subprocess.CompletedProcess[str]:

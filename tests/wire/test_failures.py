@@ -47,8 +47,10 @@ def test_a_missing_repository_fails_the_source_with_gits_own_message(tenant: Ten
 
 def test_a_missing_commit_fails_the_source_with_gits_own_message(tenant: Tenant) -> None:
     pipeline = tenant.pipeline()
-    execution_id, status = run(tenant, pipeline, "1" * 40)
-    assert status == "Failed"
+    wanted = {"actionName": "App", "revisionType": "COMMIT_ID", "revisionValue": "1" * 40}
+    started = tenant.client.start_pipeline_execution(name=pipeline, sourceRevisions=[wanted])
+    execution_id = started["pipelineExecutionId"]
+    assert tenant.finished(pipeline, execution_id)["status"] == "Failed"
     check_error_is_told(tenant, pipeline, execution_id, "App", "1" * 40)
 
 

@@ -1,13 +1,13 @@
 """Executions are stopped, retried and rolled back, through boto3, also when the engine dies."""
 
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
-from support.server import Server, is_alive, until
+from support.server import Server, running_with, until
 from support.tenant import Tenant, commands
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -57,7 +57,7 @@ def lingering(tenant: Tenant, notes: Path, seconds: float = 60, **more: Any) -> 
     return tenant.pipeline(
         (
             "Build",
-            commands("Long", f"echo $$ > {notes}/pid; sleep {seconds}; echo done > {notes}/done"),
+            commands("Long", f"sleep {sleeping(notes, seconds)}; echo done > {notes}/done"),
             commands("After", "true", runOrder=2),
         ),
         ("Deploy", commands("Ship", "true")),
@@ -65,10 +65,13 @@ def lingering(tenant: Tenant, notes: Path, seconds: float = 60, **more: Any) -> 
     )
 
 
-def in_the_long_action(notes: Path) -> psutil.Process:
-    text = until(lambda: (notes / "pid").exists() and (notes / "pid").read_text().strip())
-    assert text, "the action did not begin"
-    return psutil.Process(int(text))
+def sleeping(notes: Path, seconds: float = 60) -> str:
+    """How long the action sleeps, as no other program: its id in its namespace says nothing."""
+    return f"{int(seconds)}.{zlib.crc32(bytes(notes)):010d}"
+
+
+def in_the_long_action(notes: Path, seconds: float = 60) -> None:
+    assert until(lambda: running_with(sleeping(notes, seconds))), "the action did not begin"
 
 
 def stop(tenant: Tenant, pipeline: str, execution_id: str, **more: Any) -> Any:
@@ -80,7 +83,7 @@ def stop(tenant: Tenant, pipeline: str, execution_id: str, **more: Any) -> Any:
 def test_stop_and_wait_lets_the_running_action_end(tenant: Tenant, tmp_path: Path) -> None:
     pipeline = lingering(tenant, tmp_path, 3)
     execution_id = begin(tenant, pipeline)
-    in_the_long_action(tmp_path)
+    in_the_long_action(tmp_path, 3)
     answer = stop(tenant, pipeline, execution_id, reason="Enough")
     assert answer["pipelineExecutionId"] == execution_id
     assert status(tenant, pipeline, execution_id) == "Stopping"
@@ -100,7 +103,7 @@ def test_stop_and_wait_lets_the_running_action_end(tenant: Tenant, tmp_path: Pat
 def test_stop_and_abandon_kills_what_runs(tenant: Tenant, tmp_path: Path) -> None:
     pipeline = lingering(tenant, tmp_path)
     execution_id = begin(tenant, pipeline)
-    running = in_the_long_action(tmp_path)
+    in_the_long_action(tmp_path)
     stop(tenant, pipeline, execution_id)
     # Not patient enough after all.
     stop(tenant, pipeline, execution_id, abandon=True, reason="Now")
@@ -113,7 +116,7 @@ def test_stop_and_abandon_kills_what_runs(tenant: Tenant, tmp_path: Path) -> Non
         abandon=True,
     )
     assert ended(tenant, pipeline, execution_id) == "Stopped"
-    assert not is_alive(running)
+    assert not running_with(sleeping(tmp_path))
     assert not (tmp_path / "done").exists()
     assert statuses(tenant, pipeline, execution_id) == {"App": "Succeeded", "Long": "Abandoned"}
     assert tenant.executions(pipeline)[0]["stopTrigger"] == {"reason": "Now"}
@@ -158,9 +161,10 @@ def test_a_stop_outlasts_kill_9_of_everything(
 ) -> None:
     server = make_server(database_url=database_url).start()
     tenant = Tenant(server, github)
-    pipeline = lingering(tenant, tmp_path, 60 if abandon else 2)
+    seconds = 60 if abandon else 2
+    pipeline = lingering(tenant, tmp_path, seconds)
     execution_id = begin(tenant, pipeline)
-    in_the_long_action(tmp_path)
+    in_the_long_action(tmp_path, seconds)
     [engine] = server.children("engine")
     # It can't act on the request before it dies.
     engine.suspend()
@@ -179,13 +183,13 @@ def test_an_abandoned_action_of_a_dead_engine_is_killed_by_the_next(
 ) -> None:
     pipeline = lingering(tenant, tmp_path)
     execution_id = begin(tenant, pipeline)
-    running = in_the_long_action(tmp_path)
+    in_the_long_action(tmp_path)
     [engine] = tenant.server.children("engine")
     engine.suspend()
     stop(tenant, pipeline, execution_id, abandon=True)
     engine.kill()
     assert ended(tenant, pipeline, execution_id) == "Stopped"
-    assert not is_alive(running)
+    assert not running_with(sleeping(tmp_path))
     assert statuses(tenant, pipeline, execution_id)["Long"] == "Abandoned"
 
 
@@ -310,7 +314,7 @@ def test_a_stage_that_fails_again_is_retried_again(tenant: Tenant, tmp_path: Pat
 def test_an_abandoned_action_is_retried(tenant: Tenant, tmp_path: Path) -> None:
     pipeline = lingering(tenant, tmp_path, 2)
     execution_id = begin(tenant, pipeline)
-    in_the_long_action(tmp_path)
+    in_the_long_action(tmp_path, 2)
     stop(tenant, pipeline, execution_id, abandon=True)
     assert ended(tenant, pipeline, execution_id) == "Stopped"
     retry(tenant, pipeline, execution_id)

@@ -281,7 +281,7 @@ def test_l1_list_shows_each_webhook_with_all_it_has(tenant: Tenant, pipeline: st
         tenant.webhook(pipeline, name="c", tags=tags),
         tenant.webhook(pipeline, name="a", **OPEN),
         tenant.webhook(
-            pipeline, name="b", **IP, authenticationConfiguration={"AllowedIPRange": "127.0.0.1"}
+            pipeline, name="b", **IP, authenticationConfiguration={"AllowedIPRange": "127.0.0.1/32"}
         ),
     ]
     assert listed(tenant) == sorted(made, key=lambda item: str(item["definition"]["name"]))

@@ -32,9 +32,14 @@ _UNAVAILABLE = "SystemUnavailable"
 _ARTIFACT = re.compile(r"[0-9]+(/[^/]+){2}/[^/]+\.tar\.gz")
 
 
-def key_of(pipeline_id: int, execution_id: str, action_execution_id: str, name: str) -> str:
-    """The key of the output artifact `name` of an action execution; no other has it."""
-    return f"{pipeline_id}/{execution_id}/{action_execution_id}/{name}.tar.gz"
+def key_of(
+    pipeline_id: int, execution_id: str, action_execution_id: str, attempt: int, name: str
+) -> str:
+    """The key of the output artifact `name` of an attempt at an action; no other has it.
+
+    What a node still stores after another one has taken its action is seen by nobody.
+    """
+    return f"{pipeline_id}/{execution_id}/{action_execution_id}-{attempt}/{name}.tar.gz"
 
 
 def place_of(url_or_path: str, key: str) -> tuple[str, str]:

@@ -48,6 +48,7 @@ class ActionContext:
     """
 
     action_execution_id: str
+    attempt: int
     execution_id: str
     pipeline_name: str
     pipeline_id: int
@@ -70,9 +71,9 @@ class ActionContext:
         return self.settings.time_limit if minutes is None else minutes * 60.0
 
     def output(self, name: str) -> Artifact:
-        """The output artifact `name` of this action execution, at a key that no other has."""
+        """The output artifact `name` of this attempt, at a key that no other has."""
         identifiers = (self.pipeline_id, self.execution_id, self.action_execution_id)
-        return Artifact(name, key_of(*identifiers, name))
+        return Artifact(name, key_of(*identifiers, self.attempt, name))
 
 
 @dataclass(frozen=True)

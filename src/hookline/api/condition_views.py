@@ -68,7 +68,7 @@ def _rule_state(name: str, rule: ActionExecution | None) -> dict[str, Any]:
 
 
 def rule_execution_detail(pipeline: Pipeline, rule: ActionExecution) -> dict[str, Any]:
-    """A ActionExecutionDetail; `pipeline` in the version of the execution."""
+    """A RuleExecutionDetail; `pipeline` in the version of the execution."""
     declared = _declared(pipeline, rule)
     kind = declared.get("ruleTypeId", {})
     configuration = declared.get("configuration", {})
@@ -99,12 +99,13 @@ def rule_execution_detail(pipeline: Pipeline, rule: ActionExecution) -> dict[str
 
 
 def _declared(pipeline: Pipeline, rule: ActionExecution) -> Mapping[str, Any]:
-    member = CONDITION_MEMBERS[rule.condition_type] if rule.condition_type else ""
     return next(
         (
             declared
             for stage in pipeline.declaration["stages"]
             if stage["name"] == rule.stage_name
+            for kind, member in CONDITION_MEMBERS.items()
+            if kind is rule.condition_type
             for condition in stage.get(member, {}).get("conditions", ())
             for declared in condition.get("rules", ())
             if declared["name"] == rule.action_name

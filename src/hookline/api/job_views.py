@@ -28,7 +28,8 @@ class Work:
     @property
     def outputs(self) -> dict[str, str]:
         """The output artifacts that a worker is to store, name → key in the store."""
-        ids = (self.pipeline.id, self.execution.id, self.action_execution.id)
+        executed = self.action_execution
+        ids = (self.pipeline.id, self.execution.id, executed.id, executed.attempt)
         return {item.name: key_of(*ids, item.name) for item in self.action.output_artifacts}
 
     @property

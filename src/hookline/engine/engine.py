@@ -19,9 +19,10 @@ from hookline.errors import StoreUnavailableError
 from hookline.executions import clock
 from hookline.executions.nodes import release
 from hookline.executions.retention import FileRetention
-from hookline.executions.take import Task, take
+from hookline.executions.take import prepare, take
 from hookline.model import new_id
 from hookline.sealing import Seal
+from hookline.store.action_executions import ActionExecution
 from hookline.store.database import Database
 from hookline.store.nodes import Node
 
@@ -63,13 +64,14 @@ class Engine:
         settings: ActionSettings,
     ) -> None:
         self._database = database
+        self._seal = seal
         self._node = node
         self._artifacts = artifacts
         self._settings = settings
         self._stop = threading.Event()
         self._files = FileRetention(database, artifacts, node.work / "logs", node.kept_days)
         instance = new_id()
-        self._running = RunningActions(database, instance, self._perform)
+        self._running = RunningActions(database, instance, self._perform, node.once_only)
         self._heartbeat = Heartbeat(
             database,
             Node(node.name, instance, __version__, node.labels, node.artifacts),
@@ -77,7 +79,7 @@ class Engine:
             self._running.interrupt,
         )
         self._runs: Runs = ThreadRuns(
-            lambda limit: take(database, seal, instance, node.labels, limit),
+            lambda limit, but: take(database, instance, node.labels, limit, but),
             self._running,
             database.listener(),
         )
@@ -90,6 +92,8 @@ class Engine:
         self._start()
         ready()
         threading.Thread(target=self._watch_clock, name="clock", daemon=True).start()
+        # Not in the same thread: to delete much takes as long as the store of artifacts needs.
+        threading.Thread(target=self._forget_files, name="forget", daemon=True).start()
         while not self._stop.is_set():
             beat()
             try:
@@ -130,22 +134,25 @@ class Engine:
             self._running.check()
 
     def _watch_clock(self) -> None:
-        proceeded = forgot = -_FORGET_EVERY_S
+        proceeded = -_PROCEED_IDLE_EVERY_S
         while True:
             try:
                 clock.end_waits(self._database)
                 if time.monotonic() - proceeded > _PROCEED_IDLE_EVERY_S:
-                    proceeded = time.monotonic()
                     self._release_unrun()
                     clock.proceed_idle(self._database)
-                if time.monotonic() - forgot > _FORGET_EVERY_S:
-                    forgot = time.monotonic()
-                    self._files.run()
+                    proceeded = time.monotonic()
             except StoreUnavailableError:
                 pass
             except Exception:  # noqa: BLE001 - a thread that ends would leave all of it undone
                 _log.exception("what time brings was not done; trying again")
             if self._stop.wait(_CLOCK_EVERY_S):
+                return
+
+    def _forget_files(self) -> None:
+        while True:
+            self._files.run()
+            if self._stop.wait(_FORGET_EVERY_S):
                 return
 
     def _release_unrun(self) -> None:
@@ -155,10 +162,11 @@ class Engine:
             with self._database.write() as connection:
                 release(connection, lost, self._node.once_only)
 
-    def _perform(self, task: Task, stop: threading.Event) -> ActionResult | Waiting:
-        held = task.held
+    def _perform(self, held: ActionExecution, stop: threading.Event) -> ActionResult | Waiting:
+        task = prepare(self._database, self._seal, held)
         context = ActionContext(
             action_execution_id=held.id,
+            attempt=held.attempt,
             execution_id=held.execution_id,
             pipeline_name=task.pipeline_name,
             pipeline_id=held.pipeline_id,

@@ -2,26 +2,28 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
 
 from hookline.errors import SettingsError, StoreUnavailableError
-from hookline.executions.nodes import check_artifacts, living, release_lost
+from hookline.executions.nodes import LOST_AFTER_S, check_artifacts, release_lost
 from hookline.store import nodes
-from hookline.store.database import Database
+from hookline.store.database import Database, Hold
 from hookline.store.nodes import Node
 
 _log = structlog.get_logger()
 _EVERY_S = 3.0
 # Sooner than others take the node for lost.
 _OWN_ACTIONS_END_AFTER_S = 15.0
+_FORGOTTEN_AFTER_S = 86_400.0
 
 
 class Heartbeat:
-    """Gives a sign of life every three seconds, in a thread of its own.
+    """Gives a sign of life every three seconds, and releases what lost nodes ran.
 
-    Without the store for 15 seconds, it calls `interrupt`: others are about to do the node's work.
+    Where others could do the node's work, it calls `interrupt` once the node could give none for 15
+    seconds. All of it in threads of its own, so that none waits for the others.
     """
 
     def __init__(
@@ -37,7 +39,8 @@ class Heartbeat:
         self._interrupt = interrupt
         self._stop = threading.Event()
         self._name = database.hold(_held(node.name))
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._watched = Watched()
+        self._last = time.monotonic()
 
     def start(self) -> None:
         """Take the node's name, release what an earlier instance of it ran, and go on beating.
@@ -46,53 +49,109 @@ class Heartbeat:
             SettingsError: a node of this name is alive.
             StoreUnavailableError: it can't be known.
         """
-        if not self._name.acquire():
+        if not _is_free(self._database, self._name, self._node.name):
             raise _name_in_use(self._node.name)
         with self._database.write() as connection:
+            nodes.forget_old(connection, _FORGOTTEN_AFTER_S)
             nodes.put(connection, self._node)
+        self._last = time.monotonic()
         self._release_lost()
-        self._thread.start()
+        targets = [self._beat_always, self._release_always]
+        if self._database.is_shared:
+            targets.append(self._watch)
+        for target in targets:
+            threading.Thread(target=target, name=target.__name__, daemon=True).start()
 
     def stop(self) -> None:
-        """Give no more signs of life, and forget the node."""
+        """Give no more signs of life, and let others have what the node still owns."""
         self._stop.set()
         with self._database.write() as connection:
             nodes.remove(connection, self._node.instance)
         self._release_lost()
         self._name.close()
 
-    def _beat(self) -> None:
-        last = time.monotonic()
+    def _beat_always(self) -> None:
         while not self._stop.wait(_EVERY_S):
             began = time.monotonic()
             try:
-                with self._database.write() as connection:
-                    nodes.beat(connection, self._node.instance)
-                last = began
-                self._release_lost()
+                if self._beat():
+                    self._last = began
             except StoreUnavailableError as error:
                 _log.warning("no sign of life given", reason=error.message)
             except Exception:  # noqa: BLE001 - without a thread the node would be taken for lost
                 _log.exception("no sign of life given")
-            if time.monotonic() - last > _OWN_ACTIONS_END_AFTER_S:
+
+    def _beat(self) -> bool:
+        if not self._name.acquire() and self._database.is_shared:
+            # Its session had ended, and another process has taken the name.
+            _log.error("another node has taken this one's name", node=self._node.name)
+            return False
+        with self._database.write() as connection:
+            if not nodes.beat(connection, self._node.instance):
+                # The row is gone, as after a restore: what it owned is no longer its own.
                 self._interrupt()
+                nodes.put(connection, self._node)
+        return True
+
+    def _watch(self) -> None:
+        while not self._stop.wait(1.0):
+            if time.monotonic() - self._last > _OWN_ACTIONS_END_AFTER_S:
+                self._interrupt()
+
+    def _release_always(self) -> None:
+        while not self._stop.wait(_EVERY_S):
+            try:
+                self._release_lost()
+            except StoreUnavailableError as error:
+                _log.warning("lost nodes not looked for", reason=error.message)
+            except Exception:  # noqa: BLE001 - what a lost node ran would wait for ever
+                _log.exception("lost nodes not looked for")
 
     def _release_lost(self) -> None:
         with self._database.read() as connection:
-            alive = living(connection)
-        if released := release_lost(self._database, alive, self._once_only):
+            known = nodes.all_of(connection)
+        silent = self._watched.silent(known, time.monotonic()) - {self._node.instance}
+        if released := release_lost(self._database, silent, self._once_only):
             _log.warning("actions of lost nodes released", count=released)
+
+
+class Watched:
+    """Which nodes give no sign of life, by the clock of this process, which nobody sets."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[float, float]] = {}
+
+    def silent(self, known: Iterable[Node], now: float) -> set[str]:
+        """The instances whose beat has not changed for too long at `now`, a monotonic time."""
+        beats = {node.instance: node.beat_at for node in known}
+        self._seen = {
+            instance: self._seen[instance]
+            if instance in self._seen and self._seen[instance][0] == beat
+            else (beat, now)
+            for instance, beat in beats.items()
+        }
+        return {
+            instance for instance, (_, since) in self._seen.items() if now - since > LOST_AFTER_S
+        }
 
 
 def check_start(database: Database, name: str, artifacts: str) -> None:
     """Raise SettingsError where a node has this name, or keeps artifacts elsewhere."""
     held = database.hold(_held(name))
-    if not held.acquire():
+    if not _is_free(database, held, name):
         raise _name_in_use(name)
     held.close()
     if database.is_shared:
         with database.read() as connection:
             check_artifacts(connection, name, artifacts)
+
+
+def _is_free(database: Database, held: Hold, name: str) -> bool:
+    """Whether nobody uses a name; a machine that has lost its power may still hold it."""
+    if held.acquire():
+        return True
+    with database.read() as connection:
+        return name not in {node.name for node in nodes.living(connection, LOST_AFTER_S)}
 
 
 def _held(name: str) -> str:

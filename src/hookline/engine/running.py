@@ -1,24 +1,27 @@
 """The actions that run on this node: what ends them early, and where their outcomes go."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 
 from hookline.actions.provider import Interrupted
-from hookline.errors import ActionError, HooklineError
-from hookline.executions.finish import Abandoned, Outcome, finish
-from hookline.executions.take import Task
+from hookline.errors import ActionError, HooklineError, StoreUnavailableError
+from hookline.executions.finish import Abandoned, Outcome, finish, give_up
+from hookline.executions.nodes import release
 from hookline.store import action_executions, executions
 from hookline.store.action_executions import ActionExecution
 from hookline.store.database import Database
 
 _log = structlog.get_logger()
-_PAUSE_S = 0.5
+_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
+# After so many failures that are not the store's absence, an outcome is given up.
+_TRIES = 5
 
-Perform = Callable[[Task, threading.Event], Outcome]
-"""Runs a task to its end. Raises ActionError or, once the event is set, Interrupted."""
+Perform = Callable[[ActionExecution, threading.Event], Outcome]
+"""Runs an action to its end. Raises ActionError or, once the event is set, Interrupted."""
 
 
 @dataclass(slots=True)
@@ -29,14 +32,27 @@ class _Running:
 
 
 class RunningActions:
-    """Runs the tasks of one node, each in the thread that brings it, and reports their outcomes."""
+    """Runs what one node has taken, each in the thread that brings it, and reports the outcomes.
 
-    def __init__(self, database: Database, instance: str, perform: Perform) -> None:
+    Actions of the types `once_only` are not run again when they were interrupted.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        instance: str,
+        perform: Perform,
+        once_only: Collection[str] = (),
+    ) -> None:
         self._database = database
         self._instance = instance
         self._perform = perform
+        self._once_only = once_only
         self._running: dict[str, _Running] = {}
         self._changed = threading.Condition()
+        # Held from a take until what was taken is known here: else a look at the store between the
+        # two would find actions without a thread.
+        self._taking = threading.Lock()
         self._stopping = threading.Event()
 
     @property
@@ -44,73 +60,111 @@ class RunningActions:
         """How many actions run now."""
         return len(self._running)
 
-    def add(self, task: Task) -> None:
-        """Note that a task is about to run: from now on it is not taken for lost."""
-        with self._changed:
-            self._running[task.held.id] = _Running(task.held)
+    def take(
+        self, take: Callable[[Collection[str]], list[ActionExecution]]
+    ) -> list[ActionExecution]:
+        """What `take` gives, which is told the ids of those that still run here, to be run."""
+        with self._taking:
+            taken = take(list(self._running))
+            with self._changed:
+                self._running |= {held.id: _Running(held) for held in taken}
+        return taken
 
-    def run(self, task: Task) -> None:
-        """Run an added task to its end and report its outcome.
+    def run(self, held: ActionExecution) -> None:
+        """Run what was taken to its end, and report its outcome.
 
-        Without an outcome the action is run again, here or elsewhere: this node stops, or it was
-        taken from it.
+        Without an outcome it is run again, here or elsewhere: this node stops, or can't tell others
+        that it is alive.
         """
-        running = self._running[task.held.id]
+        running = self._running[held.id]
         try:
-            outcome = task.error or self._outcome(task, running)
-            if outcome is not None:
-                self._report(task, outcome)
+            outcome = self._outcome(held, running)
+            if outcome is None:
+                self._persist(
+                    held, "given back", lambda connection: self._give_back(connection, held)
+                )
+            else:
+                self._report(held, outcome)
         finally:
             with self._changed:
-                del self._running[task.held.id]
+                del self._running[held.id]
                 self._changed.notify_all()
 
-    def _outcome(self, task: Task, running: _Running) -> Outcome | None:
+    def _outcome(self, held: ActionExecution, running: _Running) -> Outcome | None:
         try:
-            return self._perform(task, running.stop)
+            return self._performed(held, running)
         except Interrupted:
-            return Abandoned() if running.abandoned and not self._stopping.is_set() else None
-        except ActionError as error:
-            # What it ran may have been ended as this node stops.
-            return None if running.stop.is_set() else error
+            pass
+        except HooklineError as error:
+            # Otherwise, what it ran may have been ended with the node.
+            if not running.stop.is_set():
+                return _as_action_error(error)
         except Exception:  # noqa: BLE001 - whatever it is, the action has failed
-            _log.exception("action broke", action_execution=task.held.id)
-            return ActionError(
-                "Hookline could not run the action; the engine's log says why.",
-                "SystemUnavailable",
-            )
+            _log.exception("action broke", action_execution=held.id)
+            return _BROKEN
+        return Abandoned() if running.abandoned else None
 
-    def _report(self, task: Task, outcome: Outcome) -> None:
+    def _performed(self, held: ActionExecution, running: _Running) -> Outcome:
+        while True:
+            try:
+                return self._perform(held, running.stop)
+            except StoreUnavailableError as error:
+                # It has not begun: the store was asked for what it needs.
+                _log.warning("action can't begin; trying again", reason=error.message)
+                if running.stop.wait(_PAUSE_S):
+                    raise Interrupted from error
+
+    def _report(self, held: ActionExecution, outcome: Outcome) -> None:
+        def note(connection: Any) -> str:
+            counted = finish(connection, held, outcome)
+            return type(outcome).__name__ if counted else "not counted: the action is another's now"
+
+        if not self._persist(held, "ended", note):
+            self._persist(held, "failed", lambda connection: give_up(connection, held, _BROKEN))
+
+    def _give_back(self, connection: Any, held: ActionExecution) -> None:
+        release(connection, held, self._once_only)
+
+    def _persist(self, held: ActionExecution, what: str, write: Callable[[Any], object]) -> bool:
+        """Write until it is written or the node stops; False where that breaks again and again."""
         log = _log.bind(
-            execution=task.held.execution_id,
-            stage=task.held.stage_name,
-            action=task.held.action_name,
+            execution=held.execution_id,
+            stage=held.stage_name,
+            action=held.action_name,
+            what=what,
         )
+        tries, pause = 0, _PAUSE_S
         while True:
             try:
                 with self._database.write() as connection:
-                    counted = finish(connection, task.held, outcome)
+                    result = write(connection)
             except HooklineError as error:
-                log.warning("outcome not recorded; trying again", reason=error.message)
+                log.warning("action not recorded; trying again", reason=error.message)
             except Exception:
-                log.exception("stage broke; trying again")
+                log.exception("action not recorded; trying again")
+                tries, pause = tries + 1, min(pause * 2, _LONGEST_PAUSE_S)
+                if tries == _TRIES:
+                    return False
             else:
-                log.info("action ended", outcome=type(outcome).__name__, counted=counted)
-                return
-            if self._stopping.wait(_PAUSE_S):
-                return
+                log.info("action recorded", outcome=result)
+                return True
+            if self._stopping.wait(pause):
+                return True
 
     def check(self) -> list[ActionExecution]:
-        """Stop what is to be abandoned or is another node's now; what is lost without a thread.
+        """Stop what is to be abandoned or is another node's now; what is here without a thread.
 
         Raises StoreUnavailableError.
         """
-        with self._changed:
-            running = dict(self._running)
-        with self._database.read() as connection:
-            owned = {item.id: item for item in action_executions.owned(connection, self._instance)}
-            executions_running = {item.held.execution_id for item in running.values()}
-            abandoned = executions.abandoned(connection, executions_running)
+        with self._taking:
+            with self._changed:
+                running = dict(self._running)
+            with self._database.read() as connection:
+                owned = {
+                    item.id: item for item in action_executions.owned(connection, self._instance)
+                }
+                ids = {item.held.execution_id for item in running.values()}
+                abandoned = executions.abandoned(connection, ids)
         for identifier, item in running.items():
             mine = owned.get(identifier)
             if item.held.execution_id in abandoned:
@@ -132,3 +186,12 @@ class RunningActions:
         self.interrupt()
         with self._changed:
             return self._changed.wait_for(lambda: not self._running, seconds)
+
+
+_BROKEN = ActionError(
+    "Hookline could not run the action; the engine's log says why.", "SystemUnavailable"
+)
+
+
+def _as_action_error(error: HooklineError) -> ActionError:
+    return error if isinstance(error, ActionError) else ActionError(error.message, _BROKEN.code)

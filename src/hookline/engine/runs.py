@@ -1,14 +1,17 @@
 """How the actions that may be run reach a node, and the threads that run them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from hookline.engine.running import RunningActions
-from hookline.executions.take import Task
+from hookline.store.action_executions import ActionExecution
 from hookline.store.dialect import Listener
 
 CONCURRENT_ACTIONS = 32
+
+Take = Callable[[int, Collection[str]], list[ActionExecution]]
+"""Gives the node up to so many actions, but for those with the ids."""
 
 
 class Runs(Protocol):
@@ -27,9 +30,7 @@ class Runs(Protocol):
 class ThreadRuns:
     """Takes actions from the store itself, told by its listener when there may be some."""
 
-    def __init__(
-        self, take: Callable[[int], list[Task]], running: RunningActions, listener: Listener
-    ) -> None:
+    def __init__(self, take: Take, running: RunningActions, listener: Listener) -> None:
         self._take = take
         self._running = running
         self._listener = listener
@@ -39,10 +40,14 @@ class ThreadRuns:
         """See Runs."""
         free = CONCURRENT_ACTIONS - self._running.count
         if free > 0:
-            for task in self._take(free):
-                self._running.add(task)
-                self._threads.submit(self._running.run, task)
+            for held in self._running.take(lambda running: self._take(free, running)):
+                self._threads.submit(self._run, held)
         self._listener.wait(seconds)
+
+    def _run(self, held: ActionExecution) -> None:
+        self._running.run(held)
+        # There is a thread again, and what follows in the stage may be run.
+        self._listener.wake()
 
     def close(self) -> None:
         """See Runs."""

@@ -1,6 +1,7 @@
 """What time alone brings: windows open, waits take too long, and idle stages go on."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import structlog
@@ -8,7 +9,8 @@ from sqlalchemy import Connection
 
 from hookline.actions import deployment_window
 from hookline.actions.provider import ActionResult
-from hookline.errors import ActionError
+from hookline.errors import ActionError, StoreUnavailableError
+from hookline.executions.cancel import cancel_all
 from hookline.executions.finish import end
 from hookline.executions.proceed import proceed
 from hookline.executions.take import declared_action
@@ -23,17 +25,27 @@ _log = structlog.get_logger()
 def end_waits(database: Database) -> None:
     """End the rules whose window is open, and fail what has waited for too long."""
     with database.read() as connection:
-        due = [
-            *action_executions.overdue(connection, time.time()),
-            *(
-                rule
-                for rule in action_executions.waiting_rules(connection)
-                if _is_open(connection, rule) is not None
-            ),
-        ]
-    for item in due:
+        overdue = action_executions.overdue(connection, time.time())
+        windows = action_executions.waiting_rules(connection)
+    for item in overdue:
+        _try(database, _end_wait, item)
+    for item in windows:
+        with database.read() as connection:
+            is_due = _is_open(connection, item) is not None
+        if is_due:
+            _try(database, _end_wait, item)
+
+
+def _try(
+    database: Database, do: Callable[[Connection, ActionExecution], None], item: ActionExecution
+) -> None:
+    try:
         with database.write() as connection:
-            _end_wait(connection, item)
+            do(connection, item)
+    except StoreUnavailableError:
+        raise
+    except Exception:  # noqa: BLE001 - one that is broken keeps none of the others waiting
+        _log.exception("wait not ended", action_execution=item.id)
 
 
 def _end_wait(connection: Connection, waiting: ActionExecution) -> None:
@@ -84,5 +96,10 @@ def proceed_idle(database: Database) -> None:
 
 def _proceed_idle(connection: Connection, stage_execution_id: str) -> None:
     found = stage_executions.find(connection, stage_execution_id)
-    if found is not None and pipelines.lock_by_id(connection, found.pipeline_id):
+    if found is None:
+        return
+    if pipelines.lock_by_id(connection, found.pipeline_id):
         proceed(connection, stage_execution_id)
+    else:
+        # Deleted when another version of Hookline left that to the engine, or before a restore.
+        cancel_all(connection, found.pipeline_id)

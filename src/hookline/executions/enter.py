@@ -10,6 +10,7 @@ from hookline.executions.decide import Begin, Progress, decide
 from hookline.executions.stage_runs import StageRun
 from hookline.model import (
     DEFAULT_LABEL,
+    LONGEST_LABEL,
     Action,
     ConditionStatus,
     ConditionType,
@@ -111,4 +112,5 @@ def _rows(
 
 def _label(action: Action, variables: Mapping[str, str]) -> str:
     wanted = dict(action.environment).get(LABEL_VARIABLE) or variables.get(LABEL_VARIABLE)
-    return wanted or DEFAULT_LABEL
+    # As much as the column holds: no label of a node is longer.
+    return (wanted or DEFAULT_LABEL)[:LONGEST_LABEL]

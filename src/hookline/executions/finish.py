@@ -19,6 +19,7 @@ from hookline.store import (
     action_executions,
     action_types,
     condition_executions,
+    dialect,
     executions,
     jobs,
     pipelines,
@@ -53,11 +54,8 @@ def finish(connection: Connection, held: ActionExecution, outcome: Outcome) -> b
     `held` is the execution as the node took it. False, and nothing is noted, where it is that
     node's no longer: it was taken from it, or has ended.
     """
-    pipelines.lock_by_id(connection, held.pipeline_id)
-    found = action_executions.find(connection, held.id)
-    if found is None or found.status.is_final:
-        return False
-    if (found.owner, found.attempt) != (held.owner, held.attempt):
+    found = _still_held(connection, held)
+    if found is None:
         return False
     if not isinstance(outcome, Waiting):
         end(connection, found, outcome)
@@ -65,7 +63,28 @@ def finish(connection: Connection, held: ActionExecution, outcome: Outcome) -> b
         end(connection, found, Abandoned())
     else:
         _wait(connection, found, outcome)
+    # The node has room for another one.
+    dialect.notify_nodes(connection)
     return True
+
+
+def give_up(connection: Connection, held: ActionExecution, error: ActionError) -> None:
+    """Note that an action has failed whose stage can't go on; `clock.proceed_idle` tries again.
+
+    For what a node has run, and must not run again only since its outcome can't be noted.
+    """
+    found = _still_held(connection, held)
+    if found is not None:
+        note(connection, found, error)
+
+
+def _still_held(connection: Connection, held: ActionExecution) -> ActionExecution | None:
+    pipelines.lock_by_id(connection, held.pipeline_id)
+    found = action_executions.find(connection, held.id)
+    if found is None or found.status.is_final:
+        return None
+    is_the_nodes = (found.owner, found.attempt) == (held.owner, held.attempt)
+    return found if is_the_nodes else None
 
 
 def end(connection: Connection, execution: ActionExecution, outcome: Ended, **values: Any) -> None:

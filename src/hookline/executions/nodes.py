@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+import structlog
 from sqlalchemy import Connection
 
 from hookline.errors import ActionError, SettingsError
@@ -10,6 +11,8 @@ from hookline.executions.take import declared_action
 from hookline.store import action_executions, executions, nodes, pipelines
 from hookline.store.action_executions import ActionExecution
 from hookline.store.database import Database
+
+_log = structlog.get_logger()
 
 LOST_AFTER_S = 20.0
 """A node that has given no sign of life for so long is lost, and others do its work."""
@@ -32,18 +35,21 @@ def check_artifacts(connection: Connection, name: str, artifacts: str) -> None:
 
 
 def release_lost(
-    database: Database, owners: Collection[str], once_only: Collection[str] = ()
+    database: Database, silent: Collection[str], once_only: Collection[str] = ()
 ) -> int:
-    """Let nodes take anew what other instances than `owners` ran; how many there were.
+    """Let nodes take anew what the node instances `silent`, and those that have gone, ran.
 
     Actions of the types `once_only` fail instead, and those of executions whose stop abandons them
-    are abandoned.
+    are abandoned. Returns how many there were.
     """
     with database.read() as connection:
-        found = action_executions.owned_by_others(connection, owners)
+        found = action_executions.lost(connection, silent)
     for item in found:
-        with database.write() as connection:
-            release(connection, item, once_only)
+        try:
+            with database.write() as connection:
+                release(connection, item, once_only)
+        except Exception:  # noqa: BLE001 - one that is broken keeps none of the others waiting
+            _log.exception("action of a lost node not released", action_execution=item.id)
     return len(found)
 
 
@@ -58,7 +64,7 @@ def release(connection: Connection, lost: ActionExecution, once_only: Collection
         end(connection, found, Abandoned())
     elif _runs_once(connection, found, once_only):
         message = "The node that ran the action was lost; actions of its type are run only once"
-        end(connection, found, ActionError(message))
+        end(connection, found, ActionError(message, "SystemUnavailable"))
     else:
         action_executions.release(connection, found.id)
 

@@ -66,7 +66,7 @@ def override(
 def _find(
     connection: Connection, pipeline: Pipeline, execution_id: str, stage_name: str
 ) -> StageRun:
-    execution = executions.find(connection, execution_id)
+    execution = executions.find(connection, execution_id, for_update=True)
     if execution is None or execution.pipeline_id != pipeline.id:
         raise ConditionNotOverridableException(
             f"Pipeline '{pipeline.name}' does not have an execution with id '{execution_id}'"

@@ -22,6 +22,7 @@ from hookline.store import executions, stage_executions
 from hookline.store.stage_executions import StageExecution
 
 _ENDED_BADLY = frozenset({StageStatus.FAILED, StageStatus.STOPPED})
+_RETRIED_BESIDE = "Abandoned, since failed actions were retried"
 _RETRIED = frozenset({ActionStatus.FAILED, ActionStatus.ABANDONED})
 
 
@@ -103,7 +104,7 @@ def _retry_beside(connection: Connection, run: StageRun) -> None:
     if not failed:
         raise _nothing_failed(run.stage_execution)
     # A failure that follows is a new one to ask about.
-    abandon_conditions(connection, run.stage_execution.id)
+    abandon_conditions(connection, run.stage_execution.id, _RETRIED_BESIDE)
     stage_executions.count_retry(connection, run.stage_execution.id)
     retried = stage_runs.find(connection, run.stage_execution.id)
     if retried is not None:

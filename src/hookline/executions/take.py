@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from hookline.actions.provider import Artifact
 from hookline.errors import ActionError
 from hookline.executions import variables
-from hookline.model import Action, ActionStatus, Execution, Pipeline, SourceRevision
+from hookline.model import Action, Execution, Pipeline, SourceRevision
 from hookline.sealing import Seal
 from hookline.store import (
     action_executions,
@@ -25,8 +25,7 @@ from hookline.store.database import Database
 class Task:
     """An action or a rule to be run, as a node has taken it, with all it needs from the store.
 
-    The action's configuration is in clear; `secrets` are its values that nobody may read. With an
-    `error` it can't begin, and fails.
+    The action's configuration is in clear; `secrets` are its values that nobody may read.
     """
 
     held: ActionExecution
@@ -36,36 +35,41 @@ class Task:
     source_revision: SourceRevision | None = None
     inputs: tuple[Artifact, ...] = ()
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    error: ActionError | None = None
 
 
 def take(
-    database: Database, seal: Seal, owner: str, labels: Collection[str], limit: int
-) -> list[Task]:
-    """Give up to `limit` actions and rules that a node may run to the node instance `owner`."""
+    database: Database,
+    owner: str,
+    labels: Collection[str],
+    limit: int,
+    but: Collection[str] = (),
+) -> list[ActionExecution]:
+    """Give up to `limit` actions and rules that a node may run to the node instance `owner`.
+
+    None of those with the ids `but`: it is still busy with an earlier attempt.
+    """
     with database.read() as connection:
         if not action_executions.any_runnable(connection, labels):
             return []
     with database.write() as connection:
-        found = action_executions.runnable(connection, labels, limit)
-        taken = [_take(connection, seal, owner, identifier) for identifier in found]
-    return [task for task in taken if task is not None]
+        return action_executions.take(connection, owner, labels, limit, but)
 
 
-def _take(connection: Connection, seal: Seal, owner: str, action_execution_id: str) -> Task | None:
-    held = action_executions.take(connection, action_execution_id, owner)
-    if held is None:
-        return None
-    execution = executions.find(connection, held.execution_id)
-    pipeline = pipelines.get(connection, held.pipeline_id, held.pipeline_version)
-    if execution is None or pipeline is None:
-        # Nothing deletes them before it, so nobody is left who could miss it.
-        action_executions.change(connection, held.id, status=ActionStatus.ABANDONED.value)
-        return None
-    return _task(connection, seal, held, execution, pipeline)
+def prepare(database: Database, seal: Seal, held: ActionExecution) -> Task:
+    """What an action or a rule that a node has taken is given.
+
+    Raises:
+        ActionError: it can't begin.
+    """
+    with database.write() as connection:
+        execution = executions.find(connection, held.execution_id)
+        pipeline = pipelines.get(connection, held.pipeline_id, held.pipeline_version)
+        if execution is None or pipeline is None:
+            raise ActionError("The pipeline was deleted", "ConfigurationError")
+        return _prepared(connection, seal, held, execution, pipeline)
 
 
-def _task(
+def _prepared(
     connection: Connection,
     seal: Seal,
     held: ActionExecution,
@@ -76,15 +80,11 @@ def _task(
     produced = _produced(connection, execution)
     artifacts = {name: key for item in produced for name, key in item.outputs.items()}
     inputs = {name: artifacts[name] for name in declared.input_artifacts if name in artifacts}
-    try:
-        _check_type(connection, pipeline, declared)
-        _check_artifacts(declared, inputs)
-        values = variables.values_in(execution, pipeline, produced)
-        action, resolved = variables.resolve(declared, values)
-    except ActionError as error:
-        _keep(connection, held, inputs, {})
-        return Task(held, pipeline.name, pipeline.scope.region, declared, error=error)
-    _keep(connection, held, inputs, resolved)
+    _check_type(connection, pipeline, declared)
+    _check_artifacts(declared, inputs)
+    values = variables.values_in(execution, pipeline, produced)
+    action, resolved = variables.resolve(declared, values)
+    action_executions.change(connection, held.id, inputs=inputs, resolved=resolved)
     clear, secrets = pipeline_secrets.opened(declared.configuration, seal)
     return Task(
         held=held,
@@ -104,15 +104,6 @@ def declared_action(pipeline: Pipeline, executed: ActionExecution) -> Action:
         return pipeline.action(executed.stage_name, executed.action_name)
     rules = pipeline.stage(executed.stage_name).conditions[kind].rules
     return next(rule for rule in rules if rule.name == executed.action_name)
-
-
-def _keep(
-    connection: Connection,
-    held: ActionExecution,
-    inputs: Mapping[str, str],
-    resolved: Mapping[str, str],
-) -> None:
-    action_executions.change(connection, held.id, inputs=dict(inputs), resolved=dict(resolved))
 
 
 def _revision(execution: Execution, action: Action) -> SourceRevision | None:

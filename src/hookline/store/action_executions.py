@@ -13,6 +13,7 @@ from sqlalchemy import (
     case,
     delete,
     exists,
+    or_,
     select,
     tuple_,
     update,
@@ -28,6 +29,7 @@ from hookline.store.tables import (
     is_rule,
     is_runnable,
     is_waiting,
+    nodes,
 )
 
 
@@ -128,34 +130,40 @@ def insert(connection: Connection, new: Sequence[ActionExecution]) -> None:
         dialect.notify_nodes(connection)
 
 
-def runnable(connection: Connection, labels: Collection[str], limit: int) -> list[str]:
-    """The ids of up to `limit` action executions that a node may take, the oldest first.
-
-    On PostgreSQL their rows are locked, and those that others have locked are passed over.
-    """
-    query = (
-        select(action_executions.c.id)
-        .where(is_runnable, action_executions.c.label.in_(labels))
-        .order_by(action_executions.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    return list(connection.execute(query).scalars())
-
-
 def any_runnable(connection: Connection, labels: Collection[str]) -> bool:
     """Whether there is one that a node with `labels` may take."""
     query = select(action_executions.c.id).where(is_runnable, action_executions.c.label.in_(labels))
     return connection.execute(query.limit(1)).first() is not None
 
 
-def take(connection: Connection, action_execution_id: str, owner: str) -> ActionExecution | None:
-    """Give an action execution to the node instance `owner`; None where it can't be taken."""
+def take(
+    connection: Connection,
+    owner: str,
+    labels: Collection[str],
+    limit: int,
+    but: Collection[str] = (),
+) -> list[ActionExecution]:
+    """Give up to `limit` that a node with `labels` may run to its instance `owner`, oldest first.
+
+    None of those with the ids `but` is given to it.
+    """
     now = time.time()
+    runnable = (
+        select(action_executions.c.id)
+        .where(
+            is_runnable,
+            action_executions.c.label.in_(labels),
+            action_executions.c.id.not_in(but),
+        )
+        .order_by(action_executions.c.id)
+        .limit(limit)
+        # Nodes that take at the same moment get different ones, and none waits for the other.
+        .with_for_update(skip_locked=True)
+    )
     begun = action_executions.c.attempt > 0
     taken = (
         update(action_executions)
-        .where(action_executions.c.id == action_execution_id, is_runnable)
+        .where(action_executions.c.id.in_(runnable.scalar_subquery()))
         .values(
             owner=owner,
             attempt=action_executions.c.attempt + 1,
@@ -164,8 +172,8 @@ def take(connection: Connection, action_execution_id: str, owner: str) -> Action
         )
         .returning(action_executions)
     )
-    row = connection.execute(taken).first()
-    return None if row is None else _action_execution(row)
+    found = [_action_execution(row) for row in connection.execute(taken)]
+    return sorted(found, key=lambda item: item.id)
 
 
 def owned(connection: Connection, owner: str) -> list[ActionExecution]:
@@ -173,9 +181,10 @@ def owned(connection: Connection, owner: str) -> list[ActionExecution]:
     return _found(connection, is_owned, action_executions.c.owner == owner)
 
 
-def owned_by_others(connection: Connection, owners: Collection[str]) -> list[ActionExecution]:
-    """The action executions that other node instances than `owners` run, or ran when they died."""
-    return _found(connection, is_owned, action_executions.c.owner.not_in(owners))
+def lost(connection: Connection, silent: Collection[str]) -> list[ActionExecution]:
+    """Those of the node instances `silent`, and of instances that are no node's any longer."""
+    of_no_node = action_executions.c.owner.not_in(select(nodes.c.instance))
+    return _found(connection, is_owned, or_(of_no_node, action_executions.c.owner.in_(silent)))
 
 
 def release(connection: Connection, action_execution_id: str) -> None:
@@ -322,8 +331,8 @@ def page(
         names = ("execution_id", "stage_name", "action_name")
         same = (later.c[name] == table.c[name] for name in names)
         same_condition = later.c.condition_type.is_not_distinct_from(table.c.condition_type)
-        after = later.c.started_at > table.c.started_at
-        query = query.where(~exists().where(*same, same_condition, after))
+        after = (later.c.attempt > 0, later.c.started_at > table.c.started_at)
+        query = query.where(~exists().where(*same, same_condition, *after))
     if before is not None:
         query = query.where(tuple_(table.c.started_at, table.c.id) < before)
     newest_first = query.order_by(table.c.started_at.desc(), table.c.id.desc())

@@ -3,6 +3,7 @@
 import functools
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,7 +30,7 @@ _LOCK_RETRY_S = 0.001
 _BUSY_TIMEOUT = f"PRAGMA busy_timeout={_LOCK_PATIENCE_S * 1_000:.0f}"
 # In pages: a checkpoint stops the writer for its time, so it comes every 32 MB and not every four.
 _CHECKPOINT = "PRAGMA wal_autocheckpoint=8000"
-_SQLITE_POLL_S = 0.05
+_SQLITE_POLL_S = 0.025
 
 
 def connect(address: str, *, limited: bool = True) -> Engine:
@@ -121,7 +122,7 @@ class Hold(Protocol):
     """A claim to a name that one process at a time can have, until it closes it or dies."""
 
     def acquire(self) -> bool:
-        """Whether this process has it now. Raises SQLAlchemy's OperationalError."""
+        """Whether this process has it, now or again. Raises SQLAlchemy's DBAPIError."""
 
     def close(self) -> None:
         """Let others have it."""
@@ -149,13 +150,32 @@ class _AdvisoryLock:
         self._connection: Connection | None = None
 
     def acquire(self) -> bool:
+        if self._is_held():
+            return True
         connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        statement = "SELECT pg_try_advisory_lock(hashtextextended(?, 0))"
-        [(acquired,)] = rows(connection, statement, self._what)
+        try:
+            for setting in _KEEPALIVES:
+                connection.exec_driver_sql(setting)
+            statement = "SELECT pg_try_advisory_lock(hashtextextended(?, 0))"
+            [(acquired,)] = rows(connection, statement, self._what)
+        except DBAPIError:
+            connection.invalidate()
+            connection.close()
+            raise
         if not acquired:
             connection.close()
             return False
         self._connection = connection
+        return True
+
+    def _is_held(self) -> bool:
+        if self._connection is None:
+            return False
+        try:
+            self._connection.exec_driver_sql("SELECT 1")
+        except DBAPIError:
+            self.close()
+            return False
         return True
 
     def close(self) -> None:
@@ -163,6 +183,15 @@ class _AdvisoryLock:
             # Not back into the pool, where it would go on holding.
             self._connection.invalidate()
             self._connection.close()
+            self._connection = None
+
+
+# So that the server soon lets go of what a machine held that has lost its power.
+_KEEPALIVES = (
+    "SET tcp_keepalives_idle = 10",
+    "SET tcp_keepalives_interval = 3",
+    "SET tcp_keepalives_count = 3",
+)
 
 
 def insert_or_replace(
@@ -271,6 +300,9 @@ class Listener(Protocol):
     def wait(self, seconds: float) -> None:
         """Return when there may be work, at the latest after `seconds`."""
 
+    def wake(self) -> None:
+        """Let `wait` return, or the next one at once. For other threads."""
+
     def close(self) -> None:
         """Give back the connection."""
 
@@ -287,6 +319,7 @@ class _SqliteListener:
         self._engine = engine
         self._connection: Any = None
         self._seen: int | None = None
+        self._woken = threading.Event()
 
     def wait(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
@@ -295,7 +328,12 @@ class _SqliteListener:
             if found is not None and found != self._seen:
                 self._seen = found
                 return
-            time.sleep(_SQLITE_POLL_S)
+            if self._woken.wait(_SQLITE_POLL_S):
+                self._woken.clear()
+                return
+
+    def wake(self) -> None:
+        self._woken.set()
 
     def _version(self) -> int | None:
         # The pragma counts the commits of other connections, so it has to be asked of the same one.
@@ -325,7 +363,11 @@ class _PostgresListener:
         connection = self._psycopg.connect(
             **network(self._engine.url), **arguments, autocommit=True
         )
-        connection.execute("LISTEN hookline_nodes")
+        try:
+            connection.execute("LISTEN hookline_nodes")
+        except self._psycopg.Error:
+            connection.close()
+            raise
         return connection
 
     def wait(self, seconds: float) -> None:
@@ -335,10 +377,16 @@ class _PostgresListener:
                 return
             for _ in self._connection.notifies(timeout=seconds, stop_after=1):
                 pass
-        except self._psycopg.OperationalError:
-            self._connection = None
+        except self._psycopg.Error:
+            # Such as a server that only reads. The node looks for work all the same.
+            self.close()
             time.sleep(seconds)
+
+    def wake(self) -> None:
+        # Of what other connections of this process commit, too, the server has told this one.
+        pass
 
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
+            self._connection = None

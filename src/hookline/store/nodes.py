@@ -44,15 +44,22 @@ def put(connection: Connection, node: Node) -> None:
     )
 
 
-def beat(connection: Connection, instance: str) -> None:
-    """Note that a node is alive."""
+def beat(connection: Connection, instance: str) -> bool:
+    """Note that a node is alive; False where it is no longer known."""
     now = dialect.now(connection)
-    connection.execute(update(nodes).where(nodes.c.instance == instance).values(beat_at=now))
+    beaten = update(nodes).where(nodes.c.instance == instance).values(beat_at=now)
+    return bool(connection.execute(beaten).rowcount)
 
 
 def remove(connection: Connection, instance: str) -> None:
     """Forget a node that stops."""
     connection.execute(delete(nodes).where(nodes.c.instance == instance))
+
+
+def forget_old(connection: Connection, seconds: float) -> None:
+    """Forget the nodes that have given no sign of life for so long."""
+    before = dialect.now(connection) - seconds
+    connection.execute(delete(nodes).where(nodes.c.beat_at < before))
 
 
 def all_of(connection: Connection) -> Sequence[Node]:

@@ -266,8 +266,8 @@ def test_a_store_that_is_interrupted_at_any_time_has_nothing(
 def test_x8_the_artifacts_of_one_execution_are_deleted_and_nothing_else(
     store: ArtifactStore, source: Path, tmp_path: Path
 ) -> None:
-    ours = [key_of(1, "e", action, name) for action in ("a", "b") for name in ("A", "B")]
-    others = [key_of(1, "e2", "a", "A"), key_of(2, "e", "a", "A")]
+    ours = [key_of(1, "e", action, 1, name) for action in ("a", "b") for name in ("A", "B")]
+    others = [key_of(1, "e2", "a", 1, "A"), key_of(2, "e", "a", 1, "A")]
     for key in (*ours, *others):
         store.pack(key, source, bounds=BOUNDS)
     foreign = [tmp_path / "artifacts" / name for name in ("1/e/notes.txt", "photo.jpg", "1/e/x/y")]
@@ -286,20 +286,20 @@ def test_x8_the_artifacts_of_one_execution_are_deleted_and_nothing_else(
 @pytest.mark.parametrize(
     ("address", "place"),
     [
-        ("s3://bucket", ("bucket", "1/e/a/Built.tar.gz")),
-        ("s3://bucket/", ("bucket", "1/e/a/Built.tar.gz")),
-        ("s3://bucket/some/prefix/", ("bucket", "some/prefix/1/e/a/Built.tar.gz")),
-        ("/srv/artifacts", ("/srv/artifacts", "1/e/a/Built.tar.gz")),
+        ("s3://bucket", ("bucket", "1/e/a-1/Built.tar.gz")),
+        ("s3://bucket/", ("bucket", "1/e/a-1/Built.tar.gz")),
+        ("s3://bucket/some/prefix/", ("bucket", "some/prefix/1/e/a-1/Built.tar.gz")),
+        ("/srv/artifacts", ("/srv/artifacts", "1/e/a-1/Built.tar.gz")),
     ],
 )
 def test_others_find_an_artifact_where_the_store_has_it(
     address: str, place: tuple[str, str]
 ) -> None:
-    assert place_of(address, key_of(1, "e", "a", "Built")) == place
+    assert place_of(address, key_of(1, "e", "a", 1, "Built")) == place
 
 
 def test_a_store_knows_what_it_has(store: ArtifactStore, source: Path, tmp_path: Path) -> None:
-    key = key_of(1, "e", "a", "Built")
+    key = key_of(1, "e", "a", 1, "Built")
     assert not store.has(key)
     store.pack(key, source, bounds=BOUNDS)
     assert store.has(key)

@@ -42,6 +42,7 @@ class Workshop:
             pid_namespaces=self.pid_namespaces,
         )
         given: dict[str, Any] = {
+            "attempt": 1,
             "action_execution_id": new_id(),
             "execution_id": "execution",
             "pipeline_name": "release",

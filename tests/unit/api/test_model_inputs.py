@@ -28,6 +28,7 @@ from hookline.api.service import input_shape, operation_model, service
 from hookline.app import Application
 from hookline.errors import ValidationException
 from hookline.scoreboard import FIRST_WORKER, Scoreboard
+from hookline.sealing import make_master_key
 from hookline.store.database import Database
 
 from .calling import Sent, send, send_cbor, target
@@ -138,6 +139,7 @@ def test_w3_one_broken_constraint_is_named_by_its_path_alone(name: str, operatio
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     """The endpoint of a worker, with all its operations on a database of its own."""
     folder: Path = tmp_path_factory.mktemp("worker")
+    make_master_key(folder / "master.key")
     environment = {
         "HOOKLINE_DATA_DIR": str(folder),
         "HOOKLINE_VERIFY_CREDENTIALS": "false",

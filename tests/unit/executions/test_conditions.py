@@ -11,7 +11,6 @@ from hookline.actions.provider import Waiting
 from hookline.errors import ActionError, ConditionNotOverridableException
 from hookline.executions import clock
 from hookline.executions.cancel import cancel_all
-from hookline.executions.nodes import release_lost
 from hookline.executions.override import override
 from hookline.executions.retry import retry
 from hookline.executions.start import Start, start
@@ -128,7 +127,7 @@ def test_rules_go_together_before_the_actions_and_each_ends_once(
     assert tasks.keys() == {"Window", "Look"}
     began = rules(database, execution_id)["Window"].started_at
     # The node died: both run again, and their time goes on.
-    release_lost(database, ["another"])
+    node.lose()
     tasks = node.take()
     assert tasks.keys() == {"Window", "Look"}
     assert rules(database, execution_id)["Window"].started_at == began
@@ -140,7 +139,7 @@ def test_rules_go_together_before_the_actions_and_each_ends_once(
     node.finish(tasks["Look"])
     assert condition(database, execution_id) is ConditionStatus.SUCCEEDED
     make = node.take_one()
-    assert make.held.action_name == "Make"
+    assert make.action_name == "Make"
     node.finish(make)
     assert status(database, execution_id) is ExecutionStatus.SUCCEEDED
 
@@ -235,7 +234,7 @@ def test_an_entry_is_overridden_only_when_no_rule_runs(database: Database, node:
     node.finish(tasks["Look"], ActionError("no"))
     override_entry(database, execution_id)
     make = node.take_one()
-    assert make.held.action_name == "Make"
+    assert make.action_name == "Make"
     node.finish(make)
     assert status(database, execution_id) is ExecutionStatus.SUCCEEDED
     assert condition(database, execution_id) is ConditionStatus.OVERRIDDEN
@@ -247,7 +246,7 @@ def test_a_failure_condition_is_asked_once_the_actions_have_failed(
     execution_id = begin(database, **ON_FAILURE)
     node.finish(node.take_one(), FAILED)
     look = node.take_one()
-    assert look.held.condition_type is ConditionType.ON_FAILURE
+    assert look.condition_type is ConditionType.ON_FAILURE
     node.finish(look, ActionError("exited with status 1"))
     assert condition(database, execution_id, ConditionType.ON_FAILURE) is ConditionStatus.FAILED
     assert stage(database, execution_id).status is StageStatus.SKIPPED
@@ -263,11 +262,11 @@ def test_a_failure_is_asked_about_again_after_a_retry_beside_what_runs(
     retry_failed(database, execution_id)
     assert not node.finish(look), "nobody asks any longer"
     make = node.take_one()
-    assert make.held.action_name == "Make"
+    assert make.action_name == "Make"
     node.finish(make, FAILED)
     again = node.take_one()
-    assert again.held.action_name == "Look"
-    assert again.held.id != look.held.id
+    assert again.action_name == "Look"
+    assert again.id != look.id
     node.finish(again, ActionError("exited with status 1"))
     assert status(database, execution_id) is ExecutionStatus.SUCCEEDED
 
@@ -282,7 +281,7 @@ def test_an_overridden_entry_leaves_what_a_retry_left(database: Database, node: 
     node.finish(tasks["Check"], FAILED)
     retry_failed(database, execution_id)
     look = node.take_one()
-    assert look.held.action_name == "Look"
+    assert look.action_name == "Look"
     node.finish(look, FAILED)
     override_entry(database, execution_id)
     assert node.take().keys() == {"Check"}

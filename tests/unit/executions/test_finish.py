@@ -12,10 +12,10 @@ from hookline.errors import ActionError
 from hookline.executions import clock
 from hookline.executions.cancel import cancel_all
 from hookline.executions.finish import Abandoned, Outcome
-from hookline.executions.nodes import release_lost
 from hookline.executions.retry import retry
 from hookline.executions.start import Start, start
 from hookline.executions.stop import stop
+from hookline.executions.take import prepare
 from hookline.model import (
     ActionStatus,
     ExecutionStatus,
@@ -25,6 +25,7 @@ from hookline.model import (
     Trigger,
     new_id,
 )
+from hookline.sealing import Seal
 from hookline.store import action_executions, executions, nodes, pipelines, states, transitions
 from hookline.store.database import Database
 from hookline.store.tables import action_executions as action_table
@@ -112,14 +113,14 @@ def test_an_action_is_taken_once_and_run_orders_follow_each_other(
 ) -> None:
     execution_id = begin()
     source = node.take_one()
-    assert source.held.action_name == "App"
+    assert source.action_name == "App"
     assert node.take() == TestNode(database).take() == {}
     result = ActionResult("done", artifacts=(Artifact("Code", "key"),))
     assert node.finish(source, result)
     for name in ("A", "B"):
         assert status(database, execution_id) is ExecutionStatus.IN_PROGRESS
         task = node.take_one()
-        assert task.held.action_name == name
+        assert task.action_name == name
         assert node.finish(task)
     assert status(database, execution_id) is ExecutionStatus.SUCCEEDED
     assert node.take() == {}
@@ -192,11 +193,11 @@ def test_an_outcome_of_a_lost_node_does_not_count(
     execution_id = begin()
     lost = node.take_one()
     other = TestNode(database)
-    assert release_lost(database, [other.instance]) == 1
+    assert node.lose() == 1
     assert not node.finish(lost), "nobody has it"
     taken = other.take_one()
-    assert taken.held.id == lost.held.id
-    assert taken.held.attempt == lost.held.attempt + 1
+    assert taken.id == lost.id
+    assert taken.attempt == lost.attempt + 1
     assert not node.finish(lost, FAILED), "another node has it"
     assert other.finish(taken)
     assert not node.finish(lost, FAILED)
@@ -204,11 +205,11 @@ def test_an_outcome_of_a_lost_node_does_not_count(
 
 
 def test_a_node_that_took_its_own_action_again_can_not_end_the_first_attempt(
-    database: Database, node: TestNode, begin: Callable[[], str]
+    node: TestNode, begin: Callable[[], str]
 ) -> None:
     begin()
     first = node.take_one()
-    release_lost(database, ["another"])
+    node.lose()
     second = node.take_one()
     assert not node.finish(first, FAILED)
     assert node.finish(second)
@@ -219,7 +220,7 @@ def test_an_action_of_a_type_that_runs_once_fails_when_its_node_is_lost(
 ) -> None:
     execution_id = begin()
     node.take_one()
-    assert release_lost(database, ["another"], ["Source/AWS/Any/1"]) == 1
+    assert node.lose("Source/AWS/Any/1") == 1
     assert status(database, execution_id) is ExecutionStatus.FAILED
     with database.read() as connection:
         [failed] = action_executions.of_execution(connection, execution_id)
@@ -244,7 +245,7 @@ def test_a_stage_whose_action_failed_fails_its_execution(
     node.finish(node.take_one(), FAILED)
     assert status(database, failed) is ExecutionStatus.FAILED
     # The next one enters as the stage is left.
-    assert node.take_one().held.execution_id == waiting
+    assert node.take_one().execution_id == waiting
     assert status(database, waiting) is ExecutionStatus.IN_PROGRESS
 
 
@@ -261,7 +262,7 @@ def test_a_stopping_execution_begins_no_action_but_goes_on_with_those_begun(
     node.take_one()
     request_stop(database, execution_id, abandon=False)
     # Its node is lost: it has begun, and so it is run again.
-    release_lost(database, ["another"])
+    node.lose()
     task = node.take_one()
     assert status(database, execution_id) is ExecutionStatus.STOPPING
     node.finish(task)
@@ -315,7 +316,7 @@ def test_what_was_abandoned_while_its_node_was_away_is_not_run_again(
     execution_id = begin()
     node.take_one()
     request_stop(database, execution_id, abandon=True)
-    release_lost(database, ["another"])
+    node.lose()
     assert node.take() == {}
     assert status(database, execution_id) is ExecutionStatus.STOPPED
 
@@ -380,8 +381,8 @@ def test_a_failed_action_is_retried_beside_one_that_still_runs(
     node.finish(tasks["B"], FAILED)
     retry_failed(database, execution_id)
     again = node.take_one()
-    assert again.held.action_name == "B"
-    assert again.held.id != tasks["B"].held.id
+    assert again.action_name == "B"
+    assert again.id != tasks["B"].id
     node.finish(again)
     assert status(database, execution_id) is ExecutionStatus.IN_PROGRESS
     node.finish(tasks["A"])
@@ -397,11 +398,11 @@ def test_an_action_that_waits_is_nobodys_and_fails_when_nobody_answers_in_time(
     node.finish(tasks["A"], Waiting("token", 60))
     node.finish(tasks["B"])
     assert node.take() == {}
-    release_lost(database, ["another"])
+    node.lose()
     clock.end_waits(database)
     assert status(database, execution_id) is ExecutionStatus.IN_PROGRESS
     with database.write() as connection:
-        action_executions.change(connection, tasks["A"].held.id, waits_until=1.0)
+        action_executions.change(connection, tasks["A"].id, waits_until=1.0)
     for _ in range(2):
         clock.end_waits(database)
     assert status(database, execution_id) is ExecutionStatus.FAILED
@@ -428,9 +429,9 @@ def test_an_action_that_can_not_begin_fails_with_the_reason(
     execution_id = make(database, [needy])()
     in_build(node)
     task = node.take_one()
-    assert isinstance(task.error, ActionError)
-    assert "Code" in task.error.message
-    node.finish(task, task.error)
+    with pytest.raises(ActionError, match="Code") as refused:
+        prepare(database, Seal([b"k" * 32]), task)
+    node.finish(task, refused.value)
     assert status(database, execution_id) is ExecutionStatus.FAILED
 
 
@@ -442,9 +443,9 @@ def test_a_stage_in_which_nothing_goes_on_is_found_and_goes_on(
     with database.write() as connection:
         # As no code does it: the action has ended, and its stage has not been told.
         done = ActionStatus.SUCCEEDED.value
-        action_executions.change(connection, task.held.id, status=done, owner=None)
+        action_executions.change(connection, task.id, status=done, owner=None)
     assert node.take() == {}
     for _ in range(2):
         clock.proceed_idle(database)
-    assert node.take_one().held.action_name == "A"
+    assert node.take_one().action_name == "A"
     assert status(database, execution_id) is ExecutionStatus.IN_PROGRESS

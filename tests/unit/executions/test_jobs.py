@@ -8,7 +8,9 @@ from hookline.executions import clock
 from hookline.executions import jobs as job_results
 from hookline.executions.start import Start, start
 from hookline.executions.stop import stop
+from hookline.executions.take import prepare
 from hookline.model import ActionStatus, ActionType, JobStatus, Scope, StopRequest, Trigger, new_id
+from hookline.sealing import Seal
 from hookline.store import action_executions, action_types, executions, jobs, pipelines
 from hookline.store.action_types import CustomActionType
 from hookline.store.database import Database
@@ -42,7 +44,7 @@ def offer(node: TestNode, seconds: float = 60) -> str:
     waiting = Waiting("token", seconds, by_worker=True)
     assert node.finish(task, waiting)
     assert not node.finish(task, waiting), "as when the answer to the first call was lost"
-    return task.held.id
+    return task.id
 
 
 def have(database: Database) -> Job:
@@ -78,7 +80,7 @@ def test_an_action_offers_one_job_and_its_success_lets_the_stage_go_on(
         job_results.succeed(connection, locked, ActionResult("done"))
     assert find(database, job).status is JobStatus.SUCCEEDED
     assert status(database, identifier) is ActionStatus.SUCCEEDED
-    assert node.take_one().held.stage_name == "Build"
+    assert node.take_one().stage_name == "Build"
 
 
 def test_jobs_follow_each_other_while_the_action_goes_on(
@@ -136,9 +138,10 @@ def test_the_action_of_a_deleted_type_fails_when_its_turn_comes(
 ) -> None:
     with database.write() as connection:
         action_types.mark_deleted(connection, SCOPE, KIND)
-    task = node.take_one()
-    assert task.error is not None
-    node.finish(task, task.error)
+    held = node.take_one()
+    with pytest.raises(ActionError, match="was deleted") as refused:
+        prepare(database, Seal([b"k" * 32]), held)
+    node.finish(held, refused.value)
     with database.read() as connection:
         pipeline = pipelines.find(connection, SCOPE, "p")
         assert pipeline is not None

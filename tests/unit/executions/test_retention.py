@@ -84,7 +84,7 @@ def run(database: Database, pipeline: Pipeline) -> Run:
                     id=new_id(),
                     action_name=action_name,
                     inputs={},
-                    outputs={"Out": key_of(pipeline.id, execution_id, new_id(), "Out")},
+                    outputs={"Out": key_of(pipeline.id, execution_id, new_id(), 1, "Out")},
                 )
         return execution_id
 
@@ -189,7 +189,7 @@ def test_x8_only_the_files_of_forgotten_executions_are_deleted(
         keys[execution_id] = [key for item in found for key in item.outputs.values()]
         ids[execution_id] = [item.id for item in found]
         # One whose action was interrupted is in no row.
-        keys[execution_id].append(key_of(pipeline.id, execution_id, new_id(), "Interrupted"))
+        keys[execution_id].append(key_of(pipeline.id, execution_id, new_id(), 1, "Interrupted"))
         for key in keys[execution_id]:
             artifacts.pack(key, source, bounds=Bounds(1_000_000))
     foreign = tmp_path / "artifacts" / "photo.jpg"

@@ -210,7 +210,7 @@ def test_a_burst_costs_rows_and_one_stage(database: Database, make_pipeline: Mak
     with database.write() as connection:
         start(connection, pipeline, wishes)
         found = executions.page(connection, pipeline.id, None, 100)
-        taken = action_executions.runnable(connection, [DEFAULT_LABEL], 100)
+        taken = action_executions.take(connection, "node", [DEFAULT_LABEL], 100)
         [active] = executions.active(connection, pipeline.id)
     assert [execution.id for _, execution in found] == [
         wish.execution_id for wish in reversed(wishes)
@@ -255,11 +255,11 @@ def test_concurrent_takes_give_each_action_to_one_node(
     def take_all(node: TestNode) -> list[str]:
         mine: list[str] = []
         while True:
-            taken = take(database, Seal([b"k" * 32]), node.instance, [DEFAULT_LABEL], 3)
+            taken = take(database, node.instance, [DEFAULT_LABEL], 3)
             assert len(taken) <= 3
             if not taken:
                 return mine
-            mine += [task.held.id for task in taken]
+            mine += [held.id for held in taken]
 
     nodes = [TestNode(database) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:

@@ -130,4 +130,10 @@ def _move_rules() -> None:
     )
     copy = f"INSERT INTO {_ACTIONS} ({same}, action_name) SELECT {same}, rule_name FROM {_RULES}"  # noqa: S608 - our own names
     op.execute(copy)
+    # A condition after the actions is asked anew after each retry beside them: these are the last.
+    op.execute(
+        f"UPDATE {_ACTIONS} SET retry = (SELECT retries FROM {_STAGES} "  # noqa: S608 - the same
+        f"WHERE {_STAGES}.id = {_ACTIONS}.stage_execution_id) "
+        "WHERE condition_type IN ('ON_SUCCESS', 'ON_FAILURE')"
+    )
     op.drop_table(_RULES)
