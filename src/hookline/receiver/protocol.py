@@ -17,6 +17,7 @@ HEADER_TIMEOUT_S = 10.0
 # Somewhat more than the receiver's own patience, which ends with an answer.
 BODY_TIMEOUT_S = 40.0
 LINGER_S = 5.0
+FAREWELL_S = 1.0
 _DESCRIPTORS = 16_384
 # The parser shows a header when it is complete; until then its bytes are counted as they come,
 # with those between names and values.
@@ -69,6 +70,7 @@ class BoundedProtocol(HttpToolsProtocol):
     Memory and connections that a sender can take before it is known are bounded so. One that is
     answered before it has sent all can still read the answer: what it sends is thrown away for 5 s.
     When there are too many connections, the one that has kept us waiting longest is closed.
+    When the server stops, a request that has begun to come, or does within 1 s, is still answered.
     """
 
     # The connections whose senders are awaited, since when in their order.
@@ -79,7 +81,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # uvicorn's own annotation
         """Begin to count and to wait."""
         self._count = self._bytes = self._unparsed = 0
-        self._in_headers = self._is_new = self._is_repeating = False
+        self._in_headers = self._is_new = self._is_repeating = self._is_leaving = False
         # Until when the sender must have sent what is awaited; None while nothing is.
         self._deadline: float | None = self.loop.time() + HEADER_TIMEOUT_S
         self._timer = self.loop.call_later(HEADER_TIMEOUT_S, self._check_time)
@@ -192,6 +194,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_headers = False
         self._deadline = self.loop.time() + BODY_TIMEOUT_S
         super().on_headers_complete()
+        if self._is_leaving:
+            self.cycle.keep_alive = False
         self._hold(max(0, self._bytes - self._request.held))
 
     def on_body(self, body: bytes) -> None:
@@ -214,6 +218,24 @@ class BoundedProtocol(HttpToolsProtocol):
         if not self._output.is_closing():
             self._waiting[self] = None
         super().on_response_complete()
+
+    def shutdown(self) -> None:
+        """Take the request that comes, or comes soon, as the last one: the server stops."""
+        self._is_leaving = True
+        if self.cycle is not None:
+            self.cycle.keep_alive = False
+        if self._is_idle():
+            self.loop.call_later(FAREWELL_S, self._leave)
+
+    def _leave(self) -> None:
+        if self._is_idle():
+            # Of who has not sent anything, nothing more is awaited.
+            leave = self._output.end if self.cycle is None else self._output.close
+            leave()
+
+    def _is_idle(self) -> bool:
+        """Whether nothing has come that is not yet answered."""
+        return not self._in_headers and (self.cycle is None or self.cycle.response_complete)
 
     def send_400_response(self, msg: str) -> None:
         """Tell a sender of too many headers so, and others that they speak no HTTP."""
