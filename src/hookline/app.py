@@ -3,8 +3,9 @@
 import asyncio
 import functools
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio.to_thread
 from starlette.applications import Starlette
@@ -73,6 +74,8 @@ class Application:
         self, scope: receiver.Scope, receive: receiver.Receive, send: receiver.Send
     ) -> None:
         """Answer one request, or take part in the server's start and stop."""
+        if scope["type"] == "http" and self._scoreboard.draining:
+            send = _closing(send)
         if scope["type"] == "http" and scope["path"] == receiver.PATH:
             if self._receiver_port in {0, scope["server"][1]}:
                 await self._receiver(scope, receive, send)
@@ -105,10 +108,11 @@ class Application:
 
     async def _answer_health(self, _request: Request) -> JSONResponse:
         parts = await self._health.parts()
-        ready = all(parts.values())
+        status = "ready" if all(parts.values()) else "not ready"
+        if self._scoreboard.draining:
+            status = "draining"
         return JSONResponse(
-            {"status": "ready" if ready else "not ready", **parts},
-            status_code=200 if ready else 503,
+            {"status": status, **parts}, status_code=200 if status == "ready" else 503
         )
 
     async def _metrics(self, _request: Request) -> Response:
@@ -138,3 +142,14 @@ class Application:
         self._health.close()
         self._last_used.close()
         self._database.close()
+
+
+def _closing(send: receiver.Send) -> receiver.Send:
+    """Have the client connect anew for its next request: to another server, where there is one."""
+
+    async def send_closing(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
+        await send(message)
+
+    return send_closing

@@ -164,6 +164,13 @@ class Settings:
             _size,
         ),
     ] = 256_000_000
+    drain: Annotated[
+        float,
+        Setting(
+            "seconds that the server goes on accepting after SIGTERM, while /healthz answers 503",
+            _positive,
+        ),
+    ] = 0.0
     rate: Annotated[
         float, Setting("deliveries a second for each webhook and worker; 0: no limit", _positive)
     ] = 0.0

@@ -6,8 +6,8 @@ import time
 from typing import Self
 
 _NUMBER_SIZE = 8
-_NUMBERS = 2
-_LINES_LOST, _HEARTBEAT = range(_NUMBERS)
+_NUMBERS = 3
+_LINES_LOST, _HEARTBEAT, _DRAINING = range(_NUMBERS)
 
 SUPERVISOR, RECORDER, ENGINE, FIRST_WORKER = range(4)
 """The slots of the processes; the workers have those from `FIRST_WORKER` on."""
@@ -30,6 +30,11 @@ class Scoreboard:
     def slot(self, index: int) -> "Slot":
         """The numbers of one process."""
         return Slot(self._numbers[index * _NUMBERS : (index + 1) * _NUMBERS])
+
+    @property
+    def draining(self) -> bool:
+        """Whether the server is about to stop: load balancers shall go to another."""
+        return bool(self._numbers[SUPERVISOR * _NUMBERS + _DRAINING])
 
     @property
     def lines_lost(self) -> int:
@@ -60,6 +65,10 @@ class Slot:
     def begin(self) -> None:
         """Forget the heartbeat of an earlier process."""
         self._numbers[_HEARTBEAT] = 0
+
+    def drain(self) -> None:
+        """Tell that the server is about to stop; the supervisor does."""
+        self._numbers[_DRAINING] = 1
 
     def lose_line(self) -> None:
         """Count a log line that could not be written."""

@@ -7,6 +7,7 @@ not have threads.
 import fcntl
 import gc
 import http.client
+import math
 import os
 import signal
 import socket
@@ -136,17 +137,29 @@ class Supervisor:
             self._start(child)
 
     def watch(self) -> None:
-        """Keep the children running until a signal says stop; then stop them."""
-        while True:
-            received = signal.sigtimedwait(_SIGNALS, self._patience())
-            if received is not None and received.si_signo != signal.SIGCHLD:
-                break
-            self._kill_silent()
-            self._revive()
-            self._announce()
+        """Keep the children running until a signal says stop; then stop them.
+
+        After SIGTERM load balancers get time to see it, unless a second signal comes.
+        """
+        received = self._keep_running(math.inf)
+        self._scoreboard.slot(SUPERVISOR).drain()
+        if received == signal.SIGTERM:
+            self._keep_running(self._settings.drain)
         # The recorder writes down what the workers still send.
         self._stop(self._workers)
         self._stop([self._recorder, self._engine])
+
+    def _keep_running(self, seconds: float) -> int | None:
+        """Keep the children running for so long, or until a signal to stop; its number."""
+        end = time.monotonic() + seconds
+        while (remaining := end - time.monotonic()) > 0:
+            received = signal.sigtimedwait(_SIGNALS, min(remaining, self._patience()))
+            if received is not None and received.si_signo != signal.SIGCHLD:
+                return received.si_signo
+            self._kill_silent()
+            self._revive()
+            self._announce()
+        return None
 
     def _patience(self) -> float:
         waiting = [child.due for child in self._children if child.process is None]
