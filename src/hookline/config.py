@@ -278,7 +278,7 @@ def load(environment: Mapping[str, str] | None = None, file: Path | None = None)
     for name, value, source in read:
         values[name] = _parse(name, value, source)
     settings = Settings(**values)
-    _check_loopback(settings)
+    check_loopback(settings)
     return settings
 
 
@@ -367,7 +367,8 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _check_loopback(settings: Settings) -> None:
+def check_loopback(settings: Settings) -> None:
+    """Raise SettingsError where others than this machine could come without a signature."""
     if not settings.verify_credentials and not is_loopback(settings.host):
         raise SettingsError(
             "verify_credentials = false accepts anybody, so it needs a loopback host: "

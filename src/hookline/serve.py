@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from multiprocessing.context import ForkProcess
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from setproctitle import setproctitle
 from hookline import processes
 from hookline.config import Settings, load
 from hookline.errors import HooklineError, SettingsError
+from hookline.listeners import listen
 from hookline.profile import exports
 from hookline.scoreboard import ENGINE, FIRST_WORKER, RECORDER, SUPERVISOR, Scoreboard, Slot
 from hookline.standard_streams import guard_standard_streams, open_missing_streams
@@ -35,7 +36,6 @@ _ORPHANS_PATIENCE_S = 60.0
 _READY_RETRY_S = 0.1
 _STOP_PATIENCE_S = 40.0
 _FIRST_DELAY_S, _LAST_DELAY_S, _STEADY_S = 0.1, 5.0, 30.0
-_BACKLOG = 2_048
 _CHECK_EVERY_S = 1.0
 # Without a heartbeat for so long a process is replaced; before its first one, as it starts.
 _SILENCE_LIMIT_S, _START_LIMIT_S = 10.0, 300.0
@@ -52,10 +52,7 @@ def serve(settings: Settings, workers: int) -> int:
     scoreboard = Scoreboard.create(workers)
     guard_standard_streams(scoreboard.slot(SUPERVISOR).lose_line)
     lock = Lock(settings.data_dir)
-    listeners = [_listen(settings, settings.port)]
-    if settings.receiver_port:
-        listeners.append(_listen(settings, settings.receiver_port))
-    settings = replace(settings, port=listeners[0].getsockname()[1])
+    settings, listeners = listen(settings)
     # Loads the database's driver, so that the children share that memory too.
     Database(settings.database).close()
     # Nor is what has been loaded looked through again: the children would each get a copy of it.
@@ -145,9 +142,12 @@ class Supervisor:
         self._scoreboard.slot(SUPERVISOR).drain()
         if received == signal.SIGTERM:
             self._keep_running(self._settings.drain)
+        # When the last worker has closed them, too, whoever connects is refused at once, or waits
+        # for the next server where systemd holds them.
+        self._close_listeners()
         # The recorder writes down what the workers still send.
-        self._stop(self._workers)
-        self._stop([self._recorder, self._engine])
+        self._stop([*self._workers, self._engine])
+        self._stop([self._recorder])
 
     def _keep_running(self, seconds: float) -> int | None:
         """Keep the children running for so long, or until a signal to stop; its number."""
@@ -215,6 +215,8 @@ class Supervisor:
         """Be a child: what only the supervisor may hold open is closed."""
         os.close(self._lifeline_held)
         self._lock.disown()
+        if role != "worker":
+            self._close_listeners()
         processes.run(
             role,
             self._settings,
@@ -223,6 +225,10 @@ class Supervisor:
             lifeline=self._lifeline,
             listeners=self._listeners,
         )
+
+    def _close_listeners(self) -> None:
+        for listener in self._listeners:
+            listener.close()
 
     def _announce(self) -> None:
         if self._announced or not is_ready(self._settings):
@@ -309,22 +315,6 @@ def _acquire(descriptor: int, seconds: float) -> bool:
                 sys.exit(0)
         else:
             return True
-
-
-def _listen(settings: Settings, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.host, port))
-    except OSError as error:
-        raise SettingsError(
-            f"Hookline can't listen on {settings.host} port {port} ({error.strerror}). "
-            "Stop what uses the port, or choose another with --port or HOOKLINE_PORT; "
-            "--port 0 takes a free one."
-        ) from error
-    listener.listen(_BACKLOG)
-    return listener
 
 
 def is_ready(settings: Settings) -> bool:

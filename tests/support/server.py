@@ -1,14 +1,16 @@
 """A real server: `hookline serve` with all its processes, its files, and clients for it."""
 
 import configparser
+import fcntl
 import functools
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -22,6 +24,19 @@ from hookline.store.deliveries import Delivery
 
 PROGRAM = str(Path(sys.executable).with_name("hookline"))
 _READY_S, _STOP_S = 180.0, 60.0
+
+# What systemd does for a service with sockets: they are 3 and the next descriptors.
+_ACTIVATE = """
+import os, sys
+descriptors, names, *program = sys.argv[1:]
+for number, descriptor in enumerate(descriptors.split(",")):
+    os.dup2(int(descriptor), 3 + number)
+    os.close(int(descriptor))
+os.environ.update(
+    LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(number + 1), LISTEN_FDNAMES=names
+)
+os.execv(program[0], program)
+"""
 
 T = TypeVar("T")
 
@@ -58,6 +73,8 @@ class Server:
         self.options: list[str] = []
         # Where standard error goes; to the log where it is not given.
         self.errors: int | None = None
+        # Listening sockets, by name, that every start gets as from systemd.
+        self.sockets: dict[str, socket.socket] = {}
         self._settings = {f"HOOKLINE_{name.upper()}": value for name, value in settings.items()}
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -95,14 +112,18 @@ class Server:
     def start(self) -> Self:
         """Start it and wait until it says that it is ready."""
         begin = self.log.stat().st_size if self.log.exists() else 0
-        with self.log.open("ab") as log:
+        with self.log.open("ab") as log, self._descriptors() as descriptors:
             self._process = subprocess.Popen(
-                [PROGRAM, "serve", "--port", str(self._port), *self.options],
+                [
+                    *self._activation(descriptors),
+                    *(PROGRAM, "serve", "--port", str(self._port), *self.options),
+                ],
                 env=self.environment,
                 cwd=self.log.parent,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log if self.errors is None else self.errors,
+                pass_fds=descriptors,
             )
 
         def announced() -> list[str]:
@@ -113,6 +134,21 @@ class Server:
         assert announced(), f"the server did not start:\n{self.output[begin:]}"
         self._port = int(announced()[0].rpartition(":")[2])
         return self
+
+    @contextmanager
+    def _descriptors(self) -> Iterator[list[int]]:
+        """The sockets under numbers that are beyond those which they get in the server."""
+        with ExitStack() as stack:
+            found = [fcntl.fcntl(item, fcntl.F_DUPFD_CLOEXEC, 20) for item in self.sockets.values()]
+            for descriptor in found:
+                stack.callback(os.close, descriptor)
+            yield found
+
+    def _activation(self, descriptors: list[int]) -> list[str]:
+        if not descriptors:
+            return []
+        numbers = ",".join(map(str, descriptors))
+        return [sys.executable, "-c", _ACTIVATE, numbers, ":".join(self.sockets)]
 
     def __enter__(self) -> Self:
         """Start it for a while."""
