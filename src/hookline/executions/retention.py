@@ -30,18 +30,24 @@ _DAY_S = 86_400.0
 _log = structlog.get_logger()
 
 
-def forget(connection: Connection, before: float, after: int, limit: int) -> tuple[int, int]:
+Position = tuple[float, str]
+"""An execution's place in the order in which they ended: when, and its id."""
+
+
+def forget(
+    connection: Connection, before: float, after: Position | None, limit: int
+) -> tuple[int, Position | None]:
     """Delete those of `limit` executions ended before `before` that nothing needs any more.
 
-    Looked at are the oldest that follow the sequence `after`. Returns how many, and the sequence of
-    the last one.
+    Looked at are those that ended first, or first `after` a position. Returns how many, and the
+    position of the last one.
     """
     ended = executions.ended_before(connection, before, after, limit)
     if not ended:
         return 0, after
     kept = _needed(connection, {item.pipeline_id for item in ended})
     executions.remove(connection, [item.id for item in ended if item.id not in kept])
-    return len(ended), ended[-1].sequence
+    return len(ended), (ended[-1].ended_at, ended[-1].id)
 
 
 def _needed(connection: Connection, pipeline_ids: Collection[int]) -> set[str]:

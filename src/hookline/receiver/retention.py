@@ -39,8 +39,8 @@ class Retention:
         # Those older than this are too many. To find it takes time, so it is kept until all are
         # forgotten.
         self._surplus: str | None = None
-        # The sequence of the execution up to which the last step has come.
-        self._looked_at = 0
+        # The execution up to which the last step has come.
+        self._looked_at: executions.Position | None = None
 
     def due_in(self) -> float:
         """Seconds until the next step."""
@@ -87,5 +87,5 @@ class Retention:
         before = time.time() - self._limits.execution_days * _DAY_S
         count, last = executions.forget(connection, before, self._looked_at, _STEP)
         # From the oldest again: what was needed may be so no more.
-        self._looked_at = last if count == _STEP else 0
+        self._looked_at = last if count == _STEP else None
         return count

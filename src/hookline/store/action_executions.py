@@ -316,16 +316,17 @@ def page(
 ) -> list[ActionExecution]:
     """Up to `limit` executions of actions or of rules that have begun, the newest first.
 
-    `before` is (started_at, id) of the last one seen.
+    `before` is (started_at, id) of the last one seen. A pipeline execution that is wanted must be
+    one of the pipeline.
     """
     table = action_executions
-    query = select(table).where(
-        table.c.pipeline_id == pipeline_id,
-        table.c.attempt > 0,
-        is_rule if wanted.rules else is_action,
-    )
-    if wanted.execution_id is not None:
-        query = query.where(table.c.execution_id == wanted.execution_id)
+    # One of both: by the pipeline, a database could go through all of it for the order's sake.
+    if wanted.execution_id is None:
+        where = table.c.pipeline_id == pipeline_id
+    else:
+        where = table.c.execution_id == wanted.execution_id
+    is_wanted = is_rule if wanted.rules else is_action
+    query = select(table).where(where, table.c.attempt > 0, is_wanted)
     if wanted.only_latest:
         later = table.alias()
         names = ("execution_id", "stage_name", "action_name")

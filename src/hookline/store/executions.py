@@ -1,5 +1,6 @@
 """Pipeline executions and where each stands."""
 
+import hashlib
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import orjson
-from sqlalchemy import Connection, Row, Select, Text, delete, or_, select, type_coerce, update
+from sqlalchemy import Connection, Row, Select, and_, delete, select, tuple_, update
 
 from hookline.model import (
     Execution,
@@ -25,9 +26,11 @@ from hookline.store.tables import (
     condition_executions,
     discarded_artifacts,
     executions,
+    has_ended,
     has_succeeded,
     is_active,
     jobs,
+    source_revisions,
     stage_executions,
 )
 
@@ -96,6 +99,7 @@ _COLUMNS = (
     "variables",
     "rollback_target",
 )
+_KEYS = ("key", "execution_id")
 
 
 def insert(connection: Connection, new: Sequence[NewExecution]) -> None:
@@ -122,6 +126,12 @@ def insert(connection: Connection, new: Sequence[NewExecution]) -> None:
         for execution in new
     ]
     dialect.insert_rows(connection, executions, _COLUMNS, rows)
+    keys = {
+        (_revision_key(execution.pipeline_id, item.action_name, item.revision_id), execution.id)
+        for execution in new
+        for item in execution.source_revisions
+    }
+    dialect.insert_rows(connection, source_revisions, _KEYS, sorted(keys))
 
 
 def move(connection: Connection, execution_id: str, stage_name: str, *, in_stage: bool) -> None:
@@ -199,15 +209,43 @@ def set_source_revision(
     connection: Connection, execution_id: str, revision: SourceRevision
 ) -> None:
     """Keep the revision that a source action really fetched."""
-    query = select(executions.c.source_revisions).where(executions.c.id == execution_id)
-    kept = connection.execute(query.with_for_update()).scalar() or []
+    query = select(executions.c.pipeline_id, executions.c.source_revisions).where(
+        executions.c.id == execution_id
+    )
+    found = connection.execute(query.with_for_update()).first()
+    if found is None:
+        return
     row = _revision_row(revision)
-    for earlier in kept:
+    for earlier in found.source_revisions:
         if all(earlier[name] == row[name] for name in ("action_name", "revision_id")):
             # Whoever put the revision knows more of it than who fetched it.
             row |= {name: earlier.get(name) for name in ("change_id", "created")}
-    others = [item for item in kept if item["action_name"] != revision.action_name]
-    _update(connection, execution_id, source_revisions=[*others, row])
+    kept = [item for item in found.source_revisions if item["action_name"] != revision.action_name]
+    _update(connection, execution_id, source_revisions=[*kept, row])
+    _change_keys(connection, found.pipeline_id, execution_id, found.source_revisions, [*kept, row])
+
+
+def _change_keys(
+    connection: Connection,
+    pipeline_id: int,
+    execution_id: str,
+    before: Sequence[Mapping[str, Any]],
+    now: Sequence[Mapping[str, Any]],
+) -> None:
+    def keys(revisions: Sequence[Mapping[str, Any]]) -> set[bytes]:
+        return {
+            _revision_key(pipeline_id, item["action_name"], item["revision_id"])
+            for item in revisions
+        }
+
+    gone, new = keys(before) - keys(now), keys(now) - keys(before)
+    if gone:
+        of_execution = source_revisions.c.execution_id == execution_id
+        connection.execute(
+            delete(source_revisions).where(of_execution, source_revisions.c.key.in_(gone))
+        )
+    rows = [(key, execution_id) for key in sorted(new)]
+    dialect.insert_rows(connection, source_revisions, _KEYS, rows)
 
 
 def _update(connection: Connection, execution_id: str, **values: Any) -> None:
@@ -246,23 +284,16 @@ def find_by_revision(
     connection: Connection, pipeline_id: int, revision: SourceRevision
 ) -> Execution | None:
     """The newest execution of a pipeline that has had this revision of its source action."""
-    written = orjson.dumps(revision.revision_id).decode()
+    key = _revision_key(pipeline_id, revision.action_name, revision.revision_id)
     query = (
         select(executions)
-        .where(
-            executions.c.pipeline_id == pipeline_id,
-            type_coerce(executions.c.source_revisions, Text).contains(written, autoescape=True),
-        )
-        .order_by(executions.c.sequence.desc())
+        .join(source_revisions, source_revisions.c.execution_id == executions.c.id)
+        .where(source_revisions.c.key == key)
+        .order_by(source_revisions.c.execution_id.desc())
+        .limit(1)
     )
-    for row in connection.execute(query):
-        execution = _execution(row)
-        if any(
-            (item.action_name, item.revision_id) == (revision.action_name, revision.revision_id)
-            for item in execution.source_revisions
-        ):
-            return execution
-    return None
+    row = connection.execute(query).first()
+    return None if row is None else _execution(row)
 
 
 def page(
@@ -316,29 +347,30 @@ def _succeeded(pipeline: Pipeline, stage_name: str) -> Select[Any]:
 
 
 class Ended(NamedTuple):
-    """An execution that has ended."""
+    """An execution that has ended, at `ended_at` in epoch seconds."""
 
-    sequence: int
+    ended_at: float
     id: str
     pipeline_id: int
 
 
-def ended_before(connection: Connection, before: float, after: int, limit: int) -> list[Ended]:
-    """At most `limit` executions that ended before `before`, oldest first, locked.
+def ended_before(
+    connection: Connection, before: float, after: tuple[float, str] | None, limit: int
+) -> list[Ended]:
+    """At most `limit` executions that ended before `before`, by when they did, locked.
 
-    They follow the sequence `after`. One that is retried at this moment is left out.
+    They follow the time and id `after`, if given. One that is retried at this moment is left out.
     """
+    order = (executions.c.updated_at, executions.c.id)
     query = (
-        select(executions.c.sequence, executions.c.id, executions.c.pipeline_id)
-        .where(
-            executions.c.updated_at < before,
-            executions.c.status.not_in(_ACTIVE),
-            executions.c.sequence > after,
-        )
-        .order_by(executions.c.sequence)
+        select(*order, executions.c.pipeline_id)
+        .where(has_ended, executions.c.updated_at < before)
+        .order_by(*order)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
+    if after is not None:
+        query = query.where(tuple_(*order) > after)
     return [Ended(*row) for row in connection.execute(query)]
 
 
@@ -346,12 +378,16 @@ def rollback_targets(
     connection: Connection, pipeline_ids: Collection[int], kept: Collection[str]
 ) -> set[str]:
     """What the active executions of some pipelines, and those in `kept`, roll back to."""
-    query = select(executions.c.rollback_target).where(
-        executions.c.pipeline_id.in_(pipeline_ids),
-        executions.c.rollback_target.is_not(None),
-        or_(is_active, executions.c.id.in_(kept)),
-    )
-    return set(connection.execute(query).scalars())
+    # Two queries: for both in one, a database goes through all executions of the pipelines.
+    of_active = and_(is_active, executions.c.pipeline_id.in_(pipeline_ids))
+    targets = {
+        target
+        for which in (of_active, executions.c.id.in_(kept))
+        for target in connection.execute(
+            select(executions.c.rollback_target).where(which)
+        ).scalars()
+    }
+    return targets - {None}
 
 
 def remove(connection: Connection, ids: Collection[str]) -> None:
@@ -368,10 +404,16 @@ def remove(connection: Connection, ids: Collection[str]) -> None:
         action_executions,
         condition_executions,
         stage_executions,
+        source_revisions,
     )
     for table in of_executions:
         connection.execute(delete(table).where(table.c.execution_id.in_(ids)))
     connection.execute(delete(executions).where(executions.c.id.in_(ids)))
+
+
+def _revision_key(pipeline_id: int, action_name: str, revision_id: str) -> bytes:
+    # A digest, since a revision's id can be longer than what PostgreSQL keeps in an index.
+    return hashlib.sha256(orjson.dumps([pipeline_id, action_name, revision_id])).digest()
 
 
 def _revision_row(revision: SourceRevision) -> dict[str, Any]:

@@ -158,7 +158,6 @@ executions = Table(
     # The execution that a rollback repeats in one stage; null for all others.
     Column("rollback_target", String(36)),
     Index("ix_hookline_executions_pipeline", "pipeline_id", "sequence"),
-    Index("ix_hookline_executions_updated_at", "updated_at"),
     sqlite_autoincrement=True,
 )
 # Literal, since a database uses a partial index only for a condition it can compare with its own.
@@ -169,6 +168,14 @@ Index(
     sqlite_where=text("status IN ('InProgress', 'Stopping')"),
     postgresql_where=text("status IN ('InProgress', 'Stopping')"),
 )
+has_ended = text("hookline_executions.status NOT IN ('InProgress', 'Stopping')")
+Index(
+    "ix_hookline_executions_ended",
+    executions.c.updated_at,
+    executions.c.id,
+    sqlite_where=text("status NOT IN ('InProgress', 'Stopping')"),
+    postgresql_where=text("status NOT IN ('InProgress', 'Stopping')"),
+)
 Index(
     "ix_hookline_executions_request_token",
     executions.c.pipeline_id,
@@ -176,6 +183,16 @@ Index(
     unique=True,
     sqlite_where=executions.c.client_request_token.is_not(None),
     postgresql_where=executions.c.client_request_token.is_not(None),
+)
+
+# The source revisions of executions, to be found by what they are.
+source_revisions = Table(
+    "hookline_source_revisions",
+    metadata,
+    # SHA-256 over the pipeline, the action and the revision's id.
+    Column("key", LargeBinary(32), primary_key=True),
+    Column("execution_id", String(36), primary_key=True),
+    Index("ix_hookline_source_revisions_execution", "execution_id"),
 )
 
 stage_executions = Table(

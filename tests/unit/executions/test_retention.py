@@ -105,7 +105,7 @@ def end(database: Database, execution_id: str, status: str) -> None:
 def forgotten(database: Database, *ids: str) -> set[str]:
     """Those of the executions that are forgotten when all that ended is old."""
     with database.write() as connection:
-        forget(connection, FOR_EVER, 0, 500)
+        forget(connection, FOR_EVER, None, 500)
         return {item for item in ids if executions.find(connection, item) is None}
 
 
@@ -155,10 +155,10 @@ def test_what_is_kept_does_not_hold_up_the_rest(database: Database, run: Run) ->
     target, *ids = [run(), run(), run(), run()]
     run("InProgress", target)
     with database.write() as connection:
-        looked_at, last = forget(connection, FOR_EVER, 0, 1)
+        looked_at, last = forget(connection, FOR_EVER, None, 1)
         assert looked_at == 1
         assert forget(connection, FOR_EVER, last, 2)[0] == 2
-        assert forget(connection, -1.0, 0, 2) == (0, 0)
+        assert forget(connection, -1.0, None, 2) == (0, None)
     with database.read() as connection:
         assert set(executions.find_all(connection, [target, *ids])) == {target, ids[-1]}
 
