@@ -174,7 +174,7 @@ def test_serve_stops_running_commands_and_runs_them_again_at_the_next_start(
 ) -> None:
     server = make_server().start()
     tenant = Tenant(server, github)
-    lines = (f"echo begun >> {tmp_path}/notes", "sleep 1", f"echo ended >> {tmp_path}/notes")
+    lines = (f"echo begun >> {tmp_path}/notes", "sleep 5", f"echo ended >> {tmp_path}/notes")
     pipeline = tenant.pipeline(("Build", commands("Make", *lines)))
     reply = tenant.push(tenant.webhook(pipeline), push_event(tenant.repository.commit("Stop")))
     assert until((tmp_path / "notes").exists)

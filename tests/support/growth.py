@@ -259,14 +259,12 @@ class History:
 
         def finish_one() -> None:
             with database.write() as connection:
-                [taken] = action_executions.runnable(connection, [DEFAULT_LABEL], 1)
-                held = action_executions.take(connection, taken, node.instance)
-                assert held is not None
+                [held] = action_executions.take(connection, node.instance, [DEFAULT_LABEL], 1)
                 assert finish(connection, held, self._fetched)
 
         def lost() -> object:
             with database.read() as connection:
-                return action_executions.owned_by_others(connection, [node.instance])
+                return action_executions.lost(connection, [node.instance])
 
         return {
             "a node takes an action": rehearsed.take,

@@ -37,6 +37,7 @@ from hookline.store import (
 from hookline.store.database import Database
 from hookline.store.deliveries import Delivery
 from hookline.store.node_state import NodeState
+from hookline.store.tables import source_revisions
 from hookline.store.tables import webhooks as webhook_table
 from support.node import TestNode
 
@@ -271,6 +272,34 @@ def test_concurrent_takes_give_each_action_to_one_node(
         for node, taken in zip(nodes, by_node, strict=True):
             owned = action_executions.owned(connection, node.instance)
             assert sorted(item.id for item in owned) == sorted(taken)
+
+
+def test_an_execution_is_found_by_the_revisions_that_it_has_now(
+    database: Database, make_pipeline: MakePipeline
+) -> None:
+    pipeline, other = make_pipeline(executionMode="QUEUED"), make_pipeline("other")
+    brought, fetched = (SourceRevision("App", digit * 40) for digit in "12")
+    earlier, later = starts(2)
+
+    def found(revision: SourceRevision, of: Pipeline = pipeline) -> str | None:
+        with database.read() as connection:
+            execution = executions.find_by_revision(connection, of.id, revision)
+        return None if execution is None else execution.id
+
+    with database.write() as connection:
+        start(connection, pipeline, [earlier, later])
+    assert found(brought) == later.execution_id
+    assert found(brought, other) is None
+    assert found(replace(brought, action_name="Lib")) is None
+    with database.write() as connection:
+        for revision in (brought, fetched):
+            executions.set_source_revision(connection, later.execution_id, revision)
+    assert found(brought) == earlier.execution_id
+    assert found(fetched) == later.execution_id
+    with database.write() as connection:
+        executions.remove(connection, [earlier.execution_id])
+        keys = connection.execute(select(source_revisions.c.execution_id)).scalars().all()
+    assert keys == [later.execution_id]
 
 
 def test_work_wakes_the_listener(database: Database, make_pipeline: MakePipeline) -> None:

@@ -1,11 +1,18 @@
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import orjson
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
+from hookline import store
 from hookline.errors import SettingsError, StoreUnavailableError
+from hookline.model import SourceRevision, new_id
+from hookline.store import executions
 from hookline.store.database import SCHEMA_VERSION, Database
 from hookline.store.tables import metadata
 
@@ -82,4 +89,39 @@ def test_a_database_that_does_not_answer_is_unavailable() -> None:
         with pytest.raises(StoreUnavailableError) as caught:
             call()
         assert "hidden" not in caught.value.message
+    database.close()
+
+
+def test_executions_of_an_earlier_schema_are_found_by_their_revision(database_url: str) -> None:
+    database = Database(database_url)
+    config = Config()
+    config.set_main_option("script_location", str(Path(store.__file__).parent / "migrations"))
+    revision = SourceRevision("App-Ü", "sha256:\u2028é\n\x7f")
+    row = {"action_name": revision.action_name, "revision_id": revision.revision_id}
+    values = {
+        "id": new_id(),
+        "pipeline_id": 7,
+        "pipeline_version": 1,
+        "status": "Succeeded",
+        "mode": "QUEUED",
+        "trigger_type": "",
+        "trigger_detail": "",
+        "source_revisions": orjson.dumps([row]).decode(),
+        "stage_name": "Source",
+        "in_stage": False,
+        "started_at": 1.0,
+        "updated_at": 1.0,
+    }
+    marks = ", ".join(f":{name}" for name in values)
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        insert = f"INSERT INTO hookline_executions ({', '.join(values)}) VALUES ({marks})"  # noqa: S608 - our own names
+        connection.execute(text(insert), values)
+    database.migrate()
+    with database.read() as connection:
+        found = executions.find_by_revision(connection, 7, revision)
+        assert found is not None
+        assert found.id == values["id"]
+        assert executions.find_by_revision(connection, 8, revision) is None
     database.close()
