@@ -123,7 +123,7 @@ class Supervisor:
         process = self._fork(self._child("prepare", SUPERVISOR))
         while process.exitcode is None:
             received = signal.sigtimedwait(_SIGNALS, _CHECK_EVERY_S)
-            if received is not None and received.si_signo != signal.SIGCHLD:
+            if received is not None and received.si_signo in _STOP_SIGNALS:
                 process.terminate()
         # As a shell tells it of a process that a signal has ended.
         return process.exitcode if process.exitcode >= 0 else 128 - process.exitcode
@@ -154,7 +154,8 @@ class Supervisor:
         end = time.monotonic() + seconds
         while (remaining := end - time.monotonic()) > 0:
             received = signal.sigtimedwait(_SIGNALS, min(remaining, self._patience()))
-            if received is not None and received.si_signo != signal.SIGCHLD:
+            # Not only other than SIGCHLD: after a SIGSTOP, Python may return what is no signal.
+            if received is not None and received.si_signo in _STOP_SIGNALS:
                 return received.si_signo
             self._kill_silent()
             self._revive()
