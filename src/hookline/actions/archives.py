@@ -11,7 +11,7 @@ import tarfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,6 +24,10 @@ _CHUNK = 1 << 18
 _MOST_RATIO = 200
 # As the kernel's: what has more leads nowhere.
 _MOST_HOPS = 40
+# For the ways of all links of an archive: what has more takes too long, and is made to hurt.
+_MOST_STEPS = 10_000_000
+# A place in a tree of links takes memory, not time.
+_STEPS_OF_PLACE = 10
 # Paths and targets of links stay in memory until their ways are known.
 _MOST_TOLD = 1 << 26
 _LATEST = 1 << 33
@@ -222,9 +226,10 @@ class _Unpacking:
             if number >= self._bounds.max_files:
                 raise ActionError(f"it has more than {self._bounds.max_files} files and folders")
             self._add(member, archive)
+        links = _Links(self._links)
         for path in self._links:
             self._bounds.check()
-            if _leaves(path, self._links):
+            if links.leaves(path):
                 raise ActionError(f"the link {shown(path)} leads out of it")
 
     def _add(self, member: Member, archive: TarReader) -> None:
@@ -313,38 +318,90 @@ def _write(descriptor: int, member: Member, archive: TarReader) -> None:
 
 
 def inside(links: Mapping[str, str], check: Callable[[], None]) -> dict[str, str]:
-    """Those of the links of a folder, path → target, that stay in it, through whichever others."""
+    """Those of the links of a folder, path → target, that stay in it, through whichever others.
+
+    Raises:
+        ActionError: to find out would take too long.
+    """
     kept = dict(links)
+    tree = _Links(links)
     outside = [""]
     # Without those that go, others may lead elsewhere.
     while outside:
         outside = []
         for path in kept:
             check()
-            if _leaves(path, kept):
+            if tree.leaves(path):
                 outside.append(path)
         for path in outside:
+            tree.remove(path)
             del kept[path]
     return kept
 
 
-def _leaves(path: str, links: Mapping[str, str]) -> bool:
-    """Whether the way of the link at `path` leads out of the folder at any point."""
-    at: list[str] = path.split("/")[:-1]
-    waiting = _components(links[path])
-    hops = 1
-    while waiting and hops <= _MOST_HOPS:
-        name = waiting.pop()
-        if name == "/" or (name == ".." and not at):
-            return True
-        if name == "..":
-            at.pop()
-        elif (target := links.get("/".join((*at, name)))) is not None:
-            waiting += _components(target)
-            hops += 1
-        else:
-            at.append(name)
-    return False
+@dataclass(slots=True)
+class _Place:
+    """A link, or a folder with links in it; `target` is that of a link."""
+
+    parent: "_Place | None" = None
+    target: str | None = None
+    places: "dict[str, _Place]" = field(default_factory=dict)
+
+
+class _Links:
+    """The links of a folder as a tree, on which their ways are followed in a bounded time."""
+
+    def __init__(self, links: Mapping[str, str]) -> None:
+        self._steps_left = _MOST_STEPS
+        self._root = _Place()
+        self._at: dict[str, _Place] = {}
+        for path, target in links.items():
+            self._at[path] = place = self._make(path)
+            place.target = target
+
+    def remove(self, path: str) -> None:
+        self._at.pop(path).target = None
+
+    def leaves(self, path: str) -> bool:
+        """Whether the way of the link at `path` leads out of the folder at any point."""
+        link = self._at[path]
+        # The last place on the way that has links, and how far the way has gone below it.
+        place, below = link.parent, 0
+        waiting = self._way(link)
+        hops = 1
+        while waiting and hops <= _MOST_HOPS:
+            name = waiting.pop()
+            if name == "/" or place is None:
+                return True
+            if name == "..":
+                place, below = (place, below - 1) if below else (place.parent, 0)
+            elif below or (found := place.places.get(name)) is None:
+                below += 1
+            elif found.target is None:
+                place = found
+            else:
+                waiting += self._way(found)
+                hops += 1
+        return place is None
+
+    def _make(self, path: str) -> _Place:
+        place = self._root
+        for name in path.split("/"):
+            if name not in place.places:
+                self._take(_STEPS_OF_PLACE)
+                place.places[name] = _Place(place)
+            place = place.places[name]
+        return place
+
+    def _way(self, link: _Place) -> list[str]:
+        target = link.target or ""
+        self._take(target.count("/") + 1)
+        return _components(target)
+
+    def _take(self, steps: int) -> None:
+        self._steps_left -= steps
+        if self._steps_left < 0:
+            raise ActionError("its links take too many steps to follow")
 
 
 def _components(target: str) -> list[str]:

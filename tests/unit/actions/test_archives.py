@@ -441,6 +441,51 @@ def test_links_that_multiply_are_followed_as_far_as_the_kernel_would(tmp_path: P
     assert time.monotonic() - started < 5
 
 
+def steep_links(count: int) -> dict[str, str]:
+    """Links with a long way each, that goes through forty others."""
+    return {f"l{n}": "y/" * 680 + "../" * 680 + f"l{n + 1}" for n in range(count)}
+
+
+def test_links_with_long_ways_are_followed_quickly(tmp_path: Path) -> None:
+    members = [link(name, target) for name, target in steep_links(60).items()]
+    started = time.process_time()
+
+    unpacked(archive(*members), tmp_path / "target")
+
+    assert time.process_time() - started < 4
+
+
+def test_links_that_take_too_long_to_follow_are_neither_packed_nor_unpacked(
+    tmp_path: Path,
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    links = steep_links(3_000)
+    for name, target in links.items():
+        (source / name).symlink_to(target)
+    data = archive(*[link(name, target) for name, target in links.items()])
+    started = time.process_time()
+
+    with pytest.raises(ActionError, match="its links take too many steps"):
+        unpacked(data, tmp_path / "target")
+    with pytest.raises(ActionError, match="its links take too many steps"):
+        pack(io.BytesIO(), source, list(links), BOUNDS)
+
+    assert time.process_time() - started < 30
+
+
+def test_many_links_of_the_usual_kind_are_packed_and_unpacked(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    links = [f"package{n}/bin/program" for n in range(10_000)]
+    for path in links:
+        (source / path).parent.mkdir(parents=True)
+        (source / path).symlink_to("../../package0/bin/../program.js")
+    packed = io.BytesIO()
+
+    assert pack(packed, source, links, BOUNDS) == ()
+    unpacked(packed.getvalue(), tmp_path / "target")
+
+
 def test_a_pipe_is_left_out_and_not_waited_for(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()
