@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # How long a line waits for a reader that is slow; once that was in vain, the next ones don't wait.
 _PATIENCE_S = 0.05
+# Both standard streams may be the same pipe, which has room for one of two writes.
+_polled_write = threading.Lock()
 
 
 def guard_standard_streams(lose_line: Callable[[], None]) -> None:
@@ -37,7 +39,9 @@ class LossyOutput(io.RawIOBase):
         self._is_terminal = os.isatty(descriptor)
         self.name = f"<descriptor {descriptor}>"
         self._descriptor = _opened_anew(descriptor)
-        is_socket = stat.S_ISSOCK(os.fstat(descriptor).st_mode)
+        mode = os.fstat(descriptor).st_mode
+        self._is_polled = _may_have_reader(mode) and os.get_blocking(self._descriptor)
+        is_socket = stat.S_ISSOCK(mode)
         self._socket = socket.socket(fileno=self._descriptor) if is_socket else None
         self._lose_line = lose_line
         self._lock = threading.Lock()
@@ -90,22 +94,33 @@ class LossyOutput(io.RawIOBase):
         return len(rest)
 
     def _send(self, data: memoryview) -> int:
-        if self._socket is None:
-            return os.write(self._descriptor, data)
-        return self._socket.send(data, socket.MSG_DONTWAIT)
+        if self._socket is not None:
+            return self._socket.send(data, socket.MSG_DONTWAIT)
+        if self._is_polled:
+            return self._send_polled(data)
+        return os.write(self._descriptor, data)
+
+    def _send_polled(self, data: memoryview) -> int:
+        """Write as much as a pipe that is ready is sure to take, where a write would wait."""
+        with _polled_write:
+            if not self._is_ready(0):
+                raise BlockingIOError
+            return os.write(self._descriptor, data[: select.PIPE_BUF])
 
     def _wait(self, seconds: float) -> bool:
         """Whether the descriptor takes more within so many seconds."""
+        return seconds > 0 and self._is_ready(seconds)
+
+    def _is_ready(self, seconds: float) -> bool:
         poll = select.poll()
         poll.register(self._descriptor, select.POLLOUT)
-        return seconds > 0 and bool(poll.poll(seconds * 1_000))
+        return bool(poll.poll(seconds * 1_000))
 
 
 def _opened_anew(descriptor: int) -> int:
     """A descriptor of our own for the same stream, on which a write does not wait if possible."""
     try:
-        mode = os.fstat(descriptor).st_mode
-        if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
+        if _may_have_reader(os.fstat(descriptor).st_mode):
             # O_NONBLOCK on the inherited one would be so for all that share it.
             flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY
             return os.open(f"/proc/self/fd/{descriptor}", flags)
@@ -113,6 +128,10 @@ def _opened_anew(descriptor: int) -> int:
         # Another user's pipe, or one without a reader.
         pass
     return os.dup(descriptor)
+
+
+def _may_have_reader(mode: int) -> bool:
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
 
 
 def open_missing_streams() -> None:

@@ -61,6 +61,49 @@ def test_a_line_whose_reader_has_stopped_is_lost_at_once(pipe: Pipe) -> None:
     assert time.monotonic() - began < 10
 
 
+@pytest.fixture
+def inherited_pipe(tmp_path: Path) -> Iterator[Pipe]:
+    """A pipe that can't be opened anew, as another user's: here for want of a reader."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+
+    class Inherited(Pipe):
+        def __init__(self) -> None:
+            reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            self.writer = os.open(path, os.O_WRONLY)
+            os.close(reader)
+            self.lost = 0
+            self.output = LossyOutput(self.writer, self._lose)
+            self.reader = os.open(path, os.O_RDONLY)
+
+    pipe = Inherited()
+    yield pipe
+    pipe.close()
+
+
+def test_a_stopped_reader_of_another_users_pipe_does_not_stop_the_writer(
+    inherited_pipe: Pipe,
+) -> None:
+    def write() -> None:
+        inherited_pipe.fill()
+        for _ in range(1_000):
+            inherited_pipe.output.write(b"more " * 2_000 + b"\n")
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    writer.join(10)
+    assert not writer.is_alive()
+    assert inherited_pipe.lost == 1_001
+    assert os.get_blocking(inherited_pipe.writer)
+
+
+def test_a_reader_of_another_users_pipe_gets_long_lines_whole(inherited_pipe: Pipe) -> None:
+    line = b"x" * 50_000 + b"\n"
+    inherited_pipe.output.write(line)
+    assert os.read(inherited_pipe.reader, 65_536) == line
+    assert inherited_pipe.lost == 0
+
+
 def test_a_reader_that_is_only_slow_gets_every_line(pipe: Pipe) -> None:
     lines = [b"%06d %s\n" % (number, b"x" * 1_000) for number in range(500)]
     received = bytearray()
