@@ -60,7 +60,9 @@ def claim_artifact_folder(settings: Settings) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         if marker.exists():
             return
-        if (other := next(folder.iterdir(), None)) is not None:
+        # A file system of its own comes with a folder for what its check finds.
+        others = (path for path in folder.iterdir() if path.name != "lost+found")
+        if (other := next(others, None)) is not None:
             raise SettingsError(
                 f"artifact_store names the folder {folder}, which holds other things, such as "
                 f"{other.name}. Name an empty folder, or, if it is Hookline's own, create the file "

@@ -33,6 +33,12 @@ def test_x8_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:
     claim_artifact_folder(settings(tmp_path))
 
 
+def test_x8_a_fresh_file_system_is_claimed(tmp_path: Path) -> None:
+    (tmp_path / "lost+found").mkdir(mode=0o700)
+    claim_artifact_folder(settings(tmp_path))
+    assert (tmp_path / ".hookline-artifacts").exists()
+
+
 def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SettingsError, match="artifact_store names the folder"):
