@@ -1,4 +1,6 @@
 import base64
+import errno
+import os
 import secrets
 import stat
 from pathlib import Path
@@ -106,6 +108,25 @@ def test_a_first_start_makes_a_key_file_for_its_owner_only(tmp_path: Path) -> No
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert load_seal("", file).open(sealed, "purpose") == "secret"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_what_a_crashed_start_left_does_not_stop_the_next_one(tmp_path: Path) -> None:
+    # In a container every start has the same process id.
+    (tmp_path / f"master.key.{os.getpid()}").touch()
+    make_master_key(tmp_path / "master.key")
+    load_seal("", tmp_path / "master.key")
+
+
+def test_a_key_that_cannot_be_written_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, f"no space for {descriptor}")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="no space"):
+        make_master_key(tmp_path / "master.key")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_missing_key_is_not_made_by_who_only_reads(tmp_path: Path) -> None:
