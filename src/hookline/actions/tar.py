@@ -20,6 +20,7 @@ _POSIX = b"ustar\0"
 _POSITIVE, _NEGATIVE = 0x80, 0xFF
 _BINARY = (_POSITIVE, _NEGATIVE)
 _RECORDS = (b"path", b"linkpath", b"size")
+_TOO_SHORT = "it ends too early"
 _UNREADABLE = "it has a header that can't be read"
 _CHECKSUM = slice(148, 156)
 
@@ -72,6 +73,7 @@ class TarReader:
         self._read = read
         self._left = 0
         self._padding = 0
+        self._may_end = False
 
     def __iter__(self) -> Iterator[Member]:
         """Each member; its content is to be read before the next.
@@ -80,9 +82,10 @@ class TarReader:
             ActionError: the archive is damaged, or has what is not understood.
         """
         told: dict[str, str] = {}
-        while any(header := self._exactly(BLOCK)):
+        while any(header := self._header()):
             _verify(header)
             kind, size = header[156:157], _number(header[124:136])
+            self._may_end = False
             if kind in _EXTENSIONS:
                 told |= self._extension(kind, size)
                 continue
@@ -90,6 +93,7 @@ class TarReader:
             told = {}
             yield self._opened(member)
             self._skip()
+            self._may_end = True
 
     def content(self) -> Iterator[bytes]:
         """The bytes of the last member, in pieces."""
@@ -97,6 +101,13 @@ class TarReader:
             data = self._exactly(min(self._left, _CHUNK))
             self._left -= len(data)
             yield data
+
+    def _header(self) -> bytes:
+        """The next header; nothing where the archive ends without an end, as some write it."""
+        header = self._read(BLOCK)
+        if len(header) < BLOCK and (header or not self._may_end):
+            raise ActionError(_TOO_SHORT)
+        return header
 
     def _opened(self, member: Member) -> Member:
         self._left = member.size if member.kind is Kind.FILE else 0
@@ -106,7 +117,8 @@ class TarReader:
     def _skip(self) -> None:
         for _ in self.content():
             pass
-        self._exactly(self._padding)
+        # Who writes no end may leave out what fills the last block, too.
+        self._read(self._padding)
 
     def _extension(self, kind: bytes, size: int) -> dict[str, str]:
         """What an extending header says of the next member, by pax's names."""
@@ -123,7 +135,7 @@ class TarReader:
     def _exactly(self, size: int) -> bytes:
         data = self._read(size)
         if len(data) < size:
-            raise ActionError("it ends too early")
+            raise ActionError(_TOO_SHORT)
         return data
 
 

@@ -339,7 +339,11 @@ HEADERS = {
     "zeros": gzip.compress(bytes(50_000_000), 1) + b"garbage",
     "random bytes": gzip.compress(os.urandom(10_000)),
     "cut in the middle of a file": gzip.compress(gzip.decompress(archive(file("a", 900)))[:1000]),
-    "cut after a file": gzip.compress(gzip.decompress(archive(file("a", 512)))[:1024]),
+    "cut in the middle of a header": gzip.compress(gzip.decompress(archive(file("a", 512)))[:1100]),
+    "cut after a long name": gzip.compress(
+        gzip.decompress(archive(file("a", 512)))[:1024]
+        + gzip.decompress(headers(b"L", b"b"))[:1024]
+    ),
     "cut while compressed": archive(file("a", 900))[:-9],
     "a wrong sum": archive(file("a", 900))[:-8] + bytes(8),
     "damaged": archive(file("a", 900))[:20] + b"\xff" * 40 + archive(file("a", 900))[60:],
@@ -364,6 +368,19 @@ def test_an_archive_that_is_damaged_or_made_to_hurt_is_refused_at_once(
 
     assert time.process_time() - started < 10
     assert peak < 10_000_000
+
+
+@pytest.mark.parametrize("size", [1, 512, 600])
+@pytest.mark.parametrize("padded", [True, False])
+def test_an_archive_without_its_end_is_unpacked(tmp_path: Path, size: int, padded: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """As Go's tar.Writer leaves it without Close."""
+    content_end = 512 + size
+    end = content_end + (-content_end % 512 if padded else 0)
+    data = gzip.compress(gzip.decompress(archive(file("a", size)))[:end])
+
+    target = unpacked(data, tmp_path / "target")
+
+    assert content(target) == {"a": "x" * size}
 
 
 def test_headers_of_many_short_records_are_read_quickly(tmp_path: Path) -> None:
