@@ -7,7 +7,7 @@ to; and what these roll back to (contract X8).
 
 import time
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -89,22 +89,33 @@ class FileRetention:
         """Delete what there is to delete now. Safe to call at any time, on several nodes."""
         try:
             count = self._forget_artifacts() + self._forget_logs()
-        except (ActionError, OSError, StoreUnavailableError) as error:
+        except (OSError, StoreUnavailableError) as error:
             _log.warning("old artifacts and logs not forgotten", reason=str(error))
             return
         if count:
             _log.info("old artifacts and logs forgotten", count=count)
 
     def _forget_artifacts(self) -> int:
-        count = 0
+        count, after = 0, ""
         while True:
             with self._database.read() as connection:
-                discarded = discarded_artifacts.some(connection, _STEP)
+                discarded = discarded_artifacts.some(connection, _STEP, after)
             if not discarded:
                 return count
-            count += sum(self._artifacts.forget(*item) for item in discarded)
+            after = discarded[-1][1]
+            deleted = dict(self._deleted(discarded))
+            count += sum(deleted.values())
             with self._database.write() as connection:
-                discarded_artifacts.remove(connection, [item for _, item in discarded])
+                discarded_artifacts.remove(connection, list(deleted))
+
+    def _deleted(self, discarded: Iterable[tuple[int, str]]) -> Iterator[tuple[str, int]]:
+        """The executions whose artifacts could be deleted, and how many these were."""
+        for pipeline_id, execution_id in discarded:
+            try:
+                yield execution_id, self._artifacts.forget(pipeline_id, execution_id)
+            except ActionError as error:
+                # The next run tries again; the others must not wait for that.
+                _log.warning("old artifacts not forgotten", reason=str(error))
 
     def _forget_logs(self) -> int:
         before = time.time() - self._kept_s
@@ -119,9 +130,16 @@ class FileRetention:
         with self._database.read() as connection:
             named = action_executions.existing(connection, ids)
         unnamed = [log for log in logs if log.stem not in named]
-        for log in unnamed:
-            log.unlink(missing_ok=True)
-        return len(unnamed)
+        return sum(map(_unlink, unnamed))
+
+
+def _unlink(log: Path) -> bool:
+    try:
+        log.unlink(missing_ok=True)
+    except OSError as error:
+        _log.warning("old log not forgotten", reason=str(error))
+        return False
+    return True
 
 
 def _is_ours(log: Path, before: float) -> bool:

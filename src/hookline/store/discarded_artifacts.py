@@ -7,10 +7,15 @@ from sqlalchemy import Connection, delete, select
 from hookline.store.tables import discarded_artifacts
 
 
-def some(connection: Connection, limit: int) -> list[tuple[int, str]]:
-    """Up to `limit` of them: their pipeline's id and their own."""
-    query = select(discarded_artifacts.c.pipeline_id, discarded_artifacts.c.execution_id)
-    return [(row.pipeline_id, row.execution_id) for row in connection.execute(query.limit(limit))]
+def some(connection: Connection, limit: int, after: str = "") -> list[tuple[int, str]]:
+    """Up to `limit` of them in order, their pipeline's id and their own, which follows `after`."""
+    query = (
+        select(discarded_artifacts.c.pipeline_id, discarded_artifacts.c.execution_id)
+        .where(discarded_artifacts.c.execution_id > after)
+        .order_by(discarded_artifacts.c.execution_id)
+        .limit(limit)
+    )
+    return [(row.pipeline_id, row.execution_id) for row in connection.execute(query)]
 
 
 def remove(connection: Connection, execution_ids: Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -214,15 +214,38 @@ def test_x8_only_the_files_of_forgotten_executions_are_deleted(
         assert discarded_artifacts.some(connection, 10) == []
 
 
-def test_files_that_cannot_be_deleted_are_tried_again(
+def test_what_cannot_be_deleted_is_tried_again_and_holds_up_nothing_else(
     database: Database, run: Run, tmp_path: Path
 ) -> None:
-    class Away(ArtifactStore):
-        def forget(self, pipeline_id: int, execution_id: str) -> int:
-            raise ActionError(f"no {pipeline_id} {execution_id}")
+    class Stubborn(ArtifactStore):
+        stuck: Collection[str] = ()
 
-    old, _ = run(), run()
-    assert forgotten(database, old) == {old}
-    FileRetention(database, Away(str(tmp_path / "a")), tmp_path / "logs", 30).run()
-    with database.read() as connection:
-        assert [item for _, item in discarded_artifacts.some(connection, 10)] == [old]
+        def forget(self, pipeline_id: int, execution_id: str) -> int:
+            if execution_id in self.stuck:
+                raise ActionError(f"no {execution_id}")
+            return super().forget(pipeline_id, execution_id)
+
+    def left() -> list[str]:
+        with database.read() as connection:
+            return [item for _, item in discarded_artifacts.some(connection, 10)]
+
+    old = sorted([run(), run(), run()])
+    run()
+    assert forgotten(database, *old) == set(old)
+    logs, store = tmp_path / "logs", Stubborn(str(tmp_path / "artifacts"))
+    # A folder in the place of a log can't be deleted as one.
+    for name in sorted([new_id(), new_id(), new_id()]):
+        logged(logs, name, 31 * DAY)
+    in_the_way = logs / f"{new_id()}.log"
+    in_the_way.mkdir()
+    os.utime(in_the_way, (0, 0))
+    retention = FileRetention(database, store, logs, kept_days=30)
+
+    store.stuck = old[:2]
+    retention.run()
+    assert left() == old[:2]
+    assert list(logs.iterdir()) == [in_the_way]
+
+    store.stuck = ()
+    retention.run()
+    assert left() == []
