@@ -1,6 +1,5 @@
 """What an installation keeps in its data folder besides the database."""
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -82,12 +81,15 @@ def artifact_place(settings: Settings) -> str:
         return settings.artifact_store
     folder = Path(settings.artifacts)
     folder.mkdir(parents=True, exist_ok=True)
-    made = folder / f"{_IDENTITY}.{os.getpid()}"
-    made.write_text(new_id())
-    # Others find it whole, and the first one counts.
-    with suppress(FileExistsError):
-        (folder / _IDENTITY).hardlink_to(made)
-    made.unlink()
+    # Not named by the process's id, which others have in their containers.
+    made = folder / f"{_IDENTITY}.{new_id()}"
+    try:
+        made.write_text(new_id())
+        # Others find it whole, and the first one counts.
+        with suppress(FileExistsError):
+            (folder / _IDENTITY).hardlink_to(made)
+    finally:
+        made.unlink(missing_ok=True)
     return (folder / _IDENTITY).read_text()
 
 

@@ -1,5 +1,6 @@
 """The folder of artifacts is Hookline's alone."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from hookline.config import Settings
 from hookline.errors import SettingsError
-from hookline.installation import claim_artifact_folder
+from hookline.installation import artifact_place, claim_artifact_folder
 
 
 def settings(place: Any) -> Settings:
@@ -52,3 +53,13 @@ def test_buckets_and_the_data_folder_are_not_marked(
     for place in ("", "s3://bucket/prefix"):
         claim_artifact_folder(settings(place))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_id_of_a_folder_stays_when_a_start_of_the_same_process_id_broke_off(
+    tmp_path: Path,
+) -> None:
+    place = artifact_place(settings(tmp_path))
+    identity = tmp_path / ".hookline-artifacts-id"
+    (tmp_path / f".hookline-artifacts-id.{os.getpid()}").hardlink_to(identity)
+
+    assert artifact_place(settings(tmp_path)) == place
