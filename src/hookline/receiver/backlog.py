@@ -4,6 +4,8 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
+import msgspec
+
 from hookline.model import Verdict
 from hookline.receiver.entries import Entry, size_of
 from hookline.store.deliveries import REFUSED_KEPT
@@ -47,8 +49,12 @@ class Backlog:
         self._shrink()
 
     def put_back(self, entries: Sequence[Entry]) -> None:
-        """Keep entries whose commit failed for another try, in a second."""
-        for entry in reversed(entries):
+        """Keep entries whose commit failed for another try, in a second.
+
+        The commit may have succeeded and only its answer been lost: they are marked for that.
+        """
+        for failed in reversed(entries):
+            entry = msgspec.structs.replace(failed, again=True)
             queue = self._queue(entry)
             # Of refused ones, those that came meanwhile are newer.
             if queue is self._others or len(queue) < REFUSED_KEPT:

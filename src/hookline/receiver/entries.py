@@ -65,7 +65,7 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
     # Seconds of the STEPS that were gone through.
     steps: tuple[float, ...] = ()
     redelivery_of: str | None = None
-    # The worker has sent it before and lost the recorder: it may be recorded already.
+    # An earlier attempt got no answer, so it may be recorded already.
     again: bool = False
     # Until when somebody waits for the answer, in seconds of the machine's monotonic clock.
     deadline: float = math.inf

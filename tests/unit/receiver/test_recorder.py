@@ -1,11 +1,13 @@
 """`record` on both databases: each event once, each delivery once, whatever is sent again."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
 import msgspec
 import pytest
+from sqlalchemy import Connection
 
 from hookline.errors import StoreUnavailableError
 from hookline.model import Authentication, Scope, Verdict, Webhook, new_id
@@ -152,6 +154,37 @@ def test_t14_what_nobody_waits_for_is_kept_while_the_store_is_away(
     assert not recorder._backlog
     with database.read() as connection:
         assert deliveries.find(connection, filtered.delivery_id) is not None
+
+
+def test_t14_a_commit_whose_answer_was_lost_is_not_repeated_entry_by_entry(
+    recorder: Recorder, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def lose_answer() -> Iterator[Connection]:
+        with write() as connection:
+            yield connection
+        raise StoreUnavailableError
+
+    write = database.write
+    filtered = [msgspec.structs.replace(entry(), start=None, verdict="FILTERED") for _ in range(3)]
+    for item in filtered:
+        recorder._backlog.add(item)
+    with monkeypatch.context() as slow:
+        slow.setattr(database, "write", lose_answer)
+        recorder._commit_backlog()
+    assert len(recorder._backlog) == 3
+    transactions = []
+
+    @contextmanager
+    def count() -> Iterator[Connection]:
+        transactions.append(1)
+        with write() as connection:
+            yield connection
+
+    monkeypatch.setattr(database, "write", count)
+    recorder._commit_backlog()
+    assert not recorder._backlog
+    assert len(transactions) == 1
 
 
 def test_t14_what_waits_for_a_store_that_is_away_is_bounded_in_bytes(
