@@ -82,7 +82,7 @@ def recorder(settings: Settings, slot: Slot) -> None:
         execution_days=settings.execution_retention_days,
         dedupe_window=settings.dedupe_window,
     )
-    running = Recorder(Database(settings.database), limits, settings.data_dir, slot.beat)
+    running = Recorder(Database(settings.database), limits, settings.data_dir, Pulse(slot).mark)
     _on_stop_signal(running.stop)
     running.run()
     running.close()
@@ -131,10 +131,10 @@ def engine(settings: Settings, slot: Slot) -> None:
 
 
 class Pulse:
-    """Beats for the engine while its loop comes round at least once a minute.
+    """Beats for a process while it marks its progress at least once a minute.
 
-    The loop waits for a store that is slow or away, several seconds for each question, and to end
-    the engine for that would interrupt its actions for nothing.
+    The engine and the recorder wait for a store that is slow or away, several seconds for each
+    statement. To end them for that would interrupt actions, or lose deliveries, for nothing.
     """
 
     def __init__(self, slot: Slot) -> None:
@@ -143,7 +143,7 @@ class Pulse:
         threading.Thread(target=self._beat, name="pulse", daemon=True).start()
 
     def mark(self) -> None:
-        """The loop has come round."""
+        """The process has made progress."""
         self._marked = time.monotonic()
 
     def _beat(self) -> None:

@@ -51,7 +51,7 @@ class Recorder:
     """Takes entries from the workers of this machine and commits them in groups.
 
     There is no timer for those that wait: a batch is what came in during the last commit. `beat`
-    is called every second or so, and before each commit.
+    is called every second or so, and before each transaction.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Recorder:
         self._database = database
         self._beat = beat
         self._window = limits.dedupe_window
-        self._retention = Retention(database, limits)
+        self._retention = Retention(database, limits, beat)
         self._metrics = Metrics(folder)
         self._metrics_due = 0.0
         self._counted = True

@@ -30,11 +30,15 @@ class Limits:
 
 
 class Retention:
-    """Applies the limits, one step at a time, when it is called."""
+    """Applies the limits, one step at a time, when it is called.
 
-    def __init__(self, database: Database, limits: Limits) -> None:
+    `beat` is called before each transaction.
+    """
+
+    def __init__(self, database: Database, limits: Limits, beat: Callable[[], None]) -> None:
         self._database = database
         self._limits = limits
+        self._beat = beat
         self._due = time.monotonic() + _FIRST_S
         # Those older than this are too many. To find it takes time, so it is kept until all are
         # forgotten.
@@ -56,6 +60,7 @@ class Retention:
         ]
         most = 0
         for forget in steps:
+            self._beat()
             with self._database.write() as connection:
                 most = max(most, forget(connection))
         self._due = time.monotonic() + (_PAUSE_S if most == _STEP else _REST_S)

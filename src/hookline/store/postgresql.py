@@ -12,8 +12,8 @@ from sqlalchemy.engine import ExceptionContext
 
 from hookline.store import outages
 
-# In order: the server ends a statement, then the client stops waiting for an answer. Together with
-# a new connection both end before the supervisor takes the recorder for hung.
+# In order: the server ends a statement, then the client stops waiting for an answer. A
+# transaction of several slow statements must end within the minute that `Pulse` allows.
 _STATEMENT_LIMIT_S = 4.0
 _ANSWER_LIMIT_S = 5.0
 _CONNECT_LIMIT_S = 3

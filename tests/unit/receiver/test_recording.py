@@ -29,7 +29,7 @@ from hookline.receiver.entries import (
 )
 from hookline.receiver.recorder import record
 from hookline.receiver.recording import SOCKET, QueueFullError, Recording
-from hookline.scoreboard import Scoreboard
+from hookline.scoreboard import RECORDER, Scoreboard, Slot
 from hookline.store import deliveries, pipelines
 from hookline.store.database import Database
 from hookline.store.tables import deliveries as delivery_table
@@ -91,7 +91,7 @@ def database(folder: Path) -> Iterator[Database]:
 RECORDING = """
 import sys
 from hookline import config, processes
-from hookline.scoreboard import Scoreboard
+from hookline.scoreboard import RECORDER, Scoreboard
 lifeline, shared = map(int, sys.argv[1:])
 scoreboard = Scoreboard(shared)
 processes.run(
@@ -113,6 +113,11 @@ class Recorders:
         self._lifeline, self._held = os.pipe()
         self._scoreboard = Scoreboard.create(workers=0)
         self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def slot(self) -> Slot:
+        """What the process shows its supervisor."""
+        return self._scoreboard.slot(RECORDER)
 
     def start(self) -> None:
         own = {"HOOKLINE_CONFIG": os.devnull, "HOOKLINE_DATA_DIR": str(self._folder)}
@@ -213,6 +218,28 @@ def test_t1_t14_what_a_dead_recorder_did_not_answer_the_next_one_does(
         recorded = connection.execute(select(delivery_table.c.execution_id)).scalars().all()
     assert sorted(ids) == sorted(answer.execution_id or "" for answer in answers)
     assert sorted(recorded) == sorted(ids)
+
+
+def test_t12_a_recorder_that_waits_for_the_store_still_beats(
+    folder: Path, database: Database, recorders: Recorders
+) -> None:
+    async def run() -> list[float]:
+        recording = Recording(folder)
+        await recording.open()
+        recorders.start()
+        assert await asyncio.to_thread(until, lambda: recording.is_open, 30.0)
+        with database.write():
+            waiting = asyncio.create_task(recording.record(entry()))
+            silences = []
+            while not waiting.done():
+                await asyncio.sleep(0.05)
+                silences.append(recorders.slot.silence)
+        assert (await waiting).verdict == "UNAVAILABLE"
+        await recording.close()
+        return silences
+
+    # It waits five seconds for the lock, in one call.
+    assert max(asyncio.run(run())) < 4
 
 
 def test_t12_a_recorder_that_is_stopped_is_given_up_after_five_seconds(

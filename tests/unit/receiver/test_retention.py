@@ -85,19 +85,29 @@ def kept(database: Database) -> set[str]:
         return set(connection.execute(select(delivery_table.c.id)).scalars())
 
 
+def _retention(database: Database, limits: Limits) -> Retention:
+    return Retention(database, limits, lambda: None)
+
+
+def test_each_transaction_begins_with_a_beat(database: Database) -> None:
+    beats: list[int] = []
+    Retention(database, LIMITS, lambda: beats.append(1)).step()
+    assert len(beats) == 4
+
+
 def test_deliveries_go_by_their_age(database: Database) -> None:
     old = insert(database, [31 * DAY, 30 * DAY + 60])
     young = insert(database, [30 * DAY - 60, DAY, 0.0])
-    Retention(database, LIMITS).step()
+    _retention(database, LIMITS).step()
     assert kept(database) == set(young)
     assert not kept(database) & set(old)
 
 
 def test_deliveries_go_by_their_count_the_oldest_first(database: Database) -> None:
     ids = insert(database, [float(age) for age in range(50, 0, -1)])
-    Retention(database, _limits(delivery_count=20)).step()
+    _retention(database, _limits(delivery_count=20)).step()
     assert kept(database) == set(ids[-20:])
-    Retention(database, _limits(delivery_count=20)).step()
+    _retention(database, _limits(delivery_count=20)).step()
     assert kept(database) == set(ids[-20:])
 
 
@@ -114,7 +124,7 @@ def test_the_count_is_not_taken_again_while_there_is_more_to_forget(
 
     monkeypatch.setattr(deliveries, "oldest_of_newest", counting)
     ids = insert(database, [float(age) for age in range(55, 0, -1)])
-    keeping = Retention(database, _limits(delivery_count=20))
+    keeping = _retention(database, _limits(delivery_count=20))
     for _ in range(4):
         keeping.step()
     assert len(counted) == 1
@@ -128,7 +138,7 @@ def test_a_step_is_small_and_the_next_one_soon_until_all_is_forgotten(
 ) -> None:
     monkeypatch.setattr(retention, "_STEP", 10)
     insert(database, [40 * DAY + age for age in range(25)] + [0.0])
-    keeping = Retention(database, LIMITS)
+    keeping = _retention(database, LIMITS)
     left, soon = [], []
     for _ in range(4):
         keeping.step()
@@ -143,7 +153,7 @@ def test_t10_events_are_forgotten_when_they_count_no_more(database: Database) ->
     with database.write() as connection:
         deliveries.claim_events(connection, {b"a" * 32: "1"}, now - 301, 300.0)
         deliveries.claim_events(connection, {b"b" * 32: "2"}, now - 200, 300.0)
-    Retention(database, LIMITS).step()
+    _retention(database, LIMITS).step()
     with database.read() as connection:
         assert connection.execute(select(dedupe.c.execution_id)).scalars().all() == ["2"]
 
@@ -168,7 +178,7 @@ def test_executions_go_when_they_ended_long_ago_with_all_of_theirs(
         stages = list(connection.execute(select(stage_executions.c.execution_id)).scalars())
         for name in (ended, recent):
             ask(connection, pipeline, name)
-    Retention(database, LIMITS).step()
+    _retention(database, LIMITS).step()
     with database.read() as connection:
         left = set(connection.execute(select(execution_table.c.id)).scalars())
         now = list(connection.execute(select(stage_executions.c.execution_id)).scalars())
@@ -228,7 +238,7 @@ def _limits(**changed: Any) -> Limits:
 
 
 def test_nothing_is_due_at_once_and_a_rest_is_long(database: Database) -> None:
-    keeping = Retention(database, LIMITS)
+    keeping = _retention(database, LIMITS)
     assert 0 < keeping.due_in() <= 1
     keeping.rest()
     assert 50 < keeping.due_in() <= 60
