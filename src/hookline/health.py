@@ -3,6 +3,8 @@
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
+import structlog
+
 from hookline.errors import StoreUnavailableError
 from hookline.scoreboard import Slot
 from hookline.store import credentials, dialect
@@ -12,6 +14,7 @@ from hookline.store.node_state import NodeState
 # The answer comes within a second, whatever the parts do.
 _STORE_PATIENCE_S = 0.8
 _SILENCE_S = 5.0
+_log = structlog.get_logger()
 
 
 class Health:
@@ -53,5 +56,8 @@ class Health:
                 credentials.count(connection)
                 dialect.check_writable(connection)
         except StoreUnavailableError:
+            return False
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing can be stored
+            _log.error("the store can't be used", reason=type(error).__name__)
             return False
         return True
