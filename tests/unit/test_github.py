@@ -210,6 +210,14 @@ def test_r3_an_answer_that_drips_ends_at_the_deadline(scheme: str, begin: bytes)
         assert 0.9 < time.monotonic() - started < 4
 
 
+def test_r3_after_the_deadline_nothing_is_connected_to() -> None:
+    with DrippingServer(b"") as server:
+        access = Access(f"http://127.0.0.1:{server.port}", "acme/app", "TOKEN", later(-1.0))
+        with pytest.raises(GitHubError, match=r"No answer from 127\.0\.0\.1"):
+            place(access, HOOK, None)
+        assert not server.callers
+
+
 def test_r3_secrets_are_masked_and_the_body_is_cut() -> None:
     text = 'TOKEN se\\"cret t=URL-TOKEN \x00\x1b[31m ' + "x" * 2_000
     error = refused(Answer(400, text.encode()))

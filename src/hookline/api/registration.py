@@ -86,7 +86,7 @@ class RegistrationOperations:
         where the webhook has no secret to sign with, or in AWS's words where GitHub refuses.
         """
         try:
-            self._bring(caller.scope, _name(parameters))
+            self._bring(caller.scope, _name(parameters), time.monotonic() + _TOTAL_S)
         except GitHubError as error:
             raise ValidationException(_NOT_REGISTERED + error.message) from error
         return {}
@@ -125,8 +125,9 @@ class RegistrationOperations:
             spare = self._token(
                 connection, previous.scope, previous.target_pipeline, previous.target_action
             )
+        until = time.monotonic() + _TOTAL_S
         try:
-            self._bring(previous.scope, previous.name, spare)
+            self._bring(previous.scope, previous.name, until, spare)
         except GitHubError as error:
             message = _NOT_REGISTERED + error.message + _UNCHANGED
             self._note_failure(previous, error, message)
@@ -134,7 +135,7 @@ class RegistrationOperations:
         except WebhookNotFoundException:
             _log.info("a webhook was deleted while it was put", webhook=previous.arn)
         except ValidationException:
-            self._withdraw(previous, spare)
+            self._withdraw(previous, until, spare)
 
     def leave(self, scope: Scope, registration: Registration) -> None:
         """Remove what a deleted webhook leaves at GitHub (contract D4); a failure is logged."""
@@ -146,12 +147,11 @@ class RegistrationOperations:
         until = time.monotonic() + _TOTAL_S
         self._try_to_remove(registration, until, token, patience=_LEAVING_S)
 
-    def _bring(self, scope: Scope, name: str, spare: str | None = None) -> None:
+    def _bring(self, scope: Scope, name: str, until: float, spare: str | None = None) -> None:
         """Make GitHub's hook what the webhook says; `spare` is a token for the hook it had.
 
         Raises GitHubError, which is noted, and what `_wanted` raises.
         """
-        until = time.monotonic() + _TOTAL_S
         for _ in range(_ROUNDS):
             with self._database.read() as connection:
                 wanted = self._wanted(connection, scope, name)
@@ -280,10 +280,10 @@ class RegistrationOperations:
         except ValidationException:
             return False
 
-    def _withdraw(self, webhook: Webhook, token: str | None) -> None:
+    def _withdraw(self, webhook: Webhook, until: float, token: str | None) -> None:
         """Remove the hook of a webhook that can't be registered any more."""
         registration = _registration(webhook)
-        failure = self._try_to_remove(registration, time.monotonic() + _TOTAL_S, token)
+        failure = self._try_to_remove(registration, until, token)
         if failure is None:
             self._note_removed(webhook)
         else:

@@ -14,7 +14,7 @@ from github.Requester import (
 )
 from requests import Session
 
-from hookline.github.deadline import WatchedAdapter, is_over
+from hookline.github.deadline import WatchedAdapter, is_over, seconds_left
 
 _CONNECT_S = 3.0
 READ_S = 5.0
@@ -104,7 +104,7 @@ def _asked(connection: _Connection | _SecureConnection, address: str) -> tuple[A
         address,
         headers=connection.headers,
         data=connection.input,
-        timeout=(_CONNECT_S, READ_S),
+        timeout=(min(_CONNECT_S, seconds_left()), READ_S),
         verify=connection.verify,
         allow_redirects=False,
         stream=True,

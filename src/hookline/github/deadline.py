@@ -3,6 +3,7 @@
 A time-out of a socket counts from byte to byte: a server that drips would never meet it.
 """
 
+import math
 import socket
 import threading
 import time
@@ -23,6 +24,7 @@ class Deadline:
     def __init__(self, moment: float) -> None:
         self._lock = threading.Lock()
         self._sockets: list[socket.socket] = []
+        self.moment = moment
         self.is_over = False
         self._timer = threading.Timer(max(0.0, moment - time.monotonic()), self._end)
         self._timer.daemon = True
@@ -68,6 +70,15 @@ def is_over() -> bool:
     return deadline is not None and deadline.is_over
 
 
+def seconds_left() -> float:
+    """Seconds until this thread's deadline, if it has one. Raises TimeoutError when it is over."""
+    deadline = _current.get(None)
+    left = math.inf if deadline is None else deadline.moment - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
 def _watched(connection: socket.socket) -> socket.socket:
     deadline = _current.get(None)
     if deadline is not None:
@@ -77,11 +88,13 @@ def _watched(connection: socket.socket) -> socket.socket:
 
 class _Connection(HTTPConnection):
     def _new_conn(self) -> socket.socket:
+        seconds_left()
         return _watched(super()._new_conn())
 
 
 class _SecureConnection(HTTPSConnection):
     def _new_conn(self) -> socket.socket:
+        seconds_left()
         return _watched(super()._new_conn())
 
 
