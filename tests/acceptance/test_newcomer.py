@@ -85,7 +85,7 @@ def serving(newcomer: Newcomer, serve: str) -> Iterator[None]:
         yield
     finally:
         os.killpg(server.pid, signal.SIGTERM)
-        server.wait()
+        server.wait(60)
 
 
 def test_the_readme_can_be_followed_with_a_checkout_alone(tmp_path: Path) -> None:
