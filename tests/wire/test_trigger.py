@@ -427,7 +427,7 @@ def test_t12_only_post_is_accepted(tenant: Tenant, pipeline: str, method: str) -
     url = tenant.webhook(pipeline)["url"]
     began = time.monotonic()
     reply = send(url, method=method)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
     assert reply.status == 405
     assert reply.headers["allow"] == "POST"
 

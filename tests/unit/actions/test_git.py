@@ -407,7 +407,8 @@ def test_stopping_ends_git(workshop: Workshop, server: Server) -> None:
     with pytest.raises(Interrupted):
         workshop.run(source(), github_url=f"http://127.0.0.1:{server.port}")
 
-    assert time.monotonic() - started < 3
+    # The server answers after 20 s.
+    assert time.monotonic() - started < 15
 
 
 def test_an_interrupted_fetch_is_run_again_from_nothing(
