@@ -401,13 +401,14 @@ def test_d2_d3_the_url_is_dead_at_once_and_never_comes_back(tenant: Tenant, pipe
 
 
 def test_d2_the_url_is_dead_within_a_second_on_another_node(
-    make_server: Callable[..., Server], cluster: Cluster, github: Path
+    make_server: Callable[..., Server], cluster: Cluster, github: Path, tmp_path: Path
 ) -> None:
-    address, key = cluster.create_database(), base64.b64encode(b"k" * 32).decode()
-    first, second = (
-        make_server(name, database_url=address, master_key=key, node=name).start()
-        for name in ("first", "second")
-    )
+    shared = {
+        "database_url": cluster.create_database(),
+        "master_key": base64.b64encode(b"k" * 32).decode(),
+        "artifact_store": str(tmp_path / "artifacts"),
+    }
+    first, second = (make_server(name, node=name, **shared).start() for name in ("first", "second"))
     tenant = Tenant(first, github)
     webhook = tenant.webhook(tenant.idle_pipeline())
     there = {"url": webhook["url"].replace(first.url, second.url)}
