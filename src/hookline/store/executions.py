@@ -238,13 +238,12 @@ def _change_keys(
             for item in revisions
         }
 
-    gone, new = keys(before) - keys(now), keys(now) - keys(before)
-    if gone:
-        of_execution = source_revisions.c.execution_id == execution_id
-        connection.execute(
-            delete(source_revisions).where(of_execution, source_revisions.c.key.in_(gone))
-        )
-    rows = [(key, execution_id) for key in sorted(new)]
+    if keys(before) == keys(now):
+        return
+    # All of them, so that they are right afterwards whatever they were before.
+    of_execution = source_revisions.c.execution_id == execution_id
+    connection.execute(delete(source_revisions).where(of_execution))
+    rows = [(key, execution_id) for key in sorted(keys(now))]
     dialect.insert_rows(connection, source_revisions, _KEYS, rows)
 
 
