@@ -246,7 +246,10 @@ def is_ready(port: int) -> bool:
 
 def all_processes(pid: int) -> list[int]:
     """All that live as long as the server; what they run is counted once it has ended."""
-    return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+    children = psutil.Process(pid).children()
+    # The engine's launcher of programs is a child of the engine.
+    launchers = [launcher for child in children for launcher in child.children()]
+    return [pid, *(process.pid for process in (*children, *launchers))]
 
 
 def burst(client: object, folder: Path, count: int, console: Console) -> None:
@@ -314,15 +317,17 @@ def show(servers: list[Server], console: Console) -> None:
 
 def machine() -> str:
     """The interpreter and the processor, for the figures."""
+    # Debian's own is built with both, and does not say so here.
     arguments = sysconfig.get_config_var("CONFIG_ARGS") or ""
-    optimised = "PGO" if "enable-optimizations" in arguments else "no PGO"
-    linked = "LTO" if "with-lto" in arguments else "no LTO"
+    flags = [flag for flag in ("--enable-optimizations", "--with-lto") if flag in arguments]
     models = [
         line.partition(":")[2].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()
         if line.startswith("model name")
     ]
-    interpreter = f"Python {platform.python_version()} ({optimised}, {linked})"
+    interpreter = (
+        f"Python {platform.python_version()} (CONFIG_ARGS: {', '.join(flags) or 'neither'})"
+    )
     return f"{interpreter}; {len(models)} processors: {models[0]}"
 
 
