@@ -42,6 +42,9 @@ _READ = 1 << 20
 _BATCH = 256
 # The others must not wait for a worker that reads no answers.
 _ANSWER_PATIENCE_S = 1.0
+# What a commit takes at most, as a rule: one that begins later than that before its deadline might
+# be done after the sender was told that nothing was.
+_COMMIT_S = 0.5
 _METRICS_EVERY_S = 1.0
 _BEAT_EVERY_S = 1.0
 _PIPELINES_KEPT = 1_000
@@ -155,7 +158,7 @@ class Recorder:
         taken = [self._waiting.popleft() for _ in range(count)]
         # Their senders have been told to come again: what began now might begin twice.
         now = time.monotonic()
-        batch = [(entry, worker) for entry, worker in taken if entry.deadline > now]
+        batch = [(entry, worker) for entry, worker in taken if entry.deadline - _COMMIT_S > now]
         if not batch:
             return
         recorded = self._commit([entry for entry, _ in batch])
@@ -187,6 +190,7 @@ class Recorder:
         self._counted = True
         try:
             with self._database.write() as connection:
+                _check_deadlines(entries)
                 recorded = record(connection, entries, self._window)
         except StoreUnavailableError as error:
             _log.error("deliveries not recorded", count=len(entries), reason=error.message)
@@ -216,6 +220,11 @@ class Recorder:
         )
         self._metrics.failed()
         return [_delivery(entries[0], Verdict.UNAVAILABLE)]
+
+
+def _check_deadlines(entries: Sequence[Entry]) -> None:
+    if min(entry.deadline for entry in entries) - _COMMIT_S < time.monotonic():
+        raise StoreUnavailableError("The store was free too late for who waits. Try again.")
 
 
 class _Worker:
