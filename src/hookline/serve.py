@@ -312,8 +312,7 @@ def _acquire(descriptor: int, seconds: float) -> bool:
         except BlockingIOError:
             if time.monotonic() > deadline:
                 return False
-            received = signal.sigtimedwait(_STOP_SIGNALS, _LOCK_RETRY_S)
-            if received is not None and received.si_signo in _STOP_SIGNALS:
+            if signal.sigtimedwait(_STOP_SIGNALS, _LOCK_RETRY_S) is not None:
                 sys.exit(0)
         else:
             return True

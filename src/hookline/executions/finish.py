@@ -54,7 +54,7 @@ def finish(connection: Connection, held: ActionExecution, outcome: Outcome) -> b
     `held` is the execution as the node took it. False, and nothing is noted, where it is that
     node's no longer: it was taken from it, or has ended.
     """
-    found = _still_held(connection, held)
+    found = still_held(connection, held)
     if found is None:
         return False
     if not isinstance(outcome, Waiting):
@@ -73,12 +73,13 @@ def give_up(connection: Connection, held: ActionExecution, error: ActionError) -
 
     For what a node has run, and must not run again only since its outcome can't be noted.
     """
-    found = _still_held(connection, held)
+    found = still_held(connection, held)
     if found is not None:
         note(connection, found, error)
 
 
-def _still_held(connection: Connection, held: ActionExecution) -> ActionExecution | None:
+def still_held(connection: Connection, held: ActionExecution) -> ActionExecution | None:
+    """What a node has taken as it is now, its pipeline locked; None where it is not that node's."""
     pipelines.lock_by_id(connection, held.pipeline_id)
     found = action_executions.find(connection, held.id)
     if found is None or found.status.is_final:
@@ -172,21 +173,23 @@ def _offer_job(connection: Connection, execution: ActionExecution) -> None:
     jobs.insert(connection, job)
 
 
-def abandon_all(connection: Connection, stage_execution_id: str, reason: str = STOPPED) -> None:
+def abandon_all(connection: Connection, stage_execution_id: str, reason: str) -> None:
     """Abandon all that goes on in a stage, whoever runs it, without letting the stage go on."""
     action_executions.remove_unbegun(connection, stage_execution_id)
-    for item in action_executions.of_stages(connection, [stage_execution_id]):
-        if not item.status.is_final:
-            note(connection, item, Abandoned(reason))
-    abandon_conditions(connection, stage_execution_id, reason)
+    _abandon(connection, stage_execution_id, reason, only_rules=False)
 
 
-def abandon_conditions(
-    connection: Connection, stage_execution_id: str, reason: str = STOPPED
+def abandon_conditions(connection: Connection, stage_execution_id: str, reason: str) -> None:
+    """End what is still asked in a stage that goes on without the answer."""
+    _abandon(connection, stage_execution_id, reason, only_rules=True)
+
+
+def _abandon(
+    connection: Connection, stage_execution_id: str, reason: str, *, only_rules: bool
 ) -> None:
-    """End what is still asked in a stage that goes on, or ends, without the answer."""
     for item in action_executions.of_stages(connection, [stage_execution_id]):
-        if item.condition_type is not None and not item.status.is_final:
+        is_wanted = item.condition_type is None and only_rules
+        if not item.status.is_final and not is_wanted:
             note(connection, item, Abandoned(reason))
     for kind, condition in condition_executions.of_stage(connection, stage_execution_id).items():
         if condition.status is ConditionStatus.IN_PROGRESS:

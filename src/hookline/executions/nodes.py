@@ -6,7 +6,7 @@ import structlog
 from sqlalchemy import Connection
 
 from hookline.errors import ActionError, SettingsError
-from hookline.executions.finish import Abandoned, end
+from hookline.executions.finish import Abandoned, end, still_held
 from hookline.executions.take import declared_action
 from hookline.store import action_executions, executions, nodes, pipelines
 from hookline.store.action_executions import ActionExecution
@@ -55,9 +55,8 @@ def release_lost(
 
 def release(connection: Connection, lost: ActionExecution, once_only: Collection[str] = ()) -> None:
     """Let a node take anew what another one has `lost`, if it is still the other one's."""
-    pipelines.lock_by_id(connection, lost.pipeline_id)
-    found = action_executions.find(connection, lost.id)
-    if found is None or (found.owner, found.attempt) != (lost.owner, lost.attempt):
+    found = still_held(connection, lost)
+    if found is None:
         return
     execution = executions.find(connection, found.execution_id)
     if execution is not None and execution.stop is not None and execution.stop.abandon:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
-import orjson
 import zstandard
 from sqlalchemy import ColumnElement, Connection, Row, delete, null, select
 
@@ -85,8 +84,8 @@ def _row(delivery: Delivery) -> tuple[Any, ...]:
         delivery.event,
         delivery.sender_id,
         delivery.remote,
-        orjson.dumps(delivery.headers).decode(),
-        orjson.dumps(delivery.trace).decode(),
+        dialect.json_text(delivery.headers),
+        dialect.json_text(delivery.trace),
         None if delivery.body is None else _compress(delivery.body),
         delivery.body_size,
         delivery.duration,

@@ -114,13 +114,13 @@ def insert(connection: Connection, new: Sequence[NewExecution]) -> None:
             execution.trigger.type,
             execution.trigger.detail,
             execution.client_request_token,
-            orjson.dumps([_revision_row(item) for item in execution.source_revisions]).decode(),
+            dialect.json_text([_revision_row(item) for item in execution.source_revisions]),
             execution.stage_name,
             execution.in_stage,
             execution.started_at,
             execution.started_at,
             execution.status_summary,
-            orjson.dumps(execution.variables).decode() if execution.variables else None,
+            dialect.json_text(execution.variables) if execution.variables else None,
             execution.rollback_target,
         )
         for execution in new
