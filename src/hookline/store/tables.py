@@ -7,6 +7,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Dialect,
     Float,
     Index,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.sql.elements import TextClause
 
 metadata = MetaData(
     naming_convention={
@@ -43,6 +45,11 @@ class Json(TypeDecorator[Any]):
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
         """Decode."""
         return None if value is None else orjson.loads(value)
+
+
+def _only(where: ColumnElement[bool] | TextClause) -> dict[str, Any]:
+    """An index's options for the rows that it is limited to, on both databases."""
+    return {"sqlite_where": where, "postgresql_where": where}
 
 
 # SQLite gives ascending row ids only to a column declared exactly INTEGER.
@@ -165,24 +172,21 @@ is_active = text("hookline_executions.status IN ('InProgress', 'Stopping')")
 Index(
     "ix_hookline_executions_active",
     executions.c.pipeline_id,
-    sqlite_where=text("status IN ('InProgress', 'Stopping')"),
-    postgresql_where=text("status IN ('InProgress', 'Stopping')"),
+    **_only(text("status IN ('InProgress', 'Stopping')")),
 )
 has_ended = text("hookline_executions.status NOT IN ('InProgress', 'Stopping')")
 Index(
     "ix_hookline_executions_ended",
     executions.c.updated_at,
     executions.c.id,
-    sqlite_where=text("status NOT IN ('InProgress', 'Stopping')"),
-    postgresql_where=text("status NOT IN ('InProgress', 'Stopping')"),
+    **_only(text("status NOT IN ('InProgress', 'Stopping')")),
 )
 Index(
     "ix_hookline_executions_request_token",
     executions.c.pipeline_id,
     executions.c.client_request_token,
     unique=True,
-    sqlite_where=executions.c.client_request_token.is_not(None),
-    postgresql_where=executions.c.client_request_token.is_not(None),
+    **_only(executions.c.client_request_token.is_not(None)),
 )
 
 # The source revisions of executions, to be found by what they are.
@@ -222,16 +226,14 @@ Index(
     stage_executions.c.pipeline_id,
     stage_executions.c.stage_name,
     stage_executions.c.execution_id,
-    sqlite_where=text("status = 'Succeeded'"),
-    postgresql_where=text("status = 'Succeeded'"),
+    **_only(text("status = 'Succeeded'")),
 )
 # Literal, for the same reason as `is_active`.
 is_in_progress = text("hookline_stage_executions.status = 'InProgress'")
 Index(
     "ix_hookline_stage_executions_in_progress",
     stage_executions.c.pipeline_id,
-    sqlite_where=text("status = 'InProgress'"),
-    postgresql_where=text("status = 'InProgress'"),
+    **_only(text("status = 'InProgress'")),
 )
 
 # Actions of stages, and rules of their conditions. A row that is InProgress and neither owned nor
@@ -283,8 +285,7 @@ Index(
     action_executions.c.pipeline_id,
     action_executions.c.started_at,
     action_executions.c.id,
-    sqlite_where=is_action,
-    postgresql_where=is_action,
+    **_only(is_action),
 )
 Index(
     "ix_hookline_action_executions_action",
@@ -293,8 +294,7 @@ Index(
     action_executions.c.action_name,
     action_executions.c.started_at,
     action_executions.c.id,
-    sqlite_where=is_action,
-    postgresql_where=is_action,
+    **_only(is_action),
 )
 is_rule = text("condition_type IS NOT NULL")
 Index(
@@ -302,38 +302,33 @@ Index(
     action_executions.c.pipeline_id,
     action_executions.c.started_at,
     action_executions.c.id,
-    sqlite_where=is_rule,
-    postgresql_where=is_rule,
+    **_only(is_rule),
 )
 
 Index("ix_hookline_action_executions_stage", action_executions.c.stage_execution_id)
 Index(
     "ix_hookline_action_executions_token",
     action_executions.c.token,
-    sqlite_where=action_executions.c.token.is_not(None),
-    postgresql_where=action_executions.c.token.is_not(None),
+    **_only(action_executions.c.token.is_not(None)),
 )
 is_waiting = text("status = 'InProgress' AND waits_until IS NOT NULL")
 Index(
     "ix_hookline_action_executions_waiting",
     action_executions.c.waits_until,
-    sqlite_where=is_waiting,
-    postgresql_where=is_waiting,
+    **_only(is_waiting),
 )
 is_runnable = text("status = 'InProgress' AND owner IS NULL AND waits_until IS NULL")
 Index(
     "ix_hookline_action_executions_runnable",
     action_executions.c.label,
     action_executions.c.id,
-    sqlite_where=is_runnable,
-    postgresql_where=is_runnable,
+    **_only(is_runnable),
 )
 is_owned = text("status = 'InProgress' AND owner IS NOT NULL")
 Index(
     "ix_hookline_action_executions_owned",
     action_executions.c.owner,
-    sqlite_where=is_owned,
-    postgresql_where=is_owned,
+    **_only(is_owned),
 )
 
 # The processes that run actions; one that has gone keeps its row until another takes its name.
@@ -380,8 +375,7 @@ Index(
     jobs.c.account,
     jobs.c.region,
     jobs.c.provider,
-    sqlite_where=text("status IN ('Queued', 'Dispatched', 'InProgress')"),
-    postgresql_where=text("status IN ('Queued', 'Dispatched', 'InProgress')"),
+    **_only(text("status IN ('Queued', 'Dispatched', 'InProgress')")),
 )
 
 # Executions that are forgotten, but whose artifacts are still in the artifact store.
@@ -457,8 +451,7 @@ Index(
     "ix_hookline_deliveries_refused",
     deliveries.c.webhook_id,
     deliveries.c.id,
-    sqlite_where=is_refused,
-    postgresql_where=is_refused,
+    **_only(is_refused),
 )
 
 dedupe = Table(
