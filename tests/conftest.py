@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hookline.store.database import Database
 from support.postgres import Cluster
 from support.server import Server
 from support.tenant import Tenant
@@ -55,6 +56,14 @@ def make_database(
 @pytest.fixture
 def database_url(make_database: Callable[[], str]) -> str:
     return make_database()
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url)
+    database.migrate()
+    yield database
+    database.close()
 
 
 @pytest.fixture(scope="session")

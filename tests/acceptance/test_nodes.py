@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 import pytest
@@ -30,12 +31,6 @@ def make_node(make_server: Callable[..., Server], cluster: Cluster, tmp_path: Pa
     return lambda name: make_server(name, node=name, **shared)
 
 
-def noting(tenant: Tenant, folder: Path, **more: str) -> str:
-    """A pipeline whose command notes its node's pid, and goes on when the file `go` is there."""
-    line = f"echo begun >> {folder}/begun; until test -e {folder}/go; do sleep 0.1; done"
-    return tenant.pipeline(("Build", commands("Wait", line)), **more)
-
-
 def lines(file: Path) -> int:
     return len(file.read_text().split()) if file.exists() else 0
 
@@ -51,20 +46,32 @@ def node_is_alive(server: Server, name: str) -> bool:
     return any(name in line and "alive" in line for line in shown.splitlines())
 
 
-def begin(tenant: Tenant, pipeline: str, notes: Path) -> str:
+class BothNodes(NamedTuple):
+    """Two nodes, of which the first runs an execution's one action until a file `go` is there."""
+
+    first: Server
+    second: Server
+    tenant: Tenant
+    pipeline: str
+    execution_id: str
+
+
+@pytest.fixture
+def both_nodes(make_node: MakeNode, github: Path, tmp_path: Path) -> BothNodes:
+    first, second = make_node("first").start(), make_node("second")
+    tenant = Tenant(first, github)
+    line = f"echo begun >> {tmp_path}/begun; until test -e {tmp_path}/go; do sleep 0.1; done"
+    pipeline = tenant.pipeline(("Build", commands("Wait", line)))
     started = tenant.client.start_pipeline_execution(name=pipeline)
-    assert until(lambda: lines(notes / "begun") == 1)
-    return str(started["pipelineExecutionId"])
+    assert until(lambda: lines(tmp_path / "begun") == 1)
+    second.start()
+    return BothNodes(first, second, tenant, pipeline, started["pipelineExecutionId"])
 
 
 def test_x6_a_killed_nodes_actions_begin_again_on_another(
-    make_node: MakeNode, github: Path, tmp_path: Path
+    both_nodes: BothNodes, tmp_path: Path
 ) -> None:
-    first, second = make_node("first").start(), make_node("second")
-    tenant = Tenant(first, github)
-    pipeline = noting(tenant, tmp_path)
-    execution_id = begin(tenant, pipeline, tmp_path)
-    second.start()
+    first, second, tenant, pipeline, execution_id = both_nodes
     first.kill()
     killed_at = time.monotonic()
     assert until(lambda: lines(tmp_path / "begun") == 2, 40)
@@ -77,13 +84,9 @@ def test_x6_a_killed_nodes_actions_begin_again_on_another(
 
 
 def test_x5_x6_what_a_frozen_node_says_after_it_came_back_is_refused(
-    make_node: MakeNode, github: Path, tmp_path: Path
+    both_nodes: BothNodes, tmp_path: Path
 ) -> None:
-    first, second = make_node("first").start(), make_node("second")
-    tenant = Tenant(first, github)
-    pipeline = noting(tenant, tmp_path)
-    execution_id = begin(tenant, pipeline, tmp_path)
-    second.start()
+    first, second, tenant, pipeline, execution_id = both_nodes
     # Its supervisor, too: that would end an engine which does not answer.
     frozen = [psutil.Process(first.process.pid), *first.children("engine")]
     for process in frozen:
@@ -102,13 +105,9 @@ def test_x5_x6_what_a_frozen_node_says_after_it_came_back_is_refused(
 
 
 def test_a_stop_that_abandons_frees_the_stage_of_a_lost_node(
-    make_node: MakeNode, github: Path, tmp_path: Path
+    both_nodes: BothNodes, tmp_path: Path
 ) -> None:
-    first, second = make_node("first").start(), make_node("second")
-    tenant = Tenant(first, github)
-    pipeline = noting(tenant, tmp_path)
-    execution_id = begin(tenant, pipeline, tmp_path)
-    second.start()
+    first, second, tenant, pipeline, execution_id = both_nodes
     first.kill()
     tenant.move_to(second)
     tenant.client.stop_pipeline_execution(
@@ -120,13 +119,9 @@ def test_a_stop_that_abandons_frees_the_stage_of_a_lost_node(
 
 
 def test_a_node_that_is_stopped_hands_its_actions_over_at_once(
-    make_node: MakeNode, github: Path, tmp_path: Path
+    both_nodes: BothNodes, tmp_path: Path
 ) -> None:
-    first, second = make_node("first").start(), make_node("second")
-    tenant = Tenant(first, github)
-    pipeline = noting(tenant, tmp_path)
-    execution_id = begin(tenant, pipeline, tmp_path)
-    second.start()
+    first, second, tenant, pipeline, execution_id = both_nodes
     assert first.stop() == 0
     assert until(lambda: lines(tmp_path / "begun") == 2, 10)
     (tmp_path / "go").touch()

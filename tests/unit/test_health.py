@@ -1,23 +1,12 @@
 """What /healthz says of the parts."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from hookline.health import Health
 from hookline.scoreboard import RECORDER, Scoreboard
 from hookline.store.database import Database
 from hookline.store.node_state import NodeState
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    database = Database(database_url)
-    database.migrate()
-    yield database
-    database.close()
 
 
 def test_a_store_with_an_unknown_fault_is_away(database: Database, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from hookline.errors import ActionError
@@ -95,10 +94,17 @@ def open_file(file: Path) -> int:
         raise
     except OSError as error:
         raise ActionError(f"{file.name} can't be read: {error.strerror}") from error
+    if not _is_regular(descriptor):
+        raise ActionError(f"{file.name} is not a regular file")
+    return descriptor
+
+
+def _is_regular(descriptor: int) -> bool:
+    """Whether it is a regular file's; that of anything else is closed."""
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return descriptor
+        return True
     os.close(descriptor)
-    raise ActionError(f"{file.name} is not a regular file")
+    return False
 
 
 def read(file: Path, most: int) -> bytes:
@@ -130,12 +136,7 @@ class Tree:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._leave()
         os.close(self._root)
 
@@ -169,10 +170,7 @@ class Tree:
         """A new descriptor to read the regular file at `path`; None if it is none."""
         parent, name = self.parent(path)
         descriptor = os.open(name, _FILE, dir_fd=parent)
-        if stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return descriptor
-        os.close(descriptor)
-        return None
+        return descriptor if _is_regular(descriptor) else None
 
     def _descend(self, names: Iterable[str], *, make: bool) -> int:
         current = os.dup(self._root)

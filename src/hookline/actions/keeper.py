@@ -23,11 +23,12 @@ from typing import Any, NoReturn
 
 GRACE = 1.0
 """Seconds that a program has, after SIGTERM, before it is killed."""
+LENGTH = 4
+"""Bytes that tell how long the description of a program is, which follows them."""
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWPID = 0x0002_0000, 0x1000_0000, 0x2000_0000
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REC, _MS_SLAVE = 2, 4, 8, 0x4000, 0x8_0000
-_LENGTH = 4
 _PAUSE_MS, _LONGEST_PAUSE_MS = 1, 250
 _CAN_NOT_RUN = 127
 # A program starts with what these signals do by default; the keeper outlives the polite ones.
@@ -101,7 +102,7 @@ def _keep(control: int, output: int, _lock: int, *, has_namespaces: bool) -> int
 
 
 def _received(engine: socket.socket) -> dict[str, Any] | None:
-    length = int.from_bytes(engine.recv(_LENGTH, socket.MSG_WAITALL), "big")
+    length = int.from_bytes(engine.recv(LENGTH, socket.MSG_WAITALL), "big")
     data = engine.recv(length, socket.MSG_WAITALL)
     return json.loads(data) if length and len(data) == length else None
 

@@ -30,7 +30,6 @@ _LARGEST_PIPE = 1_048_576
 _START_S = 10.0
 _END_S = 15.0
 _POLL_S = 0.02
-_LENGTH = 4
 _log = structlog.get_logger()
 
 
@@ -111,7 +110,7 @@ class Launcher:
             fcntl.flock(lock, fcntl.LOCK_SH)
             self._hand_over([theirs.fileno(), output, lock])
             description = child.described()
-            mine.sendall(len(description).to_bytes(_LENGTH, "big") + description)
+            mine.sendall(len(description).to_bytes(keeper.LENGTH, "big") + description)
         except OSError:
             mine.close()
             raise

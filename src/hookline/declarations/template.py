@@ -135,7 +135,7 @@ class _Template:
         return self._made(logical_id, resource["Type"]) if present else None
 
     def _made(self, logical_id: str, kind: str) -> _Declared:
-        origin = Origin(self._surroundings.stack_name, self._title, logical_id)
+        origin = self._origin(logical_id)
         if kind == _ACTION_TYPE:
             return action_type(self._properties(logical_id), origin)
         problems = Problems()
@@ -168,7 +168,7 @@ class _Template:
         return resource
 
     def _properties(self, logical_id: str) -> dict[str, Any]:
-        path = self._path(logical_id)
+        path = self._origin(logical_id).path
         given = self._resource(logical_id).get("Properties", {})
         if isinstance(given, dict):
             given = {name: value for name, value in given.items() if name not in IGNORED}
@@ -177,13 +177,13 @@ class _Template:
             raise HooklineError(f"{path} must be an object")
         return found
 
-    def _path(self, logical_id: str) -> str:
-        return f"{self._title}: Resources.{logical_id}.Properties"
+    def _origin(self, logical_id: str) -> Origin:
+        return Origin(self._surroundings.stack_name, self._title, logical_id)
 
     def _name(self, logical_id: str) -> str:
         properties = self._resource(logical_id).get("Properties", {})
         given = properties.get("Name", NO_VALUE) if isinstance(properties, dict) else NO_VALUE
-        path = f"{self._path(logical_id)}.Name"
+        path = f"{self._origin(logical_id).path}.Name"
         value = given if given is NO_VALUE else self._evaluator.value(given, path)
         return named(value, self._surroundings.stack_name, logical_id, path)
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import structlog
 
@@ -56,11 +57,14 @@ class Heartbeat:
             nodes.put(connection, self._node)
         self._last = time.monotonic()
         self._release_lost()
-        targets = [self._beat_always, self._release_always]
+        targets: dict[str, Callable[[], None]] = {
+            "beat": partial(self._always, self._beat, "no sign of life given"),
+            "release": partial(self._always, self._release_lost, "lost nodes not looked for"),
+        }
         if self._database.is_shared:
-            targets.append(self._watch)
-        for target in targets:
-            threading.Thread(target=target, name=target.__name__, daemon=True).start()
+            targets["watch"] = self._watch
+        for name, target in targets.items():
+            threading.Thread(target=target, name=name, daemon=True).start()
 
     def stop(self) -> None:
         """Give no more signs of life, and let others have what the node still owns."""
@@ -70,42 +74,32 @@ class Heartbeat:
         self._release_lost()
         self._name.close()
 
-    def _beat_always(self) -> None:
+    def _always(self, do: Callable[[], None], failure: str) -> None:
         while not self._stop.wait(_EVERY_S):
-            began = time.monotonic()
             try:
-                if self._beat():
-                    self._last = began
+                do()
             except StoreUnavailableError as error:
-                _log.warning("no sign of life given", reason=error.message)
-            except Exception:  # noqa: BLE001 - without a thread the node would be taken for lost
-                _log.exception("no sign of life given")
+                _log.warning(failure, reason=error.message)
+            except Exception:  # noqa: BLE001 - without the thread, actions would wait for ever
+                _log.exception(failure)
 
-    def _beat(self) -> bool:
+    def _beat(self) -> None:
+        began = time.monotonic()
         if not self._name.acquire() and self._database.is_shared:
             # Its session had ended, and another process has taken the name.
             _log.error("another node has taken this one's name", node=self._node.name)
-            return False
+            return
         with self._database.write() as connection:
             if not nodes.beat(connection, self._node.instance):
                 # The row is gone, as after a restore: what it owned is no longer its own.
                 self._interrupt()
                 nodes.put(connection, self._node)
-        return True
+        self._last = began
 
     def _watch(self) -> None:
         while not self._stop.wait(1.0):
             if time.monotonic() - self._last > _OWN_ACTIONS_END_AFTER_S:
                 self._interrupt()
-
-    def _release_always(self) -> None:
-        while not self._stop.wait(_EVERY_S):
-            try:
-                self._release_lost()
-            except StoreUnavailableError as error:
-                _log.warning("lost nodes not looked for", reason=error.message)
-            except Exception:  # noqa: BLE001 - what a lost node ran would wait for ever
-                _log.exception("lost nodes not looked for")
 
     def _release_lost(self) -> None:
         with self._database.read() as connection:

@@ -2,10 +2,7 @@
 
 from sqlalchemy import Connection
 
-from hookline.errors import (
-    ConditionNotOverridableException,
-    NotLatestPipelineExecutionException,
-)
+from hookline.errors import ConditionNotOverridableException
 from hookline.executions import stage_runs
 from hookline.executions.decide import NOT_MET
 from hookline.executions.dispatch import dispatch
@@ -21,7 +18,6 @@ from hookline.model import (
     StageStatus,
 )
 from hookline.store import condition_executions, executions, stage_executions
-from hookline.store.stage_executions import StageExecution
 
 _OVERRIDDEN = "Overridden by OverrideStageCondition"
 
@@ -51,7 +47,8 @@ def override(
         proceed(connection, run.stage_execution.id)
         return
     _check_failed(run, kind, status, pipeline.version)
-    _check_latest(connection, pipeline, run.stage_execution)
+    if pipeline.execution_mode is not ExecutionMode.PARALLEL:
+        stage_runs.check_newest(connection, run.stage_execution)
     _note(connection, run, kind)
     executions.resume(connection, execution_id, stage_name)
     if kind is ConditionType.BEFORE_ENTRY:
@@ -106,16 +103,6 @@ def _check_failed(
     if version != current_version:
         reason = f"the pipeline was changed since, from version {version} to {current_version}"
         raise _refusal(run, kind, f"{reason}. Start a new execution.")
-
-
-def _check_latest(connection: Connection, pipeline: Pipeline, latest: StageExecution) -> None:
-    if pipeline.execution_mode is ExecutionMode.PARALLEL:
-        return
-    if stage_executions.latest(connection, pipeline.id, latest.stage_name) != latest:
-        raise NotLatestPipelineExecutionException(
-            f"A later execution than '{latest.execution_id}' has entered the stage "
-            f"'{latest.stage_name}'"
-        )
 
 
 def _note(connection: Connection, run: StageRun, kind: ConditionType) -> None:

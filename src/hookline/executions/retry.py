@@ -1,8 +1,10 @@
 """Runs a stage again in which an execution failed or was stopped."""
 
+from dataclasses import replace
+
 from sqlalchemy import Connection
 
-from hookline.errors import NotLatestPipelineExecutionException, StageNotRetryableException
+from hookline.errors import StageNotRetryableException
 from hookline.executions import stage_runs
 from hookline.executions.decide import Begin
 from hookline.executions.enter import begin
@@ -86,10 +88,7 @@ def _check_free(connection: Connection, pipeline: Pipeline, latest: StageExecuti
     if pipeline.execution_mode is ExecutionMode.PARALLEL:
         return
     stage_name = latest.stage_name
-    if stage_executions.latest(connection, pipeline.id, stage_name) != latest:
-        raise NotLatestPipelineExecutionException(
-            f"A later execution than '{latest.execution_id}' has entered the stage '{stage_name}'"
-        )
+    stage_runs.check_newest(connection, latest)
     if any(
         standing.in_stage and standing.stage_name == stage_name
         for standing in executions.active(connection, pipeline.id)
@@ -106,9 +105,8 @@ def _retry_beside(connection: Connection, run: StageRun) -> None:
     # A failure that follows is a new one to ask about.
     abandon_conditions(connection, run.stage_execution.id, _RETRIED_BESIDE)
     stage_executions.count_retry(connection, run.stage_execution.id)
-    retried = stage_runs.find(connection, run.stage_execution.id)
-    if retried is not None:
-        begin(connection, retried, Begin(tuple(failed)))
+    retried = replace(run.stage_execution, retries=run.stage_execution.retries + 1)
+    begin(connection, replace(run, stage_execution=retried), Begin(tuple(failed)))
 
 
 def _done(run: StageRun) -> frozenset[str]:

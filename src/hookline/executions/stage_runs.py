@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from hookline.errors import NotLatestPipelineExecutionException
 from hookline.executions.decide import Progress
 from hookline.model import (
     ConditionStatus,
@@ -108,6 +109,16 @@ def latest(connection: Connection, execution_id: str, stage_name: str) -> StageR
     attempts = stage_executions.attempts(connection, [execution_id])
     newest = next(iter(attempts.get((execution_id, stage_name), ())), None)
     return None if newest is None else find(connection, newest.id)
+
+
+def check_newest(connection: Connection, stage_execution: StageExecution) -> None:
+    """Raise NotLatestPipelineExecutionException where another one has entered the stage since."""
+    pipeline_id, stage_name = stage_execution.pipeline_id, stage_execution.stage_name
+    if stage_executions.latest(connection, pipeline_id, stage_name) != stage_execution:
+        raise NotLatestPipelineExecutionException(
+            f"A later execution than '{stage_execution.execution_id}' has entered the stage "
+            f"'{stage_name}'"
+        )
 
 
 def _is_retried(connection: Connection, execution: Execution, stage: Stage) -> bool:

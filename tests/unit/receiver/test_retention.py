@@ -1,7 +1,7 @@
 """What is old is forgotten, in small steps, on both databases."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -42,14 +42,6 @@ DAY = 86_400.0
 LIMITS = Limits(
     delivery_days=30.0, delivery_count=1_000_000, execution_days=365.0, dedupe_window=300.0
 )
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    database = Database(database_url)
-    database.migrate()
-    yield database
-    database.close()
 
 
 def delivery(age: float) -> Delivery:

@@ -1,6 +1,6 @@
 """A migrated database of each kind, and rows to begin with."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,14 +16,6 @@ SCOPE = Scope("000000000000", "us-east-1")
 @pytest.fixture
 def seal() -> Seal:
     return Seal([b"k" * 32])
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    database = Database(database_url)
-    database.migrate()
-    yield database
-    database.close()
 
 
 @pytest.fixture
