@@ -15,6 +15,7 @@ from hookline.commands import (
     apply,
     credentials,
     deliveries,
+    doctor,
     export,
     import_aws,
     nodes,
@@ -89,6 +90,7 @@ app.command("send")(send.send)
 app.command("try")(try_filters.try_filters)
 app.command("logs")(action_logs.show_logs)
 app.command("nodes")(nodes.show_nodes)
+app.command("doctor")(doctor.doctor)
 app.command("apply")(apply.apply)
 app.command("export")(export.export)
 app.command("import-aws")(import_aws.import_aws)

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from hookline.errors import SettingsError
 from hookline.model import DEFAULT_LABEL, LONGEST_LABEL, ActionType
+from hookline.runners import RUNNER_TAG, Runner
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -86,6 +87,20 @@ def _api_url(text: str) -> str:
     if not usual or "@" in parts.netloc or parts.query or parts.fragment:
         raise ValueError("give an http:// or https:// address without user, query and fragment")
     return text.rstrip("/")
+
+
+def _runner(text: str) -> Runner:
+    try:
+        return Runner(text)
+    except ValueError:
+        raise ValueError(f"give {' or '.join(runner.value for runner in Runner)}") from None
+
+
+def _paths(text: str) -> tuple[Path, ...]:
+    paths = tuple(Path(part.strip()) for part in text.split(",") if part.strip())
+    if not all(path.is_absolute() for path in paths):
+        raise ValueError("give folders by their whole paths, from / on")
+    return paths
 
 
 def _labels(text: str) -> tuple[str, ...]:
@@ -217,6 +232,35 @@ class Settings:
             _boolean,
         ),
     ] = True
+    runner: Annotated[
+        Runner,
+        Setting(
+            "where the commands of actions run: host, or bubblewrap, where they see neither the "
+            f"server's files nor each other's; a pipeline's tag {RUNNER_TAG} wins",
+            _runner,
+        ),
+    ] = Runner.HOST
+    sandbox_paths: Annotated[
+        tuple[Path, ...],
+        Setting("further folders that commands in a sandbox may read, comma-separated", _paths),
+    ] = ()
+    sandbox_network: Annotated[
+        bool, Setting("give commands in a sandbox the machine's network", _boolean)
+    ] = True
+    max_memory: Annotated[
+        int,
+        Setting("largest memory of one process of commands, such as 4GB; 0: no bound", _size),
+    ] = 0
+    max_processes: Annotated[
+        int,
+        Setting(
+            "how many processes and threads the user of commands may have; 0, or as root: no bound",
+            _size,
+        ),
+    ] = 4096
+    max_file: Annotated[
+        int, Setting("largest file that commands may write, such as 10GB; 0: no bound", _size)
+    ] = 10_000_000_000
     log_format: Annotated[
         str, Setting("how log lines are written: json or console", _log_format)
     ] = "json"
@@ -350,7 +394,14 @@ def _shown(setting: Setting, value: Any) -> str:
         return "****"
     if isinstance(value, tuple):
         return ",".join(str(item) for item in value)
+    if isinstance(value, Runner):
+        return value.value
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def settings_file() -> Path:
+    """The settings' file of this process, whether or not it exists."""
+    return _file(os.environ, None).absolute()
 
 
 def _file(environment: Mapping[str, str], file: Path | None) -> Path:

@@ -3,11 +3,12 @@
 from contextlib import suppress
 from pathlib import Path
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, make_url
 
-from hookline.config import Settings
+from hookline.config import Settings, settings_file
 from hookline.errors import SettingsError
 from hookline.model import new_id
+from hookline.runners import Runner, refusal
 from hookline.sealing import Seal, load_seal, make_master_key
 from hookline.store import secrets
 from hookline.store.node_state import NodeState
@@ -44,6 +45,31 @@ def open_state(settings: Settings) -> NodeState:
 def work_folder(settings: Settings) -> Path:
     """Where the engine keeps workspaces and logs."""
     return settings.data_dir.absolute() / "work"
+
+
+def private_paths(settings: Settings) -> tuple[Path, ...]:
+    """What of this installation no command of a sandbox may see: settings, keys, data."""
+    paths = [settings.data_dir, settings_file()]
+    if not _is_bucket(settings):
+        paths.append(Path(settings.artifacts))
+    if (database := make_url(settings.database)).drivername == "sqlite" and database.database:
+        # Its journal lies beside it.
+        paths += [Path(database.database + end) for end in ("", "-wal", "-shm")]
+    return tuple(path.resolve() for path in paths)
+
+
+def check_runner(settings: Settings) -> None:
+    """Raise SettingsError where this machine can't run commands as `runner` says."""
+    if settings.runner is Runner.HOST:
+        return
+    if not settings.pid_namespaces:
+        raise SettingsError(
+            f"runner = {settings.runner.value} needs PID namespaces: leave pid_namespaces on."
+        )
+    if reason := refusal(settings.runner):
+        raise SettingsError(
+            f"runner = {settings.runner.value} can't be used on this machine: {reason}"
+        )
 
 
 def claim_artifact_folder(settings: Settings) -> None:

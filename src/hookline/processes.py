@@ -24,6 +24,7 @@ from hookline.profile import write_profile
 from hookline.receiver.protocol import BoundedProtocol
 from hookline.receiver.recorder import Recorder
 from hookline.receiver.retention import Limits
+from hookline.runners import Sandbox
 from hookline.scoreboard import Scoreboard, Slot
 from hookline.standard_streams import guard_standard_streams
 from hookline.store import credentials
@@ -40,6 +41,7 @@ def prepare(settings: Settings) -> None:
 
     And claim the folder of artifacts.
     """
+    installation.check_runner(settings)
     installation.claim_artifact_folder(settings)
     database = Database(settings.database, limited=False)
     database.migrate()
@@ -113,6 +115,13 @@ def engine(settings: Settings, slot: Slot) -> None:
             max_log=settings.max_log,
             max_artifact=settings.max_artifact,
             pid_namespaces=settings.pid_namespaces,
+            runner=settings.runner,
+            sandbox=Sandbox(
+                visible=settings.sandbox_paths,
+                hidden=installation.private_paths(settings),
+                network=settings.sandbox_network,
+            ),
+            limits=_limits(settings),
         ),
     )
     _on_stop_signal(running.stop)
@@ -128,6 +137,15 @@ def engine(settings: Settings, slot: Slot) -> None:
     running.close(_ENGINE_STOP_PATIENCE_S)
     # A thread that has not ended its action by now keeps the process from its end no longer.
     os._exit(0)
+
+
+def _limits(settings: Settings) -> dict[str, int]:
+    limits = {
+        "RLIMIT_DATA": settings.max_memory,
+        "RLIMIT_NPROC": settings.max_processes,
+        "RLIMIT_FSIZE": settings.max_file,
+    }
+    return {name: most for name, most in limits.items() if most}
 
 
 class Pulse:

@@ -11,9 +11,11 @@ from hookline.actions.archives import Bounds
 from hookline.actions.folders import fresh, read, remove
 from hookline.actions.log import ActionLog, Mask
 from hookline.actions.outputs import store_outputs
-from hookline.actions.processes import Child, Limits, await_end_of_earlier, run
+from hookline.actions.processes import Limits, await_end_of_earlier, run
 from hookline.actions.provider import ActionContext, ActionResult
+from hookline.actions.sandboxes import child_of
 from hookline.errors import ActionError
+from hookline.runners import Place
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SHELL = (shutil.which("bash") or "/bin/bash", "--noprofile", "--norc")
@@ -123,13 +125,10 @@ def _run(
         _script(commands, workspace.progress)
         + _exports(context.action.output_variables, workspace.exported)
     )
-    child = Child(
-        (*_SHELL, str(workspace.script)),
-        source,
-        _environment(context, workspace, source),
-        context,
-    )
+    place = Place(workspace.folder, source, workspace.temporary)
+    argv, environment = (*_SHELL, str(workspace.script)), _environment(context, workspace, source)
     try:
+        child = child_of(context, place, argv, environment)
         status = run(child, limits, log.write)
     except ActionError as error:
         log.line(error.message)

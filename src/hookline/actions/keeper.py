@@ -9,6 +9,7 @@ import errno
 import gc
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -45,11 +46,11 @@ def main(arguments: list[str]) -> int:
     """
     engine = socket.socket(fileno=0)
     wanted = arguments == ["namespaces"]
-    refusal = _refusal() if wanted else "switched off by the setting pid_namespaces"
-    if refusal:
+    refused = refusal() if wanted else "switched off by the setting pid_namespaces"
+    if refused:
         # A kernel that can't name them should say so before anything runs.
         _children()
-    engine.send(json.dumps(refusal).encode())
+    engine.send(json.dumps(refused).encode())
     for number in _POLITE:
         signal.signal(number, signal.SIG_IGN)
     # The kernel reaps the keepers.
@@ -62,7 +63,7 @@ def main(arguments: list[str]) -> int:
         for descriptor in descriptors:
             # Python does not hand on the flag that would say so at once.
             os.set_inheritable(descriptor, False)
-        _forked(partial(_keep, *descriptors, has_namespaces=refusal is None))
+        _forked(partial(_keep, *descriptors, has_namespaces=refused is None))
         for descriptor in descriptors:
             os.close(descriptor)
 
@@ -240,9 +241,12 @@ def _die_with_parent(to_report: int) -> None:
 
 def _be_init(program: Mapping[str, Any], output: int, report: int) -> int:
     """Be the first process of a namespace, which reaps, until the program ends: the rest dies."""
-    signal.signal(signal.SIGTERM, lambda *_: _signal(-1, signal.SIGTERM))
+    monitors: set[int] = set()
+    signal.signal(signal.SIGTERM, lambda *_: _terminate_all_but(monitors))
     _mount_proc()
     first = _forked(partial(_telling, report, partial(_become, program, output)))
+    if program["is_monitor"]:
+        monitors.add(first)
     while True:
         pid, status = os.wait()
         if pid == first:
@@ -250,9 +254,25 @@ def _be_init(program: Mapping[str, Any], output: int, report: int) -> int:
             return 0
 
 
+def _terminate_all_but(monitors: set[int]) -> None:
+    """Ask the processes of this namespace to end; a monitor does when what it watches has ended."""
+    if not monitors:
+        _signal(-1, signal.SIGTERM)
+        return
+    here = {int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()}
+    for pid in here - monitors - {os.getpid()}:
+        _signal(pid, signal.SIGTERM)
+
+
 def _become(program: Mapping[str, Any], output: int) -> NoReturn:
     """Be the program: the leader of a session, both outputs into `output`. Raises OSError."""
     os.setsid()
+    for name, most in program["limits"].items():
+        kind = getattr(resource, name)
+        # No more than what the server itself is allowed.
+        _, allowed = resource.getrlimit(kind)
+        bound = most if allowed == resource.RLIM_INFINITY else min(most, allowed)
+        resource.setrlimit(kind, (bound, bound))
     for number in _RESTORED:
         signal.signal(number, signal.SIG_DFL)
     os.dup2(output, 1)
@@ -301,7 +321,7 @@ def _checked(what: str, result: int) -> None:
         raise OSError(number, f"{what}: {os.strerror(number)}")
 
 
-def _refusal() -> str | None:
+def refusal() -> str | None:
     """Why this machine gives no PID namespaces; None if it does. Tried in a process of its own."""
     reader, writer = os.pipe2(os.O_CLOEXEC)
 

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +35,18 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Child:
-    """A program to run for an action; its environment says for which."""
+    """A program to run for an action; its environment says for which.
+
+    `limits` are the kernel's, by their names in `resource`. A program that `is_monitor` ends by
+    itself once what it runs has ended, and is not asked to.
+    """
 
     argv: Sequence[str]
     folder: Path
     environment: Mapping[str, str]
     context: ActionContext
+    limits: Mapping[str, int] = field(default_factory=dict)
+    is_monitor: bool = False
 
     def described(self) -> bytes:
         """The program as the keeper reads it."""
@@ -49,6 +55,8 @@ class Child:
                 "argv": self.argv,
                 "folder": str(self.folder),
                 "environment": {**self.environment, MARKER: self.context.action_execution_id},
+                "limits": dict(self.limits),
+                "is_monitor": self.is_monitor,
             }
         ).encode()
 

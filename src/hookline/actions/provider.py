@@ -9,6 +9,7 @@ from typing import Protocol
 from hookline.actions.artifacts import ArtifactStore, key_of
 from hookline.errors import HooklineError
 from hookline.model import Action, SourceRevision
+from hookline.runners import Runner, Sandbox
 
 
 class Interrupted(HooklineError):  # noqa: N818 - an interruption is the engine's wish, not an error
@@ -28,7 +29,9 @@ class ActionSettings:
     """What the operator decides about actions: sizes in bytes, times in seconds.
 
     `github_url` is where the repositories of GitHub's source actions are; a `file:` URL works too.
-    `pid_namespaces` is whether programs run in some, where the machine allows it.
+    `pid_namespaces` is whether programs run in some, where the machine allows it. `runner` runs
+    commands whose pipeline asks for no other. `limits` are the kernel's on each process of
+    commands, by their names in the module `resource`.
     """
 
     github_url: str = "https://github.com"
@@ -36,6 +39,9 @@ class ActionSettings:
     max_log: int = 10_000_000
     max_artifact: int = 10_000_000_000
     pid_namespaces: bool = True
+    runner: Runner = Runner.HOST
+    sandbox: Sandbox = field(default_factory=Sandbox)
+    limits: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,8 @@ class ActionContext:
 
     `source_revision` is the revision that started the execution, for this source action.
     `folder` is private to this action execution and may hold what an interrupted try left.
-    `stop` is set when the engine stops or the action is abandoned.
+    `stop` is set when the engine stops or the action is abandoned. `runner` is the word by which
+    its pipeline asks for a runner, None where it doesn't.
     """
 
     action_execution_id: str
@@ -63,6 +70,7 @@ class ActionContext:
     settings: ActionSettings
     stop: threading.Event
     secrets: tuple[str, ...] = ()
+    runner: str | None = None
 
     @property
     def time_limit(self) -> float:

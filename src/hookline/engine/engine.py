@@ -181,6 +181,7 @@ class Engine:
             settings=self._settings,
             stop=stop,
             secrets=task.secrets,
+            runner=task.runner,
         )
         return provider_for(task.action.type).run(context)
 

@@ -9,6 +9,7 @@ from hookline.actions.provider import Artifact
 from hookline.errors import ActionError
 from hookline.executions import variables
 from hookline.model import Action, Execution, Pipeline, SourceRevision
+from hookline.runners import RUNNER_TAG
 from hookline.sealing import Seal
 from hookline.store import (
     action_executions,
@@ -16,6 +17,7 @@ from hookline.store import (
     executions,
     pipeline_secrets,
     pipelines,
+    tags,
 )
 from hookline.store.action_executions import ActionExecution
 from hookline.store.database import Database
@@ -25,7 +27,8 @@ from hookline.store.database import Database
 class Task:
     """An action or a rule to be run, as a node has taken it, with all it needs from the store.
 
-    The action's configuration is in clear; `secrets` are its values that nobody may read.
+    The action's configuration is in clear; `secrets` are its values that nobody may read. `runner`
+    is what its pipeline's tag asks for.
     """
 
     held: ActionExecution
@@ -35,6 +38,7 @@ class Task:
     source_revision: SourceRevision | None = None
     inputs: tuple[Artifact, ...] = ()
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    runner: str | None = None
 
 
 def take(
@@ -94,7 +98,13 @@ def _prepared(
         source_revision=_revision(execution, declared),
         inputs=tuple(Artifact(name, key) for name, key in inputs.items()),
         secrets=secrets,
+        runner=_runner(connection, pipeline),
     )
+
+
+def _runner(connection: Connection, pipeline: Pipeline) -> str | None:
+    arn = pipeline.scope.pipeline_arn(pipeline.name)
+    return tags.of(connection, [arn])[arn].get(RUNNER_TAG)
 
 
 def declared_action(pipeline: Pipeline, executed: ActionExecution) -> Action:

@@ -11,6 +11,7 @@ from hookline.actions.archives import Bounds
 from hookline.actions.artifacts import ArtifactStore
 from hookline.actions.provider import ActionContext, ActionResult, ActionSettings, Artifact
 from hookline.model import Action, ActionType, OutputArtifact, new_id
+from hookline.runners import Runner, Sandbox
 
 BOUNDS = Bounds(1_000_000_000)
 COMMANDS = ActionType("Compute", "AWS", "Commands", "1")
@@ -24,6 +25,7 @@ class Workshop:
     stop: threading.Event = field(default_factory=threading.Event)
     numbers: "itertools.count[int]" = field(default_factory=itertools.count)
     pid_namespaces: bool = True
+    runner: Runner = Runner.HOST
 
     @property
     def store(self) -> ArtifactStore:
@@ -40,6 +42,9 @@ class Workshop:
             max_log=changes.pop("max_log", 1_000_000),
             max_artifact=changes.pop("max_artifact", BOUNDS.max_bytes),
             pid_namespaces=self.pid_namespaces,
+            runner=self.runner,
+            sandbox=changes.pop("sandbox", Sandbox()),
+            limits=changes.pop("limits", {}),
         )
         given: dict[str, Any] = {
             "attempt": 1,

@@ -1,0 +1,74 @@
+"""Commands in a sandbox, from the setting or the tag down to what they can read."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from support.server import Server, run_hookline
+from support.tenant import Tenant, commands
+
+MakeServer = Callable[..., Server]
+
+
+def reads_the_key(tenant: Tenant, **more: object) -> tuple[str, str]:
+    """How an execution ended whose command tries to read the server's master key; its log."""
+    key = tenant.server.data / "master.key"
+    assert key.exists()
+    script = f"cat {key} {tenant.server.data}/hookline.db | head -c 20 | base64; echo over"
+    pipeline = tenant.pipeline(("Build", commands("Spy", script)))
+    if more:
+        arn = f"arn:aws:codepipeline:{tenant.region}:000000000000:{pipeline}"
+        tenant.client.tag_resource(resourceArn=arn, **more)
+    started = tenant.client.start_pipeline_execution(name=pipeline)
+    execution = tenant.finished(pipeline, started["pipelineExecutionId"])
+    log = tenant.server.hookline("logs", started["pipelineExecutionId"], "--action", "Spy")
+    return execution["status"], log.stdout
+
+
+def test_x7_in_a_sandbox_the_commands_of_a_pusher_do_not_read_the_master_key(
+    make_server: MakeServer, github: Path
+) -> None:
+    tenant = Tenant(make_server(runner="bubblewrap").start(), github)
+    tenant.repository.commit(file="text")
+
+    status, log = reads_the_key(tenant)
+
+    assert status == "Succeeded"
+    assert "No such file or directory" in log
+    assert "\nover\n" in log
+
+
+def test_x7_on_the_host_they_do_unless_the_pipeline_asks_for_the_sandbox(
+    make_server: MakeServer, github: Path
+) -> None:
+    tenant = Tenant(make_server().start(), github)
+    tenant.repository.commit(file="text")
+
+    _, on_host = reads_the_key(tenant)
+    tags = [{"key": "hookline:runner", "value": "bubblewrap"}]
+    _, in_sandbox = reads_the_key(tenant, tags=tags)
+
+    assert "No such file" not in on_host
+    assert "No such file or directory" in in_sandbox
+
+
+def test_a_machine_that_can_not_make_the_sandbox_says_so_at_the_start(tmp_path: Path) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("git", "bash"):
+        (programs / name).symlink_to(shutil.which(name) or name)
+    environment = {
+        "PATH": str(programs),
+        "HOOKLINE_CONFIG": os.devnull,
+        "HOOKLINE_DATA_DIR": str(tmp_path / "data"),
+        "HOOKLINE_RUNNER": "bubblewrap",
+    }
+
+    served = run_hookline("serve", environment=environment, folder=tmp_path)
+    asked = run_hookline("doctor", environment=environment, folder=tmp_path)
+
+    assert served.returncode == 1
+    assert "runner = bubblewrap can't be used on this machine: the program bwrap" in served.stderr
+    assert asked.returncode == 1
+    assert "apt-get install bubblewrap" in asked.stdout
