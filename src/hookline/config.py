@@ -224,6 +224,13 @@ class Settings:
     max_artifact: Annotated[
         int, Setting("largest content of one artifact, unpacked, such as 10GB", _size)
     ] = 10_000_000_000
+    max_source_cache: Annotated[
+        int,
+        Setting(
+            "size of the mirrors of repositories that a node keeps, such as 5GB; 0: it keeps none",
+            _size,
+        ),
+    ] = 5_000_000_000
     pid_namespaces: Annotated[
         bool,
         Setting(

@@ -114,6 +114,7 @@ def engine(settings: Settings, slot: Slot) -> None:
             time_limit=settings.action_timeout,
             max_log=settings.max_log,
             max_artifact=settings.max_artifact,
+            max_source_cache=settings.max_source_cache,
             pid_namespaces=settings.pid_namespaces,
             runner=settings.runner,
             sandbox=Sandbox(

@@ -1,81 +1,30 @@
 """Source actions whose provider is git: GitHub, and connections to GitHub."""
 
-import base64
-import os
+import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from urllib.parse import urlsplit
 
 from hookline.actions.folders import fresh, remove
+from hookline.actions.git_program import CONFIGURATION, UNAVAILABLE, Git, Repository, is_branch
 from hookline.actions.log import ActionLog, Mask
+from hookline.actions.mirrors import Mirror, MirrorDamagedError
 from hookline.actions.outputs import store_outputs
 from hookline.actions.pages import commit_page
-from hookline.actions.processes import Child, Limits, await_end_of_earlier, run
+from hookline.actions.processes import Limits, await_end_of_earlier
 from hookline.actions.provider import ActionContext, ActionResult
 from hookline.actions.reachability import is_reachable
 from hookline.errors import ActionError
 from hookline.model import SourceRevision
-from hookline.sealing import is_mask
 
-_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_BAD_IN_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\.lock(?:/|$)|\.$|(?:^|/)\.")
 _LONGEST_SUMMARY = 2048
-_LONGEST_MESSAGE = 1000
-_LONGEST_OUTPUT = 100_000
 _SHA256 = 64
 _FORMAT = "--format=%H%x00%ad%x00%cd%x00%B"
 _DATES = "--date=format-local:%Y-%m-%dT%H:%M:%SZ"
-_NETWORK = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir")
 _COMMON_VARIABLES = frozenset({"AuthorDate", "BranchName", "CommitId", "CommitMessage"})
 _GITHUB_VARIABLES = _COMMON_VARIABLES | {"CommitUrl", "CommitterDate", "RepositoryName"}
 _CONNECTION_VARIABLES = _COMMON_VARIABLES | {"FullRepositoryName"}
-_UNAVAILABLE = "RevisionUnavailable"
-_CONFIGURATION = "ConfigurationError"
-
-
-@dataclass(frozen=True)
-class Repository:
-    """A branch of a repository, and the token that opens it."""
-
-    owner: str
-    name: str
-    branch: str
-    token: str = ""
-
-    def __post_init__(self) -> None:
-        for part in (self.owner, self.name):
-            if not _NAME.fullmatch(part) or part in {".", ".."}:
-                raise ActionError(f'"{part}" is not an owner or repository', _CONFIGURATION)
-        if not is_branch(self.branch):
-            raise ActionError(f'"{self.branch}" is not the name of a branch', _CONFIGURATION)
-        if not self.token.isprintable():
-            raise ActionError("The OAuth token has characters that none has", _CONFIGURATION)
-
-    @property
-    def ref(self) -> str:
-        """The branch as git names it in full."""
-        return f"refs/heads/{self.branch}"
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """What must not be read in logs and errors."""
-        return (self.token, self.credentials) if self.credentials else ()
-
-    @property
-    def credentials(self) -> str:
-        """The token in the form of HTTP's basic authentication; empty without a token."""
-        if not self.token or is_mask(self.token):
-            return ""
-        return base64.b64encode(f"x-access-token:{self.token}".encode()).decode()
-
-
-def is_branch(name: str) -> bool:
-    """Whether git takes `name` for a branch (the rules of git-check-ref-format)."""
-    bad_ends = name.startswith(("-", "/")) or name.endswith("/")
-    return bool(name) and not bad_ends and not _BAD_IN_BRANCH.search(name)
 
 
 def of_github(context: ActionContext) -> Repository:
@@ -93,7 +42,7 @@ def of_connection(context: ActionContext) -> Repository:
     full_name = _configured(context, "FullRepositoryId")
     owner, slash, name = full_name.partition("/")
     if not slash:
-        raise ActionError(f'FullRepositoryId "{full_name}" is not owner/repository', _CONFIGURATION)
+        raise ActionError(f'FullRepositoryId "{full_name}" is not owner/repository', CONFIGURATION)
     return Repository(owner, name, _configured(context, "BranchName"))
 
 
@@ -101,7 +50,7 @@ def _configured(context: ActionContext, key: str) -> str:
     try:
         return context.action.configuration[key]
     except KeyError:
-        raise ActionError(f"The action's configuration has no {key}", _CONFIGURATION) from None
+        raise ActionError(f"The action's configuration has no {key}", CONFIGURATION) from None
 
 
 class GitHubSource:
@@ -144,33 +93,10 @@ def fetch(context: ActionContext, repository: Repository) -> ActionResult:
     mask = Mask((*context.secrets, *repository.secrets))
     try:
         with ActionLog(context.log, mask, context.settings.max_log) as log:
-            git = _Git(context, repository, folder, log, mask, limits)
-            git.tree.mkdir()
-            commit = _checked_out(git, _wanted(git))
-            return _result(git, commit)
+            git = Git(context, repository, folder, folder / "repository", log, mask, limits)
+            return _result(git, _taken(git))
     finally:
         remove(folder)
-
-
-def _wanted(git: "_Git") -> str:
-    """What to fetch: the commit of the revision, or the branch's full name."""
-    revision, branch = git.context.source_revision, git.repository.ref
-    if revision is None:
-        return branch
-    commit = revision.revision_id
-    if not _COMMIT.fullmatch(commit):
-        raise ActionError(f'The revision "{commit}" is not a commit id', _UNAVAILABLE)
-    if revision.reachable_from is None:
-        return commit
-    refs = [branch, *(ref for ref in revision.reachable_from if _is_ref(ref) and ref != branch)]
-    if is_reachable(_History(git, commit), commit, refs):
-        return commit
-    git.log.line(f"Commit {commit} is not in the history of {' or '.join(refs)}")
-    return branch
-
-
-def _is_ref(ref: str) -> bool:
-    return ref.startswith("refs/") and is_branch(ref)
 
 
 @dataclass(frozen=True)
@@ -181,19 +107,125 @@ class _Commit:
     message: str
 
 
-def _checked_out(git: "_Git", wanted: str) -> _Commit:
-    """Fetch `wanted` and nothing before it, and put its files into the work tree."""
-    git.log.line(f"Fetching {wanted} of {git.url}")
-    git.make(wanted)
-    git.fetch(wanted, "--depth=1", "--quiet")
-    git.run("checkout", "--quiet", "--force", "--detach", "FETCH_HEAD")
-    text = git.run("log", "-1", _FORMAT, _DATES, "FETCH_HEAD", shown=False)
-    commit = _Commit(*text.rstrip("\n").split("\0", 3))
+def _taken(git: Git) -> _Commit:
+    """The commit to take, its files in the work tree."""
+    mirrors = git.context.mirrors
+    if mirrors is None:
+        return _checked_out(_Commits(git))
+    # What one token has opened is never given to another.
+    what = (git.url, git.repository.credentials, _object_format(git.context.source_revision))
+    with mirrors.using(what, git.limits.check) as mirror:
+        for _ in range(2):
+            try:
+                return _checked_out(_Commits(git, mirror))
+            except MirrorDamagedError as error:
+                git.log.line(f"The mirror of {git.url} on this node is damaged: {error.message}")
+                git.log.line("Fetching all of it anew")
+    # Others go on reading the damaged one.
+    return _checked_out(_Commits(git))
+
+
+def _checked_out(commits: "_Commits") -> _Commit:
+    git = commits.git
+    fresh(git.tree)
+    commit = commits.check_out(_chosen(commits))
     git.log.line(f"Fetched commit {commit.id}")
     return commit
 
 
-def _result(git: "_Git", commit: _Commit) -> ActionResult:
+def _chosen(commits: "_Commits") -> str:
+    """The id of the fetched commit that the action takes: the revision's, or the branch's head."""
+    git = commits.git
+    revision, branch = git.context.source_revision, git.repository.ref
+    if revision is None:
+        return commits.fetch(branch)
+    commit = revision.revision_id
+    if not _COMMIT.fullmatch(commit):
+        raise ActionError(f'The revision "{commit}" is not a commit id', UNAVAILABLE)
+    if revision.reachable_from is None:
+        return commits.fetch(commit)
+    refs = [branch, *(ref for ref in revision.reachable_from if _is_ref(ref) and ref != branch)]
+    if is_reachable(_History(commits), commit, refs):
+        return commits.fetch(commit)
+    git.log.line(f"Commit {commit} is not in the history of {' or '.join(refs)}")
+    return commits.fetch(branch)
+
+
+def _is_ref(ref: str) -> bool:
+    return ref.startswith("refs/") and is_branch(ref)
+
+
+def _object_format(revision: SourceRevision | None) -> str:
+    """The format of a repository, as far as the length of a commit's id tells it."""
+    return "sha256" if revision is not None and len(revision.revision_id) == _SHA256 else "sha1"
+
+
+class _Commits:
+    """Commits of the remote repository, each without what is before it.
+
+    They are kept in the mirror, or else in a repository of the action's own. That the mirror has a
+    commit is never enough: the remote repository is asked for each that is taken.
+
+    Raises:
+        MirrorDamagedError: the mirror is damaged, and was not made by this action.
+        ActionError: git failed.
+    """
+
+    def __init__(self, git: Git, mirror: Mirror | None = None) -> None:
+        self.git = git
+        self._mirror = mirror
+        self._fetched: dict[str, str] = {}
+
+    def fetch(self, wanted: str) -> str:
+        """Fetch a commit, or the one that a ref is at; its id."""
+        if wanted not in self._fetched:
+            self.git.log.line(f"Fetching {wanted} of {self.git.url}")
+            mirror = self._mirror
+            commit = self._alone(wanted) if mirror is None else self._mirrored(wanted, mirror)
+            self._fetched |= {wanted: commit, commit: commit}
+        return self._fetched[wanted]
+
+    def check_out(self, commit: str) -> _Commit:
+        """Put the files of a fetched commit into the work tree."""
+        git = self._git()
+        try:
+            git.put_files(commit)
+            text = git.run("log", "-1", _FORMAT, _DATES, commit, shown=False)
+        except ActionError as error:
+            if self._mirror is None or self._mirror.is_new:
+                raise
+            self._mirror.distrust()
+            raise MirrorDamagedError(error.message) from error
+        return _Commit(*text.rstrip("\n").split("\0", 3))
+
+    def _mirrored(self, wanted: str, mirror: Mirror) -> str:
+        with mirror.fetching():
+            try:
+                return self._alone(wanted)
+            except ActionError as error:
+                if mirror.is_new:
+                    raise
+                if not self._git().agrees("fsck", "--connectivity-only", "--no-dangling"):
+                    raise MirrorDamagedError(error.message) from error
+                refused = error
+        raise refused
+
+    def _alone(self, wanted: str) -> str:
+        git = self._git()
+        if not git.store.exists():
+            git.make(_object_format(git.context.source_revision))
+        # Some ref must keep it, for git to tell the remote repository that it is here.
+        place = hashlib.sha256(git.repository.branch.encode()).hexdigest()[:2]
+        git.fetch(f"+{wanted}:refs/kept/{place}", "--depth=1", "--quiet")
+        return (git.store / "FETCH_HEAD").read_text().split(maxsplit=1)[0]
+
+    def _git(self) -> Git:
+        if self._mirror is None:
+            return self.git
+        return replace(self.git, store=self._mirror.repository, locks=self._mirror.locks)
+
+
+def _result(git: Git, commit: _Commit) -> ActionResult:
     context, repository = git.context, git.repository
     artifacts = store_outputs(context, git.tree, git.log, git.limits)
     message = commit.message.strip()
@@ -218,141 +250,32 @@ def _result(git: "_Git", commit: _Commit) -> ActionResult:
     )
 
 
-@dataclass(frozen=True)
-class _Git:
-    """The git program, for one repository in one folder, with nothing of the server's settings."""
-
-    context: ActionContext
-    repository: Repository
-    folder: Path
-    log: ActionLog
-    mask: Mask
-    limits: Limits
-    name: str = "repository"
-
-    @property
-    def url(self) -> str:
-        base = self.context.settings.github_url.rstrip("/")
-        return f"{base}/{self.repository.owner}/{self.repository.name}"
-
-    @property
-    def scheme(self) -> str:
-        return urlsplit(self.context.settings.github_url).scheme
-
-    @property
-    def tree(self) -> Path:
-        return self.folder / "tree"
-
-    def upload_pack(self) -> tuple[str, ...]:
-        """The operator chose the folder of a `file:` URL, whoever owns the repositories in it."""
-        if self.scheme != "file":
-            return ()
-        settings = "-c safe.directory=* -c uploadpack.allowFilter=true"
-        return (f"--upload-pack=git {settings} upload-pack",)
-
-    def make(self, wanted: str) -> None:
-        """Make the local repository, for commits whose ids are as long as `wanted`."""
-        kind = "sha256" if len(wanted) == _SHA256 and _COMMIT.fullmatch(wanted) else "sha1"
-        self.run("init", "--quiet", "--template=", f"--object-format={kind}")
-
-    def fetch(self, wanted: str, *options: str, shown: bool = True) -> str:
-        """Fetch a commit or a ref; what git wrote."""
-        common = ("--no-progress", "--no-tags", *self.upload_pack(), "--", self.url, wanted)
-        return self.run("fetch", *options, *common, shown=shown)
-
-    def run(self, *arguments: str, shown: bool = True) -> str:
-        """Run git and return what it wrote; if `shown`, that goes to the log as well."""
-        written = bytearray()
-
-        def show(data: bytes) -> None:
-            self.log.write(data)
-            written.extend(data)
-            del written[:-_LONGEST_OUTPUT]
-
-        def keep(data: bytes) -> None:
-            written.extend(data)
-            del written[_LONGEST_OUTPUT:]
-
-        status = self._status(arguments, show if shown else keep)
-        text = written.decode(errors="replace")
-        if status:
-            raise ActionError(self._failure(arguments[0], status, text), _UNAVAILABLE)
-        return text
-
-    def agrees(self, *arguments: str) -> bool:
-        """Whether git ends with success, without asking the remote repository."""
-        return self._status(arguments, lambda _: None, GIT_ALLOW_PROTOCOL="none") == 0
-
-    def _status(
-        self, arguments: Sequence[str], output: Callable[[bytes], object], **environment: str
-    ) -> int:
-        given = self._environment() | environment
-        return run(Child(("git", *arguments), self.tree, given, self.context), self.limits, output)
-
-    def _failure(self, verb: str, status: int, text: str) -> str:
-        said = self.mask.text(text).strip()[-_LONGEST_MESSAGE:] or f"exit status {status}"
-        return f"git {verb} of {self.url} failed: {said}"
-
-    def _environment(self) -> dict[str, str]:
-        network = {k: v for k, v in os.environ.items() if k.lower() in _NETWORK}
-        return {
-            **network,
-            "PATH": os.environ.get("PATH", os.defpath),
-            "HOME": str(self.folder),
-            "LC_ALL": "C",
-            "TZ": "UTC0",
-            "GIT_DIR": str(self.folder / self.name),
-            "GIT_WORK_TREE": str(self.tree),
-            "GIT_TERMINAL_PROMPT": "0",
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_ATTR_NOSYSTEM": "1",
-            "GIT_ALLOW_PROTOCOL": self.scheme,
-            **_numbered(self._settings()),
-        }
-
-    def _settings(self) -> dict[str, str]:
-        """Git's settings; the token goes here since arguments and URLs can be read by others."""
-        settings = {
-            "core.hooksPath": os.devnull,
-            "credential.helper": "",
-            "fetch.recurseSubmodules": "false",
-            "http.followRedirects": "false",
-            "i18n.logOutputEncoding": "UTF-8",
-            "gc.auto": "0",
-        }
-        if self.repository.credentials and self.scheme in {"http", "https"}:
-            header = f"Authorization: Basic {self.repository.credentials}"
-            settings[f"http.{self.url}.extraHeader"] = header
-        return settings
-
-
 class _History:
     """What a repository's commits tell, in a local repository of its own: it never gets files.
 
     See reachability.Remote.
     """
 
-    def __init__(self, git: _Git, commit: str) -> None:
-        self._git = replace(git, name="history")
-        self._commit = commit
-        self._made = False
+    def __init__(self, commits: _Commits) -> None:
+        self._commits = commits
+        self._git = replace(commits.git, store=commits.git.folder / "history")
 
     def heads(self, refs: Sequence[str]) -> dict[str, str]:
+        git = self._git
+        if list(refs) == [git.repository.ref]:
+            # Mostly it is at the commit, which is then fetched at once.
+            return {git.repository.ref: self._commits.fetch(git.repository.ref)}
         # Of an annotated tag, the line with ^{} has the commit.
         peeled = [f"{ref}^{{}}" for ref in refs]
-        options = ("--quiet", *self._git.upload_pack())
-        text = self._git.run(
-            "ls-remote", *options, "--", self._git.url, *refs, *peeled, shown=False
-        )
+        options = ("--quiet", *git.upload_pack())
+        text = git.run("ls-remote", *options, "--", git.url, *refs, *peeled, shown=False)
         lines = (line.partition("\t") for line in text.splitlines())
         found = {ref: commit for commit, _, ref in lines}
         return {ref: found.get(f"{ref}^{{}}", found[ref]) for ref in refs if ref in found}
 
     def deepen(self, ref: str, depth: int) -> str:
-        if not self._made:
-            self._git.make(self._commit)
-            self._made = True
+        if not self._git.store.exists():
+            self._git.make(_object_format(self._git.context.source_revision))
         return self._git.fetch(
             f"+{ref}:{_local(ref)}", "--filter=tree:0", f"--depth={depth}", shown=False
         )
@@ -363,12 +286,3 @@ class _History:
 
 def _local(ref: str) -> str:
     return f"refs/remote/{ref}"
-
-
-def _numbered(settings: dict[str, str]) -> dict[str, str]:
-    """The settings as git reads them from the environment."""
-    numbered = {"GIT_CONFIG_COUNT": str(len(settings))}
-    for number, (key, value) in enumerate(settings.items()):
-        numbered[f"GIT_CONFIG_KEY_{number}"] = key
-        numbered[f"GIT_CONFIG_VALUE_{number}"] = value
-    return numbered

@@ -30,6 +30,7 @@ LENGTH = 4
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWPID = 0x0002_0000, 0x1000_0000, 0x2000_0000
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REC, _MS_SLAVE = 2, 4, 8, 0x4000, 0x8_0000
+_MOST_DESCRIPTORS = 8
 _PAUSE_MS, _LONGEST_PAUSE_MS = 1, 250
 _CAN_NOT_RUN = 127
 # A program starts with what these signals do by default; the keeper outlives the polite ones.
@@ -41,8 +42,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def main(arguments: list[str]) -> int:
     """Keep the programs that the engine, at the socket on descriptor 0, hands over; until it ends.
 
-    Each comes as a byte with three descriptors: its own socket to the engine, its output, and a
-    lock to hold. First the engine is told why there are no PID namespaces; nothing if there are.
+    Each comes as a byte with descriptors: its own socket to the engine, its output, and locks to
+    hold. First the engine is told why there are no PID namespaces; nothing if there are.
     """
     engine = socket.socket(fileno=0)
     wanted = arguments == ["namespaces"]
@@ -57,7 +58,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     gc.freeze()
     while True:
-        data, descriptors, _, _ = socket.recv_fds(engine, 1, 3)
+        data, descriptors, _, _ = socket.recv_fds(engine, 1, _MOST_DESCRIPTORS)
         if not data:
             return 0
         for descriptor in descriptors:
@@ -82,10 +83,10 @@ def _forked(work: Callable[[], int]) -> int:
     return pid
 
 
-def _keep(control: int, output: int, _lock: int, *, has_namespaces: bool) -> int:
+def _keep(control: int, output: int, *_locks: int, has_namespaces: bool) -> int:
     """Run the program that `control` describes, and tell how it ended once all of it has.
 
-    The lock is free when this process ends, as no other has it.
+    The locks are free when this process ends, if no other has them.
     """
     # The engine's socket must not be held by what outlives the launcher.
     null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)

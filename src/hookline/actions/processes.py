@@ -20,6 +20,7 @@ from typing import Any
 import structlog
 
 from hookline.actions import keeper
+from hookline.actions.locks import lock
 from hookline.actions.provider import ActionContext, Interrupted
 from hookline.errors import ActionError
 
@@ -29,7 +30,6 @@ _CHUNK = 65_536
 _LARGEST_PIPE = 1_048_576
 _START_S = 10.0
 _END_S = 15.0
-_POLL_S = 0.02
 _log = structlog.get_logger()
 
 
@@ -38,7 +38,8 @@ class Child:
     """A program to run for an action; its environment says for which.
 
     `limits` are the kernel's, by their names in `resource`. A program that `is_monitor` ends by
-    itself once what it runs has ended, and is not asked to.
+    itself once what it runs has ended, and is not asked to. The keeper holds the descriptors
+    `locks` until all has ended.
     """
 
     argv: Sequence[str]
@@ -47,6 +48,7 @@ class Child:
     context: ActionContext
     limits: Mapping[str, int] = field(default_factory=dict)
     is_monitor: bool = False
+    locks: Sequence[int] = ()
 
     def described(self) -> bytes:
         """The program as the keeper reads it."""
@@ -112,11 +114,11 @@ class Launcher:
 
         Raises OSError.
         """
-        lock = _opened(child.context.folder)
+        own = _opened(child.context.folder)
         mine, theirs = socket.socketpair()
         try:
-            fcntl.flock(lock, fcntl.LOCK_SH)
-            self._hand_over([theirs.fileno(), output, lock])
+            fcntl.flock(own, fcntl.LOCK_SH)
+            self._hand_over([theirs.fileno(), output, own, *child.locks])
             description = child.described()
             mine.sendall(len(description).to_bytes(keeper.LENGTH, "big") + description)
         except OSError:
@@ -124,7 +126,7 @@ class Launcher:
             raise
         finally:
             theirs.close()
-            os.close(lock)
+            os.close(own)
         return mine
 
     def _hand_over(self, descriptors: list[int]) -> None:
@@ -281,18 +283,11 @@ def await_end_of_earlier(context: ActionContext, limits: Limits) -> None:
     Raises what `limits.check` does.
     """
     context.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = _opened(context.folder)
+    descriptor = _opened(context.folder)
     try:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                limits.check()
-                time.sleep(_POLL_S)
-            else:
-                return
+        lock(descriptor, limits.check)
     finally:
-        os.close(lock)
+        os.close(descriptor)
 
 
 def _opened(folder: Path) -> int:

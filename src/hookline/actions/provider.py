@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from hookline.actions.artifacts import ArtifactStore, key_of
+from hookline.actions.mirrors import Mirrors
 from hookline.errors import HooklineError
 from hookline.model import Action, SourceRevision
 from hookline.runners import Runner, Sandbox
@@ -38,6 +39,7 @@ class ActionSettings:
     time_limit: float = 3600.0
     max_log: int = 10_000_000
     max_artifact: int = 10_000_000_000
+    max_source_cache: int = 5_000_000_000
     pid_namespaces: bool = True
     runner: Runner = Runner.HOST
     sandbox: Sandbox = field(default_factory=Sandbox)
@@ -51,7 +53,8 @@ class ActionContext:
     `source_revision` is the revision that started the execution, for this source action.
     `folder` is private to this action execution and may hold what an interrupted try left.
     `stop` is set when the engine stops or the action is abandoned. `runner` is the word by which
-    its pipeline asks for a runner, None where it doesn't.
+    its pipeline asks for a runner, None where it doesn't. `mirrors` are those of the node, unless
+    it keeps none.
     """
 
     action_execution_id: str
@@ -71,6 +74,7 @@ class ActionContext:
     stop: threading.Event
     secrets: tuple[str, ...] = ()
     runner: str | None = None
+    mirrors: Mirrors | None = None
 
     @property
     def time_limit(self) -> float:

@@ -11,6 +11,7 @@ import structlog
 from hookline import __version__
 from hookline.actions import provider_for
 from hookline.actions.artifacts import ArtifactStore
+from hookline.actions.mirrors import Mirrors
 from hookline.actions.provider import ActionContext, ActionResult, ActionSettings, Waiting
 from hookline.engine.heartbeat import Heartbeat
 from hookline.engine.running import RunningActions
@@ -38,10 +39,10 @@ _FORGET_EVERY_S = 3_600.0
 class NodeSettings:
     """What the operator decides about a node.
 
-    `work` is a folder for workspaces and logs; logs and artifacts are kept for `kept_days`.
-    `artifacts` tells the place of artifacts from others. The node runs the actions that have one of
-    its `labels`. Actions of the types `once_only` are not run again when they were interrupted, but
-    fail.
+    `work` is a folder for workspaces, logs and mirrors of repositories; logs and artifacts are kept
+    for `kept_days`. `artifacts` tells the place of artifacts from others. The node runs the actions
+    that have one of its `labels`. Actions of the types `once_only` are not run again when they were
+    interrupted, but fail.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Engine:
         self._node = node
         self._artifacts = artifacts
         self._settings = settings
+        self._mirrors = _mirrors(node, seal, settings)
         self._stop = threading.Event()
         self._files = FileRetention(database, artifacts, node.work / "logs", node.kept_days)
         instance = new_id()
@@ -182,8 +184,16 @@ class Engine:
             stop=stop,
             secrets=task.secrets,
             runner=task.runner,
+            mirrors=self._mirrors,
         )
         return provider_for(task.action.type).run(context)
+
+
+def _mirrors(node: NodeSettings, seal: Seal, settings: ActionSettings) -> Mirrors | None:
+    if not settings.max_source_cache:
+        return None
+    key = seal.derived_key("source-cache")
+    return Mirrors(node.work / "mirrors", key, settings.max_source_cache)
 
 
 def log_file(work: Path, action_execution_id: str) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from hookline.actions.git import is_branch
+from hookline.actions.git_program import is_branch
 from hookline.actions.pages import branch_page, commit_page
 from hookline.actions.provider import ActionResult, Interrupted
 from hookline.errors import ActionError

@@ -46,7 +46,7 @@ def calls(workshop: Workshop, repository: Callable[..., str], monkeypatch: Any) 
     program.chmod(0o755)
     with monkeypatch.context() as patched:
         patched.setenv("PATH", str(program.parent), prepend=":")
-        claimed = SourceRevision("Fetch", first, reachable_from=())
+        claimed = SourceRevision("Fetch", first, reachable_from=("refs/tags/v1",))
         assert workshop.run(ACTION, source_revision=claimed).external_execution_id == first
     return [json.loads(line) for line in Path(file).read_text().splitlines()]
 
@@ -58,12 +58,12 @@ def of_verb(calls: Any, verb: str) -> Any:
 def test_git_may_use_only_the_protocol_of_the_setting(calls: Any) -> None:
     allowed = {
         verb: {call["protocols"] for call in of_verb(calls, verb)}
-        for verb in ("ls-remote", "fetch", "checkout", "merge-base")
+        for verb in ("ls-remote", "fetch", "read-tree", "merge-base")
     }
     assert allowed == {
         "ls-remote": {"file"},
         "fetch": {"file"},
-        "checkout": {"file"},
+        "read-tree": {"file"},
         # Of a partial repository git would fetch what is missing.
         "merge-base": {"none"},
     }

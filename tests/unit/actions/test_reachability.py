@@ -4,14 +4,12 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from threading import Thread
 
 import pytest
 
 from hookline.actions import reachability
 from hookline.model import Action, ActionType, OutputArtifact, SourceRevision
+from support.git_http import served
 
 from .workshop import Workshop
 
@@ -118,56 +116,10 @@ def test_a_key_may_choose_any_commit(workshop: Workshop, pulled: tuple[str, str]
     assert workshop.run(ACTION, source_revision=chosen).external_execution_id == stranger
 
 
-class Backend(BaseHTTPRequestHandler):
-    """Serves repositories by git's own program for HTTP."""
-
-    root: Path
-
-    def do_GET(self) -> None:
-        self.serve(b"")
-
-    def do_POST(self) -> None:
-        self.serve(self.rfile.read(int(self.headers["Content-Length"])))
-
-    def serve(self, body: bytes) -> None:
-        path, _, query = self.path.partition("?")
-        environment = {
-            "PATH": os.environ["PATH"],
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_HTTP_EXPORT_ALL": "1",
-            "GIT_PROJECT_ROOT": str(self.root),
-            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
-            "PATH_INFO": path,
-            "QUERY_STRING": query,
-            "REQUEST_METHOD": self.command,
-            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
-            "CONTENT_LENGTH": str(len(body)),
-            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
-        }
-        done = subprocess.run(
-            ["git", "http-backend"], input=body, env=environment, capture_output=True, check=True
-        )
-        head, _, content = done.stdout.partition(b"\r\n\r\n")
-        self.send_response(200)
-        for line in head.decode().splitlines():
-            name, _, value = line.partition(": ")
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
 def github_url(workshop: Workshop) -> Iterator[str]:
-    Backend.root = workshop.folder / "repositories"
-    with ThreadingHTTPServer(("127.0.0.1", 0), Backend) as listening:
-        thread = Thread(target=listening.serve_forever, args=(0.02,))
-        thread.start()
-        yield f"http://127.0.0.1:{listening.server_address[1]}"
-        listening.shutdown()
-        thread.join()
+    with served(workshop.folder / "repositories") as server:
+        yield server.url
 
 
 @pytest.mark.parametrize("filters", ["true", "false"])

@@ -9,6 +9,7 @@ from typing import Any
 from hookline.actions import provider_for
 from hookline.actions.archives import Bounds
 from hookline.actions.artifacts import ArtifactStore
+from hookline.actions.mirrors import Mirrors
 from hookline.actions.provider import ActionContext, ActionResult, ActionSettings, Artifact
 from hookline.model import Action, ActionType, OutputArtifact, new_id
 from hookline.runners import Runner, Sandbox
@@ -62,6 +63,7 @@ class Workshop:
             "log": self.folder / "log",
             "settings": settings,
             "stop": self.stop,
+            "mirrors": Mirrors(self.folder / "mirrors", b"key", 1_000_000_000),
         }
         return ActionContext(**given | changes)
 
