@@ -1,4 +1,4 @@
-"""The HTTP application of a worker: the trigger URL and the API, put together."""
+"""The HTTP application of a worker: the trigger URL, the API and logs, put together."""
 
 import asyncio
 import functools
@@ -13,7 +13,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from hookline.api import cbor, sessions
+from hookline.api import action_logs, cbor, sessions
+from hookline.api.action_logs import ActionLogs
+from hookline.api.authentication import Authentication
 from hookline.api.endpoint import Endpoint
 from hookline.api.last_used import LastUsed
 from hookline.api.operations import operations
@@ -57,11 +59,20 @@ class Application:
             Targets(self._database, self._seal, self._state), self._recording, settings
         )
         self._last_used = LastUsed(self._database)
+        self._authentication = Authentication(
+            self._credential,
+            verify=settings.verify_credentials,
+            default_scope=Scope(settings.account, settings.region),
+            sessions=functools.partial(sessions.opened, self._seal),
+            used=self._last_used.note,
+        )
         api = self._api(settings)
+        logs = ActionLogs(self._database, self._authentication)
         self._framework = Starlette(
             routes=[
                 Route("/", api.__call__, methods=["POST"]),
                 Route(cbor.PATH, api.__call__, methods=["POST"]),
+                Route(action_logs.PATH, logs.__call__, methods=["GET"]),
                 Route("/healthz", self._answer_health, methods=["GET"]),
                 Route("/metrics", self._metrics, methods=["GET"]),
             ],
@@ -93,14 +104,7 @@ class Application:
             settings=settings,
             page_tokens=PageTokens(self._seal.derived_key("page-tokens")),
         )
-        return Endpoint(
-            operations(services),
-            self._credential,
-            verify=settings.verify_credentials,
-            default_scope=Scope(settings.account, settings.region),
-            sessions=functools.partial(sessions.opened, self._seal),
-            used=self._last_used.note,
-        )
+        return Endpoint(operations(services), self._authentication)
 
     def _credential(self, access_key_id: str) -> Credential | None:
         with self._database.read() as connection:

@@ -308,6 +308,12 @@ class Settings:
         return self._url(self.port)
 
     @property
+    def link_url(self) -> str:
+        """The address that links to what the API's port serves begin with."""
+        # With a port of their own, the trigger URLs alone are where `public_url` leads.
+        return self.public_url if self.public_url and not self.receiver_port else self.endpoint_url
+
+    @property
     def trigger_url(self) -> str:
         """The address that webhook URLs begin with."""
         return self.public_url or self._url(self.receiver_port or self.port)

@@ -20,10 +20,10 @@ from rich.table import Table
 
 from hookline import config, profile
 from hookline.config import Settings
-from hookline.engine.engine import log_file
 from hookline.errors import HooklineError
 from hookline.sender import Reply, send
 from hookline.store import deliveries
+from hookline.store.action_logs import open_log
 from hookline.store.database import Database
 
 if TYPE_CHECKING:
@@ -151,8 +151,10 @@ class _Demo:
         )["actionExecutionDetails"]:
             if detail["actionName"] != "Greet":
                 continue
-            work = self._settings.data_dir.absolute() / "work"
-            lines = log_file(work, detail["actionExecutionId"]).read_text().splitlines()
+            database = Database(self._settings.database)
+            log = b"".join(open_log(database, detail["actionExecutionId"]))
+            database.close()
+            lines = log.decode().splitlines()
             self._console.print("\n[bold]The log of Build / Greet[/], its last lines:")
             for line in lines[-_LOG_LINES:]:
                 self._console.print(f"  │ {line}", markup=False)

@@ -43,7 +43,7 @@ def open_state(settings: Settings) -> NodeState:
 
 
 def work_folder(settings: Settings) -> Path:
-    """Where the engine keeps workspaces and logs."""
+    """Where the engine keeps workspaces."""
     return settings.data_dir.absolute() / "work"
 
 

@@ -489,6 +489,11 @@ class ExecutionStatus(StrEnum):
     FAILED = "Failed"
     CANCELLED = "Cancelled"
 
+    @property
+    def is_final(self) -> bool:
+        """Whether it has ended."""
+        return self not in {ExecutionStatus.IN_PROGRESS, ExecutionStatus.STOPPING}
+
 
 class StageStatus(StrEnum):
     """The status of a stage execution, in AWS's words."""

@@ -104,7 +104,6 @@ def engine(settings: Settings, slot: Slot) -> None:
             name=settings.node_name,
             labels=settings.node_labels,
             work=installation.work_folder(settings),
-            kept_days=settings.execution_retention_days,
             artifacts=installation.artifact_place(settings),
             once_only=settings.once_only,
         ),

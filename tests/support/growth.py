@@ -21,7 +21,8 @@ from hookline.executions.finish import Outcome, finish
 from hookline.executions.retention import forget
 from hookline.model import DEFAULT_LABEL, Scope, SourceRevision, first_id_at, new_id
 from hookline.sealing import Seal
-from hookline.store import action_executions, dialect, tables
+from hookline.store import action_executions, action_logs, dialect, tables
+from hookline.store.action_logs import Part, open_log
 from hookline.store.database import Database
 from hookline.store.node_state import NodeState
 
@@ -32,7 +33,7 @@ SCOPE = Scope("000000000000", "us-east-1")
 GROWING: Mapping[str, Table] = {
     table.name: table
     for table in tables.metadata.sorted_tables
-    if "execution_id" in table.columns or table is tables.executions
+    if "execution_id" in table.columns or table in {tables.executions, tables.action_log_chunks}
 }
 """The tables that have rows for each execution, by name."""
 _FILLED = [
@@ -132,7 +133,10 @@ class History:
         tasks = self._node.take()
         assert tasks.keys() == outcomes.keys()
         for name, task in tasks.items():
+            with self.database.write() as connection:
+                action_logs.append(connection, Part(task.id, 0, b"a line\n"))
             assert self._node.finish(task, outcomes[name])
+            self._logged = task.id
 
     def _backdate(self, connection: Connection) -> None:
         created = {"created_at": self.oldest - _DAY_S}
@@ -262,6 +266,13 @@ class History:
                 [held] = action_executions.take(connection, node.instance, [DEFAULT_LABEL], 1)
                 assert finish(connection, held, self._fetched)
 
+        def write_logs() -> None:
+            with database.write() as connection:
+                [held] = action_executions.take(connection, node.instance, [DEFAULT_LABEL], 1)
+                assert action_executions.hold(connection, node.instance, [held.id])
+                part = Part(held.id, action_logs.length(connection, held.id), b"a line\n")
+                action_logs.append(connection, part)
+
         def lost() -> object:
             with database.read() as connection:
                 return action_executions.lost(connection, [node.instance])
@@ -269,6 +280,8 @@ class History:
         return {
             "a node takes an action": rehearsed.take,
             "a node finishes an action": finish_one,
+            "a node writes logs": write_logs,
+            "a log is read": lambda: list(open_log(database, self._logged, 2)),
             "a node looks for those of lost nodes": lost,
             "a node looks for waits that are over": lambda: end_waits(database),
             "a node looks for idle stages": lambda: proceed_idle(database),
@@ -312,11 +325,18 @@ def _commit(execution_id: str) -> str:
     return execution_id.replace("-", "") + "0" * 8
 
 
+_CONDITIONS = {
+    tables.executions: "id = ?",
+    tables.action_log_chunks: "action_execution_id IN "
+    "(SELECT id FROM hookline_action_executions WHERE execution_id = ?)",
+}
+
+
 def _rows_of(connection: Connection, table: Table, execution_id: str) -> list[dict[str, Any]]:
     """The rows of an execution as the driver gives them."""
-    column = "id" if table is tables.executions else "execution_id"
+    condition = _CONDITIONS.get(table, "execution_id = ?")
     names = [name for name in table.columns.keys() if name != "sequence"]  # noqa: SIM118 - no dict
-    statement = f"SELECT {', '.join(names)} FROM {table.name} WHERE {column} = ?"  # noqa: S608 - our own names
+    statement = f"SELECT {', '.join(names)} FROM {table.name} WHERE {condition}"  # noqa: S608 - our own names
     found = dialect.rows(connection, statement, execution_id)
     return [dict(zip(names, row, strict=True)) for row in found]
 

@@ -45,6 +45,11 @@ def provider_for(kind: ActionType) -> Provider:
     return provider
 
 
+def runs_commands(kind: ActionType) -> bool:
+    """Whether an action or a rule of `kind` is there for what its commands do, and write."""
+    return isinstance(PROVIDERS.get(kind), Commands)
+
+
 @dataclass(frozen=True, slots=True)
 class NotRun:
     """An action or a condition's rule that fails when it is reached, and why."""

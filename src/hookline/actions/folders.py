@@ -81,7 +81,7 @@ def _unlock(folder: Path | str, parent: int | None = None) -> None:
         os.chmod(folder, stat.S_IRWXU, dir_fd=parent)
 
 
-def open_file(file: Path) -> int:
+def _opened(file: Path) -> int:
     """A descriptor to read a regular file that a command may have put there.
 
     Raises:
@@ -114,7 +114,7 @@ def read(file: Path, most: int) -> bytes:
         FileNotFoundError: it isn't there.
         ActionError: it is no regular file, can't be read, or has more bytes.
     """
-    with os.fdopen(open_file(file), "rb") as content:
+    with os.fdopen(_opened(file), "rb") as content:
         data = content.read(most + 1)
     if len(data) > most:
         raise ActionError(f"{file.name} has more than {most} bytes")

@@ -1,15 +1,9 @@
 """An action's log: lines as they come, without the secrets, up to a size."""
 
 import base64
-import os
-import stat
 from collections.abc import Iterable
-from io import FileIO
-from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 from urllib.parse import quote
-
-from hookline.errors import ActionError
 
 _MASK = "****"
 _LONGEST_LINE = 65_536
@@ -45,36 +39,31 @@ def _forms(secret: str) -> Iterable[str]:
     yield from (line for line in lines if len(line) >= _SHORTEST_LINE)
 
 
-def _opened(path: Path) -> FileIO:
-    """The log, unless a command has put a pipe, a device or a link in its place."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    try:
-        file = FileIO(os.open(path, flags, 0o666), "ab")
-    except OSError as error:
-        raise ActionError(
-            f"The action's log can't be written: {error.strerror}", "SystemUnavailable"
-        ) from error
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise ActionError("The action's log is not a regular file")
-    return file
+class LogSink(Protocol):
+    """Keeps what an action execution writes, after what earlier attempts of it have written."""
+
+    @property
+    def length(self) -> int:
+        """How many bytes there are, with those of earlier attempts."""
+
+    def append(self, data: bytes) -> None:
+        """Add bytes to the end. It may wait, until the action is stopped, for room to keep them."""
 
 
 class ActionLog:
-    """Appends to the log file of an action, as a context manager.
+    """Writes the log of an action, as a context manager.
 
-    The file never holds a secret that `mask` knows, and ends with a line saying so when it would
-    have grown beyond `max_bytes`.
+    What it gives to the `sink` holds no secret that `mask` knows, and ends with a line saying so
+    when the log would grow beyond `max_bytes`.
     """
 
-    def __init__(self, path: Path, mask: Mask, max_bytes: int) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = _opened(path)
+    def __init__(self, sink: LogSink, mask: Mask, max_bytes: int) -> None:
+        self._sink = sink
         self.mask = mask
-        self._room = max_bytes - self._file.tell()
+        self._room = max_bytes - sink.length
         self._max_bytes = max_bytes
         self._rest = b""
-        if self._file.tell():
+        if sink.length:
             self.line("[an earlier try was interrupted; the action starts again]")
 
     def __enter__(self) -> Self:
@@ -82,7 +71,6 @@ class ActionLog:
 
     def __exit__(self, *_: object) -> None:
         self.end_line()
-        self._file.close()
 
     def line(self, text: str) -> None:
         """Write a line of ours."""
@@ -110,8 +98,8 @@ class ActionLog:
     def _append(self, data: bytes) -> None:
         if self._room <= 0:
             return
-        self._file.write(data[: self._room])
+        self._sink.append(data[: self._room])
         self._room -= len(data)
         if self._room <= 0:
             notice = f"\n[the log ends here: it is longer than {self._max_bytes} bytes]\n"
-            self._file.write(notice.encode())
+            self._sink.append(notice.encode())

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from hookline.actions.artifacts import ArtifactStore, key_of
+from hookline.actions.log import LogSink
 from hookline.actions.mirrors import Mirrors
 from hookline.errors import HooklineError
 from hookline.model import Action, SourceRevision
@@ -69,7 +70,7 @@ class ActionContext:
     inputs: tuple[Artifact, ...]
     artifacts: ArtifactStore
     folder: Path
-    log: Path
+    log: LogSink
     settings: ActionSettings
     stop: threading.Event
     secrets: tuple[str, ...] = ()

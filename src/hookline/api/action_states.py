@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import quote
 
 from hookline.actions.pages import branch_page
+from hookline.api.action_logs import log_url
 from hookline.api.action_types import CODECOMMIT, CONNECTION, GITHUB
 from hookline.api.execution_views import cut, error_details
 from hookline.model import Action, ActionStatus, ActionType, Execution, Scope, SourceRevision
@@ -34,8 +35,12 @@ def action_state(
     latest: ActionExecution | None,
     revision: SourceRevision | None,
     pages: Mapping[str, str | None],
+    address: str,
 ) -> dict[str, Any]:
-    """An ActionState by the action's latest execution, its `revision` and its `pages`."""
+    """An ActionState by the action's latest execution, its `revision` and its `pages`.
+
+    `address` is the API's.
+    """
     if latest is None:
         return {"actionName": action.name, **pages}
     # The token of an action that a job worker ends is nobody's business.
@@ -51,7 +56,7 @@ def action_state(
             "lastUpdatedBy": latest.updated_by,
             "token": latest.token if latest.waits and not is_custom else None,
             "externalExecutionId": latest.external_id,
-            "externalExecutionUrl": latest.external_url,
+            "externalExecutionUrl": latest.external_url or log_url(address, latest, action.type),
             "percentComplete": latest.percent_complete,
             "errorDetails": error_details(latest),
         },

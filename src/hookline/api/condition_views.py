@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from hookline.api.action_logs import log_url
 from hookline.api.execution_views import artifact_details, cut, error_details
-from hookline.model import CONDITION_MEMBERS, Condition, ConditionType, Pipeline, Stage
+from hookline.executions.take import declared_action
+from hookline.model import CONDITION_MEMBERS, Action, Condition, ConditionType, Pipeline, Stage
 from hookline.store.action_executions import ActionExecution
 from hookline.store.condition_executions import ConditionExecution
 
@@ -18,9 +20,12 @@ Asked = Mapping[tuple[str, ConditionType], ConditionExecution]
 
 
 def condition_states(
-    stage: Stage, asked: Asked, executed: Iterable[ActionExecution]
+    stage: Stage, asked: Asked, executed: Iterable[ActionExecution], address: str
 ) -> dict[str, Any]:
-    """The members of a StageState that tell of its conditions, as they were last checked."""
+    """The members of a StageState that tell of its conditions, as they were last checked.
+
+    `address` is the API's.
+    """
     rules = {
         (rule.stage_execution_id, rule.condition_type, rule.action_name): rule
         for rule in executed
@@ -35,15 +40,18 @@ def condition_states(
             if execution is not None
             and (stage_execution_id, of) == (execution.stage_execution_id, kind)
         }
-        states[_STATES[kind]] = _stage_condition_state(condition, execution, found)
+        states[_STATES[kind]] = _stage_condition_state(condition, execution, found, address)
     return states
 
 
 def _stage_condition_state(
-    condition: Condition, execution: ConditionExecution | None, rules: Mapping[str, ActionExecution]
+    condition: Condition,
+    execution: ConditionExecution | None,
+    rules: Mapping[str, ActionExecution],
+    address: str,
 ) -> dict[str, Any]:
     state: dict[str, Any] = {
-        "ruleStates": [_rule_state(rule.name, rules.get(rule.name)) for rule in condition.rules]
+        "ruleStates": [_rule_state(rule, rules.get(rule.name), address) for rule in condition.rules]
     }
     if execution is None:
         return {"conditionStates": [state]}
@@ -52,23 +60,26 @@ def _stage_condition_state(
     return {"latestExecution": latest, "conditionStates": [state]}
 
 
-def _rule_state(name: str, rule: ActionExecution | None) -> dict[str, Any]:
+def _rule_state(declared: Action, rule: ActionExecution | None, address: str) -> dict[str, Any]:
     if rule is None:
-        return {"ruleName": name}
+        return {"ruleName": declared.name}
     return {
-        "ruleName": name,
+        "ruleName": declared.name,
         "latestExecution": {
             "ruleExecutionId": rule.id,
             "status": rule.status.value,
             "summary": cut(rule.summary),
             "lastStatusChange": rule.updated_at,
+            "externalExecutionUrl": log_url(address, rule, declared.type),
             "errorDetails": error_details(rule),
         },
     }
 
 
-def rule_execution_detail(pipeline: Pipeline, rule: ActionExecution) -> dict[str, Any]:
-    """A RuleExecutionDetail; `pipeline` in the version of the execution."""
+def rule_execution_detail(
+    pipeline: Pipeline, rule: ActionExecution, address: str
+) -> dict[str, Any]:
+    """A RuleExecutionDetail; `pipeline` in the version of the execution, `address` the API's."""
     declared = _declared(pipeline, rule)
     kind = declared.get("ruleTypeId", {})
     configuration = declared.get("configuration", {})
@@ -92,6 +103,9 @@ def rule_execution_detail(pipeline: Pipeline, rule: ActionExecution) -> dict[str
         "output": {
             "executionResult": {
                 "externalExecutionSummary": cut(rule.summary),
+                "externalExecutionUrl": log_url(
+                    address, rule, declared_action(pipeline, rule).type
+                ),
                 "errorDetails": error_details(rule),
             }
         },

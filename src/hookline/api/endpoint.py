@@ -2,7 +2,6 @@
 
 import functools
 import re
-import time
 import traceback
 import uuid
 from collections.abc import Callable, Mapping
@@ -10,10 +9,11 @@ from typing import Any
 
 import structlog
 from anyio import CapacityLimiter, to_thread
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from hookline.api import sigv4
+from hookline.api.authentication import Authentication, receive
 from hookline.api.aws_json import AWS_JSON
 from hookline.api.cbor import CBOR
 from hookline.api.constraints import check
@@ -25,12 +25,10 @@ from hookline.errors import (
     ApiError,
     InternalFailure,
     NotImplementedException,
-    RequestEntityTooLargeException,
-    SerializationException,
     ServiceUnavailableException,
     StoreUnavailableError,
 )
-from hookline.model import Credential, Scope
+from hookline.model import Scope
 
 Handler = Callable[[sigv4.Caller, dict[str, Any]], Mapping[str, Any] | None]
 """An operation: the scope and checked parameters (as in the model) to the output, or an ApiError.
@@ -89,32 +87,19 @@ class Endpoint:
     """Answers requests in AWS JSON 1.1 (`POST /`) and CBOR (`POST /service/…`).
 
     Its `__call__` is the endpoint of a Starlette route. `operations` maps names of the model to
-    their handlers; `credential` finds an access key, `sessions` a session by its token; `used` is
-    told, and must return at once, which key signed a request. With `verify` off every request is
-    believed: only for loopback binds. What a request then leaves unsaid is taken from
-    `default_scope`. `max_body` is in bytes, `clock` gives epoch seconds.
+    their handlers. `max_body` is in bytes.
     """
 
-    def __init__(  # noqa: PLR0913 -- settings of one object, named at its only call
+    def __init__(
         self,
         operations: Mapping[str, Handler],
-        credential: Callable[[str], Credential | None],
+        authentication: Authentication,
         *,
-        verify: bool,
-        default_scope: Scope,
-        sessions: sigv4.Sessions = sigv4.no_sessions,
-        used: Callable[[str], None] = lambda _access_key_id: None,
         max_body: int = 1_000_000,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         self._operations = operations
-        self._credential = credential
-        self._verify = verify
-        self._default_scope = default_scope
-        self._sessions = sessions
-        self._used = used
+        self._authentication = authentication
         self._max_body = max_body
-        self._clock = clock
         self._asking_third_parties = CapacityLimiter(_ASKING_THREADS)
 
     async def __call__(self, request: Request) -> Response:
@@ -122,7 +107,7 @@ class Endpoint:
         request_id = str(uuid.uuid4())
         protocol = _protocol(request)
         try:
-            received = await self._receive(request)
+            received = await receive(request, self._max_body)
             content = await to_thread.run_sync(
                 self._answer, protocol, received, limiter=self._threads(request)
             )
@@ -136,37 +121,14 @@ class Endpoint:
         """The threads for an operation: few, and their own, for those that wait for GitHub."""
         return self._asking_third_parties if _claimed_operation(request) in _ASKING else None
 
-    async def _receive(self, request: Request) -> sigv4.Received:
-        return sigv4.Received(
-            method=request.method,
-            path=request.scope.get("raw_path", b"/").decode("latin-1"),
-            query=request.scope["query_string"].decode("latin-1"),
-            headers=tuple(
-                (name.decode("latin-1").lower(), value.decode("latin-1"))
-                for name, value in request.headers.raw
-            ),
-            body=await _read_body(request, self._max_body),
-        )
-
     def _answer(self, protocol: Protocol, received: sigv4.Received) -> bytes:
-        caller = self._authenticate(received)
+        caller = self._authentication.caller(received)
         operation = protocol.operation(received)
         _authorize(caller, operation)
         handler = self._handler(operation)
         parameters = _with_account(caller.scope, protocol.parse(operation, received.body))
         check(operation, parameters)
         return protocol.render(operation, handler(caller, parameters))
-
-    def _authenticate(self, received: sigv4.Received) -> sigv4.Caller:
-        if not self._verify:
-            scope = sigv4.claimed_scope(
-                received, self._credential, self._default_scope, self._sessions
-            )
-            return sigv4.Caller(scope)
-        caller = sigv4.verify(received, self._credential, self._clock(), self._sessions)
-        if caller.credential is not None:
-            self._used(caller.credential.access_key_id)
-        return caller
 
     def _handler(self, operation: str) -> Handler:
         handler = self._operations.get(operation)
@@ -199,20 +161,6 @@ def _authorize(caller: sigv4.Caller, operation: str) -> None:
             f"User: {caller.arn} is not authorized to perform: codepipeline:{operation} "
             "because its access key is read-only"
         )
-
-
-async def _read_body(request: Request, limit: int) -> bytes:
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > limit:
-                raise RequestEntityTooLargeException(
-                    f"The request body is larger than {limit} bytes."
-                )
-    except ClientDisconnect:
-        raise SerializationException("The request body ended early.") from None
-    return bytes(body)
 
 
 def _as_api_error(error: Exception) -> ApiError:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from hookline.api.action_logs import log_url
+from hookline.executions.take import declared_action
 from hookline.model import Execution, Pipeline
 from hookline.store import pipeline_secrets
 from hookline.store.action_executions import ActionExecution
@@ -99,8 +101,11 @@ def error_details(execution: ActionExecution) -> dict[str, str | None] | None:
     return {"code": execution.error_code, "message": execution.error_message}
 
 
-def action_execution_detail(pipeline: Pipeline, execution: ActionExecution) -> dict[str, Any]:
-    """An ActionExecutionDetail; `pipeline` in the version of the execution."""
+def action_execution_detail(
+    pipeline: Pipeline, execution: ActionExecution, address: str
+) -> dict[str, Any]:
+    """An ActionExecutionDetail; `pipeline` in the version of the execution, `address` the API's."""
+    kind = declared_action(pipeline, execution).type
     return {
         "pipelineExecutionId": execution.execution_id,
         "actionExecutionId": execution.id,
@@ -117,7 +122,7 @@ def action_execution_detail(pipeline: Pipeline, execution: ActionExecution) -> d
             "executionResult": {
                 "externalExecutionId": execution.external_id,
                 "externalExecutionSummary": execution.summary,
-                "externalExecutionUrl": execution.external_url,
+                "externalExecutionUrl": execution.external_url or log_url(address, execution, kind),
                 "errorDetails": error_details(execution),
             },
             "outputVariables": execution.variables,

@@ -67,6 +67,7 @@ class ExecutionOperations:
     def __init__(self, services: Services) -> None:
         self._database = services.database
         self._page_tokens = services.page_tokens
+        self._link_url = services.settings.link_url
 
     def start_pipeline_execution(
         self, caller: Caller, parameters: Mapping[str, Any]
@@ -185,7 +186,9 @@ class ExecutionOperations:
         shown = found[:limit]
         answer: dict[str, Any] = {
             "actionExecutionDetails": [
-                action_execution_detail(declared[execution.pipeline_version], execution)
+                action_execution_detail(
+                    declared[execution.pipeline_version], execution, self._link_url
+                )
                 for execution in shown
             ]
         }

@@ -22,6 +22,7 @@ class RuleOperations:
     def __init__(self, services: Services) -> None:
         self._database = services.database
         self._page_tokens = services.page_tokens
+        self._link_url = services.settings.link_url
 
     def list_rule_executions(
         self, caller: Caller, parameters: Mapping[str, Any]
@@ -44,7 +45,8 @@ class RuleOperations:
         shown = found[:limit]
         answer: dict[str, Any] = {
             "ruleExecutionDetails": [
-                rule_execution_detail(declared[rule.pipeline_version], rule) for rule in shown
+                rule_execution_detail(declared[rule.pipeline_version], rule, self._link_url)
+                for rule in shown
             ]
         }
         if len(found) > limit:

@@ -115,7 +115,7 @@ class StageOperations:
                         )
                         for action in stage.actions
                     ],
-                    **condition_states(stage, asked, rules),
+                    **condition_states(stage, asked, rules, self._settings.link_url),
                     **_passage(passages.get(stage.name), found, attempts),
                 }
                 for stage in pipeline.stages
@@ -138,7 +138,7 @@ class StageOperations:
             pages = source_pages(action, latest, revision, pipeline.scope, address)
         else:
             pages = custom_pages(custom, action, latest)
-        return action_state(action, latest, revision, pages)
+        return action_state(action, latest, revision, pages, self._settings.link_url)
 
     def disable_stage_transition(self, caller: Caller, parameters: Mapping[str, Any]) -> None:
         """Let no execution pass into a stage until the transition is enabled."""

@@ -1,6 +1,7 @@
 """`hookline logs`: what the actions and rules of an execution wrote."""
 
-import os
+import codecs
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -11,31 +12,11 @@ from hookline.errors import HooklineError
 from hookline.logs import printable
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hookline.store.action_executions import ActionExecution
+    from hookline.store.database import Database
 
-
-@dataclass(frozen=True)
-class _Ran:
-    """An action or a rule that has begun, and where it stands."""
-
-    executed: "ActionExecution"
-
-    @property
-    def name(self) -> str:
-        return self.executed.action_name
-
-    @property
-    def runs_elsewhere(self) -> bool:
-        """Whether it has no log: others do it, and its summary tells what they found."""
-        return self.executed.token is not None or self.executed.condition_type is not None
-
-    def __str__(self) -> str:
-        executed = self.executed
-        kind = executed.condition_type
-        of = "" if kind is None else f" (rule, {kind})"
-        return f"{executed.stage_name} / {self.name}{of}: {executed.status.value}"
+_FOLLOW_EVERY_S = 0.5
+_LONGEST_KEPT = 65_536
 
 
 def show_logs(
@@ -43,60 +24,118 @@ def show_logs(
         str, typer.Argument(metavar="EXECUTION_ID", help="The whole id of a pipeline execution.")
     ],
     action: Annotated[str | None, typer.Option(help="Only this action's or rule's.")] = None,
+    follow: Annotated[
+        bool,
+        typer.Option("--follow", "-f", help="Go on with what is written until all have ended."),
+    ] = False,
 ) -> None:
     """Print the logs of an execution's actions and rules, in the order in which they began.
 
-    Logs are kept on the machine whose engine ran the action.
+    What runs is printed up to a second ago, on whatever node it runs. With `--follow` one log is
+    printed to its end, then the next.
     """
-    from hookline import config  # noqa: PLC0415 - keeps --help fast
-    from hookline.commands.opening import open_database  # noqa: PLC0415 - the same
-    from hookline.engine.engine import log_file  # noqa: PLC0415 - the same
-    from hookline.installation import work_folder  # noqa: PLC0415 - the same
-    from hookline.store import action_executions, executions  # noqa: PLC0415 - the same
+    from hookline.commands.opening import open_database  # noqa: PLC0415 - keeps --help fast
 
-    settings = config.load()
-    with open_database(settings).read() as connection:
-        if executions.find(connection, execution_id) is None:
+    database = open_database()
+    shown: set[str] = set()
+    while True:
+        found = _found(database, execution_id, action)
+        new = [item for item in found.begun if item.id not in shown]
+        for item in new:
+            _show(database, item, follow=follow)
+            shown.add(item.id)
+        if not follow or (found.have_ended and not new):
+            break
+        if not new:
+            time.sleep(_FOLLOW_EVERY_S)
+    if not shown:
+        typer.echo("No action of this execution has begun yet.")
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The chosen actions and rules that have begun, and whether no more is to come of them."""
+
+    begun: Sequence["ActionExecution"]
+    have_ended: bool
+
+
+def _found(database: "Database", execution_id: str, action: str | None) -> _Found:
+    from hookline.store import action_executions, executions  # noqa: PLC0415 - keeps --help fast
+
+    with database.read() as connection:
+        execution = executions.find(connection, execution_id)
+        if execution is None:
             raise HooklineError(f"There is no execution {execution_id}; an id is given whole")
         executed = action_executions.of_execution(connection, execution_id)
-    found = [_Ran(item) for item in executed if item.has_begun]
-    chosen = _chosen(found, action)
-    if not chosen:
-        typer.echo("No action of this execution has begun yet.")
-    for item in chosen:
-        _show(item, log_file(work_folder(settings), item.executed.id))
+    begun = [item for item in executed if item.has_begun]
+    chosen = [item for item in begun if action in {None, item.action_name}]
+    is_over = execution.status.is_final
+    if action is not None and chosen:
+        is_over = is_over or all(item.status.is_final for item in chosen)
+    return _Found(chosen, is_over)
 
 
-def _chosen(found: Sequence[_Ran], action: str | None) -> list[_Ran]:
-    chosen = [item for item in found if action in {None, item.name}]
-    if action is not None and found and not chosen:
-        begun = ", ".join(item.name for item in found)
-        raise HooklineError(f"No action {action} of this execution has begun; begun: {begun}")
-    return chosen
+def _show(database: "Database", begun: "ActionExecution", *, follow: bool) -> None:
+    from hookline.store import action_executions  # noqa: PLC0415 - keeps --help fast
+    from hookline.store.action_logs import open_log  # noqa: PLC0415 - the same
 
-
-def _show(item: _Ran, file: "Path") -> None:
-    from hookline.actions.folders import open_file  # noqa: PLC0415 - keeps --help fast
-
-    typer.echo(f"==> {item} <==")
-    try:
-        with os.fdopen(open_file(file), encoding="utf-8", errors="replace", newline="\n") as lines:
-            begun = False
-            for line in lines:
-                begun = True
-                typer.echo(_line(line))
-    except FileNotFoundError:
-        begun = False
-    executed = item.executed
-    if not begun and not item.runs_elsewhere:
-        typer.echo("(no log yet on this machine)")
-    if item.runs_elsewhere and executed.summary:
+    typer.echo(f"==> {_heading(begun)} <==")
+    executed, printed = begun, _Printed()
+    while True:
+        for piece in open_log(database, begun.id, printed.length):
+            printed.write(piece)
+        # It had ended before the log was read, so that this was all of it.
+        if executed.status.is_final or not follow:
+            break
+        time.sleep(_FOLLOW_EVERY_S)
+        with database.read() as connection:
+            executed = action_executions.find(connection, begun.id) or begun
+    printed.end()
+    if not printed.length and not _runs_elsewhere(executed):
+        typer.echo("(no log yet)")
+    if _runs_elsewhere(executed) and executed.summary:
         typer.echo(printable(executed.summary))
     if executed.error_message:
         typer.echo(f"{executed.error_code}: {printable(executed.error_message)}")
     typer.echo()
 
 
+def _heading(executed: "ActionExecution") -> str:
+    kind = executed.condition_type
+    of = "" if kind is None else f" (rule, {kind})"
+    return f"{executed.stage_name} / {executed.action_name}{of}: {executed.status.value}"
+
+
+def _runs_elsewhere(executed: "ActionExecution") -> bool:
+    """Whether it has no log: others do it, and its summary tells what they found."""
+    return executed.token is not None or executed.condition_type is not None
+
+
+class _Printed:
+    """Prints a log line by line as its bytes come, without what a terminal would obey."""
+
+    def __init__(self) -> None:
+        self.length = 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._rest = ""
+
+    def write(self, data: bytes) -> None:
+        """Print whole lines, and of a long one what there is."""
+        self.length += len(data)
+        *lines, self._rest = (self._rest + self._decoder.decode(data)).split("\n")
+        for line in lines:
+            typer.echo(_line(line))
+        if len(self._rest) > _LONGEST_KEPT:
+            typer.echo(_line(self._rest), nl=False)
+            self._rest = ""
+
+    def end(self) -> None:
+        """Print the rest."""
+        if self._rest:
+            typer.echo(_line(self._rest))
+
+
 def _line(line: str) -> str:
     """A line without what a terminal would obey; tabs stay."""
-    return "\t".join(map(printable, line.rstrip("\r\n").split("\t")))
+    return "\t".join(map(printable, line.rstrip("\r").split("\t")))

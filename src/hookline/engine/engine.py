@@ -14,12 +14,13 @@ from hookline.actions.artifacts import ArtifactStore
 from hookline.actions.mirrors import Mirrors
 from hookline.actions.provider import ActionContext, ActionResult, ActionSettings, Waiting
 from hookline.engine.heartbeat import Heartbeat
+from hookline.engine.logs import RunningLogs
 from hookline.engine.running import RunningActions
 from hookline.engine.runs import Runs, ThreadRuns
 from hookline.errors import StoreUnavailableError
 from hookline.executions import clock
 from hookline.executions.nodes import release
-from hookline.executions.retention import FileRetention
+from hookline.executions.retention import ArtifactRetention
 from hookline.executions.take import prepare, take
 from hookline.model import new_id
 from hookline.sealing import Seal
@@ -39,16 +40,14 @@ _FORGET_EVERY_S = 3_600.0
 class NodeSettings:
     """What the operator decides about a node.
 
-    `work` is a folder for workspaces, logs and mirrors of repositories; logs and artifacts are kept
-    for `kept_days`. `artifacts` tells the place of artifacts from others. The node runs the actions
-    that have one of its `labels`. Actions of the types `once_only` are not run again when they were
-    interrupted, but fail.
+    `work` is a folder for workspaces and mirrors of repositories. `artifacts` tells the place of
+    artifacts from others. The node runs the actions that have one of its `labels`. Actions of the
+    types `once_only` are not run again when they were interrupted, but fail.
     """
 
     name: str
     labels: tuple[str, ...]
     work: Path
-    kept_days: float
     artifacts: str
     once_only: tuple[str, ...] = ()
 
@@ -71,9 +70,12 @@ class Engine:
         self._settings = settings
         self._mirrors = _mirrors(node, seal, settings)
         self._stop = threading.Event()
-        self._files = FileRetention(database, artifacts, node.work / "logs", node.kept_days)
+        self._artifact_retention = ArtifactRetention(database, artifacts)
         instance = new_id()
-        self._running = RunningActions(database, instance, self._perform, node.once_only)
+        self._logs = RunningLogs(database, instance)
+        self._running = RunningActions(
+            database, instance, self._perform, self._logs, node.once_only
+        )
         self._heartbeat = Heartbeat(
             database,
             Node(node.name, instance, __version__, node.labels, node.artifacts),
@@ -95,7 +97,10 @@ class Engine:
         ready()
         threading.Thread(target=self._watch_clock, name="clock", daemon=True).start()
         # Not in the same thread: to delete much takes as long as the store of artifacts needs.
-        threading.Thread(target=self._forget_files, name="forget", daemon=True).start()
+        threading.Thread(target=self._forget_artifacts, name="forget", daemon=True).start()
+        threading.Thread(
+            target=self._logs.run, args=(self._stop,), name="logs", daemon=True
+        ).start()
         while not self._stop.is_set():
             beat()
             try:
@@ -151,9 +156,9 @@ class Engine:
             if self._stop.wait(_CLOCK_EVERY_S):
                 return
 
-    def _forget_files(self) -> None:
+    def _forget_artifacts(self) -> None:
         while True:
-            self._files.run()
+            self._artifact_retention.run()
             if self._stop.wait(_FORGET_EVERY_S):
                 return
 
@@ -179,7 +184,7 @@ class Engine:
             inputs=task.inputs,
             artifacts=self._artifacts,
             folder=self._node.work / "workspaces" / held.id,
-            log=log_file(self._node.work, held.id),
+            log=self._logs.open(held, stop),
             settings=self._settings,
             stop=stop,
             secrets=task.secrets,
@@ -194,8 +199,3 @@ def _mirrors(node: NodeSettings, seal: Seal, settings: ActionSettings) -> Mirror
         return None
     key = seal.derived_key("source-cache")
     return Mirrors(node.work / "mirrors", key, settings.max_source_cache)
-
-
-def log_file(work: Path, action_execution_id: str) -> Path:
-    """Where the output of an action execution is kept under the engine's folder."""
-    return work / "logs" / f"{action_execution_id}.log"

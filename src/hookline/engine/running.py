@@ -8,11 +8,13 @@ from typing import Any
 import structlog
 
 from hookline.actions.provider import Interrupted
+from hookline.engine.logs import RunningLogs
 from hookline.errors import ActionError, HooklineError, StoreUnavailableError
 from hookline.executions.finish import Abandoned, Outcome, finish, give_up
 from hookline.executions.nodes import release
-from hookline.store import action_executions, executions
+from hookline.store import action_executions, action_logs, executions
 from hookline.store.action_executions import ActionExecution
+from hookline.store.action_logs import Part
 from hookline.store.database import Database
 
 _log = structlog.get_logger()
@@ -42,11 +44,13 @@ class RunningActions:
         database: Database,
         instance: str,
         perform: Perform,
+        logs: RunningLogs,
         once_only: Collection[str] = (),
     ) -> None:
         self._database = database
         self._instance = instance
         self._perform = perform
+        self._logs = logs
         self._once_only = once_only
         self._running: dict[str, _Running] = {}
         self._changed = threading.Condition()
@@ -79,12 +83,11 @@ class RunningActions:
         running = self._running[held.id]
         try:
             outcome = self._outcome(held, running)
+            rest = self._logs.close(held)
             if outcome is None:
-                self._persist(
-                    held, "given back", lambda connection: self._give_back(connection, held)
-                )
+                self._give_back(held, rest)
             else:
-                self._report(held, outcome)
+                self._report(held, outcome, rest)
         finally:
             with self._changed:
                 del self._running[held.id]
@@ -114,16 +117,22 @@ class RunningActions:
                 if running.stop.wait(_PAUSE_S):
                     raise Interrupted from error
 
-    def _report(self, held: ActionExecution, outcome: Outcome) -> None:
+    def _report(self, held: ActionExecution, outcome: Outcome, rest: Part | None) -> None:
         def note(connection: Any) -> str:
-            counted = finish(connection, held, outcome)
-            return type(outcome).__name__ if counted else "not counted: the action is another's now"
+            if not finish(connection, held, outcome):
+                return "not counted: the action is another's now"
+            _append(connection, rest)
+            return type(outcome).__name__
 
         if not self._persist(held, "ended", note):
             self._persist(held, "failed", lambda connection: give_up(connection, held, _BROKEN))
 
-    def _give_back(self, connection: Any, held: ActionExecution) -> None:
-        release(connection, held, self._once_only)
+    def _give_back(self, held: ActionExecution, rest: Part | None) -> None:
+        def note(connection: Any) -> None:
+            if release(connection, held, self._once_only):
+                _append(connection, rest)
+
+        self._persist(held, "given back", note)
 
     def _persist(self, held: ActionExecution, what: str, write: Callable[[Any], object]) -> bool:
         """Write until it is written or the node stops; False where that breaks again and again."""
@@ -191,6 +200,12 @@ class RunningActions:
 _BROKEN = ActionError(
     "Hookline could not run the action; the engine's log says why.", "SystemUnavailable"
 )
+
+
+def _append(connection: Any, rest: Part | None) -> None:
+    """Write the rest of a log, in the transaction that ends the attempt that it is of."""
+    if rest is not None:
+        action_logs.append(connection, rest)
 
 
 def _as_action_error(error: HooklineError) -> ActionError:

@@ -53,11 +53,11 @@ def release_lost(
     return len(found)
 
 
-def release(connection: Connection, lost: ActionExecution, once_only: Collection[str] = ()) -> None:
-    """Let a node take anew what another one has `lost`, if it is still the other one's."""
+def release(connection: Connection, lost: ActionExecution, once_only: Collection[str] = ()) -> bool:
+    """Let a node take anew what another one has `lost`; False if it isn't the other one's now."""
     found = still_held(connection, lost)
     if found is None:
-        return
+        return False
     execution = executions.find(connection, found.execution_id)
     if execution is not None and execution.stop is not None and execution.stop.abandon:
         end(connection, found, Abandoned())
@@ -66,6 +66,7 @@ def release(connection: Connection, lost: ActionExecution, once_only: Collection
         end(connection, found, ActionError(message, "SystemUnavailable"))
     else:
         action_executions.release(connection, found.id)
+    return True
 
 
 def _runs_once(connection: Connection, found: ActionExecution, once_only: Collection[str]) -> bool:

@@ -52,45 +52,46 @@ class Retention:
 
     def step(self) -> None:
         """Forget at most 500 rows of each kind; rest for a minute when there were fewer."""
-        steps: list[Callable[[Connection], int]] = [
+        steps: list[Callable[[Connection], bool]] = [
             self._old_deliveries,
             self._surplus_deliveries,
             self._old_events,
             self._old_executions,
         ]
-        most = 0
+        is_all = True
         for forget in steps:
             self._beat()
             with self._database.write() as connection:
-                most = max(most, forget(connection))
-        self._due = time.monotonic() + (_PAUSE_S if most == _STEP else _REST_S)
+                is_all = forget(connection) and is_all
+        self._due = time.monotonic() + (_REST_S if is_all else _PAUSE_S)
 
     def rest(self) -> None:
         """Let a minute pass before the next step."""
         self._due = time.monotonic() + _REST_S
 
-    def _old_deliveries(self, connection: Connection) -> int:
-        before = time.time() - self._limits.delivery_days * _DAY_S
-        return deliveries.forget_before(connection, first_id_at(before), _STEP)
+    # Each tells whether that was all.
 
-    def _surplus_deliveries(self, connection: Connection) -> int:
+    def _old_deliveries(self, connection: Connection) -> bool:
+        before = time.time() - self._limits.delivery_days * _DAY_S
+        return deliveries.forget_before(connection, first_id_at(before), _STEP) < _STEP
+
+    def _surplus_deliveries(self, connection: Connection) -> bool:
         if self._surplus is None:
             count = self._limits.delivery_count
             self._surplus = deliveries.oldest_of_newest(connection, count)
         if self._surplus is None:
-            return 0
-        forgotten = deliveries.forget_before(connection, self._surplus, _STEP)
-        if forgotten < _STEP:
+            return True
+        is_all = deliveries.forget_before(connection, self._surplus, _STEP) < _STEP
+        if is_all:
             self._surplus = None
-        return forgotten
+        return is_all
 
-    def _old_events(self, connection: Connection) -> int:
+    def _old_events(self, connection: Connection) -> bool:
         before = time.time() - self._limits.dedupe_window
-        return deliveries.forget_events(connection, before, _STEP)
+        return deliveries.forget_events(connection, before, _STEP) < _STEP
 
-    def _old_executions(self, connection: Connection) -> int:
+    def _old_executions(self, connection: Connection) -> bool:
         before = time.time() - self._limits.execution_days * _DAY_S
-        count, last = executions.forget(connection, before, self._looked_at, _STEP)
-        # From the oldest again: what was needed may be so no more.
-        self._looked_at = last if count == _STEP else None
-        return count
+        # After the last one, from the oldest again: what was needed may be so no more.
+        self._looked_at = executions.forget(connection, before, self._looked_at, _STEP)
+        return self._looked_at is None

@@ -181,6 +181,20 @@ def owned(connection: Connection, owner: str) -> list[ActionExecution]:
     return _found(connection, is_owned, action_executions.c.owner == owner)
 
 
+def hold(connection: Connection, owner: str, ids: Collection[str]) -> dict[str, int]:
+    """The attempts of those of `ids` that the node instance `owner` runs.
+
+    They stay its own until the transaction ends. Left out are those that another transaction is
+    about to change: this one waits for none.
+    """
+    query = (
+        select(action_executions.c.id, action_executions.c.attempt)
+        .where(is_owned, action_executions.c.owner == owner, action_executions.c.id.in_(ids))
+        .with_for_update(skip_locked=True)
+    )
+    return {row.id: row.attempt for row in connection.execute(query)}
+
+
 def lost(connection: Connection, silent: Collection[str]) -> list[ActionExecution]:
     """Those of the node instances `silent`, and of instances that are no node's any longer."""
     of_no_node = action_executions.c.owner.not_in(select(nodes.c.instance))
@@ -227,12 +241,6 @@ def overdue(connection: Connection, now: float) -> list[ActionExecution]:
 def waiting_rules(connection: Connection) -> list[ActionExecution]:
     """The rules that wait."""
     return _found(connection, is_waiting, action_executions.c.condition_type.is_not(None))
-
-
-def existing(connection: Connection, ids: Collection[str]) -> set[str]:
-    """Those of `ids` that are there."""
-    query = select(action_executions.c.id).where(action_executions.c.id.in_(ids))
-    return set(connection.execute(query).scalars())
 
 
 def find(connection: Connection, action_execution_id: str) -> ActionExecution | None:

@@ -1,16 +1,15 @@
 """Deliveries: every request to a known URL, with its verdict and the reason for it."""
 
 import hashlib
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
-import zstandard
 from sqlalchemy import ColumnElement, Connection, Row, delete, null, select
 
 from hookline.model import Verdict, first_id_at
 from hookline.store import dialect
+from hookline.store.compression import compress, decompress
 from hookline.store.tables import dedupe, deliveries, is_refused
 
 REFUSED_KEPT = 1_000
@@ -86,7 +85,7 @@ def _row(delivery: Delivery) -> tuple[Any, ...]:
         delivery.remote,
         dialect.json_text(delivery.headers),
         dialect.json_text(delivery.trace),
-        None if delivery.body is None else _compress(delivery.body),
+        None if delivery.body is None else compress(delivery.body),
         delivery.body_size,
         delivery.duration,
         delivery.redelivery_of,
@@ -249,27 +248,10 @@ def _delivery(row: Row[Any]) -> Delivery:
         headers=row.headers,
         trace=row.trace,
         body_size=row.body_size,
-        body=None if row.body is None else _decompress(row.body),
+        body=None if row.body is None else decompress(row.body),
         duration=row.duration,
         execution_id=row.execution_id,
         event=row.event,
         sender_id=row.sender_id,
         redelivery_of=row.redelivery_of,
     )
-
-
-class _PerThread(threading.local):
-    # Making a compressor takes longer than compressing a payload with it.
-    def __init__(self) -> None:
-        self.compress = zstandard.ZstdCompressor(level=1).compress
-
-
-_per_thread = _PerThread()
-
-
-def _compress(body: bytes) -> bytes:
-    return _per_thread.compress(body)
-
-
-def _decompress(body: bytes) -> bytes:
-    return zstandard.decompress(body)

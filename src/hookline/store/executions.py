@@ -20,7 +20,7 @@ from hookline.model import (
     Trigger,
     first_id_at,
 )
-from hookline.store import dialect
+from hookline.store import action_logs, dialect
 from hookline.store.tables import (
     action_executions,
     condition_executions,
@@ -35,7 +35,6 @@ from hookline.store.tables import (
 )
 
 _CLOCKS_DIFFER_S = 600.0
-_ACTIVE = (ExecutionStatus.IN_PROGRESS.value, ExecutionStatus.STOPPING.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,6 +397,7 @@ def remove(connection: Connection, ids: Collection[str]) -> None:
     )
     names = ["pipeline_id", "execution_id"]
     connection.execute(discarded_artifacts.insert().from_select(names, with_artifacts))
+    action_logs.remove(connection, ids)
     of_executions = (
         jobs,
         action_executions,

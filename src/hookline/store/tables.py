@@ -331,6 +331,18 @@ Index(
     **_only(is_owned),
 )
 
+# What actions and rules have written. The chunks of a log follow each other without a gap.
+action_log_chunks = Table(
+    "hookline_action_log_chunks",
+    metadata,
+    Column("action_execution_id", String(36), primary_key=True),
+    # Where the chunk is in the log, and how long it is there, in bytes.
+    Column("start", BigInteger, primary_key=True),
+    Column("length", Integer, nullable=False),
+    # zstd
+    Column("data", LargeBinary, nullable=False),
+)
+
 # The processes that run actions; one that has gone keeps its row until another takes its name.
 nodes = Table(
     "hookline_nodes",

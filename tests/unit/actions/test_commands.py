@@ -369,15 +369,6 @@ def test_what_takes_the_place_of_the_progress_holds_nothing_up(
     assert message.endswith('" exited with status 3')
 
 
-@pytest.mark.parametrize("place", list(PLACES.values())[:3], ids=list(PLACES)[:3])
-def test_what_takes_the_place_of_the_log_fails_the_next_try(workshop: Workshop, place: str) -> None:
-    log = workshop.folder / "log"
-
-    workshop.commands(f"rm {log}; {place.replace('{file}', str(log))}")
-
-    assert failure(workshop, "true").startswith("The action's log ")
-
-
 def test_output_artifacts_have_a_largest_size(workshop: Workshop) -> None:
     started = time.monotonic()
 
@@ -476,9 +467,8 @@ def test_output_reaches_the_log_while_the_command_runs(workshop: Workshop) -> No
         args=(f"echo early; while [ ! -e {workshop.folder}/go ]; do sleep 0.02; done; echo late",),
     )
     thread.start()
-    log = workshop.folder / "log"
 
-    eventually(lambda: log.exists() and "\nearly\n" in log.read_text())
+    eventually(lambda: "\nearly\n" in workshop.log)
     assert "\nlate" not in workshop.log
     (workshop.folder / "go").touch()
     thread.join(5)
@@ -522,7 +512,7 @@ def test_secrets_are_masked_in_logs_and_errors_in_every_form(workshop: Workshop)
 def test_output_that_is_not_text_is_kept(workshop: Workshop) -> None:
     workshop.commands("printf '\\377\\376\\n'")
 
-    assert b"\n\xff\xfe\n" in (workshop.folder / "log").read_bytes()
+    assert b"\n\xff\xfe\n" in workshop.kept.data
 
 
 def test_an_action_type_without_a_provider_is_named(workshop: Workshop) -> None:
@@ -557,4 +547,4 @@ def test_a_secret_of_secrets_manager_fails_the_action_before_any_command(
     with pytest.raises(ActionError, match="variable KEY is of type SECRETS_MANAGER") as failed:
         workshop.run(stage.actions[0])
     assert failed.value.code == "ConfigurationError"
-    assert not (workshop.folder / "log").exists()
+    assert not workshop.log

@@ -1,4 +1,4 @@
-"""What an action is given, in one temporary folder: a real store, real logs."""
+"""What an action is given, in one temporary folder: a real store, and a log in memory."""
 
 import itertools
 import threading
@@ -19,6 +19,20 @@ COMMANDS = ActionType("Compute", "AWS", "Commands", "1")
 
 
 @dataclass
+class KeptLog:
+    """The log of an action, in memory."""
+
+    data: bytearray = field(default_factory=bytearray)
+
+    @property
+    def length(self) -> int:
+        return len(self.data)
+
+    def append(self, data: bytes) -> None:
+        self.data += data
+
+
+@dataclass
 class Workshop:
     """Makes contexts in one temporary folder, and reads what actions left there."""
 
@@ -27,6 +41,7 @@ class Workshop:
     numbers: "itertools.count[int]" = field(default_factory=itertools.count)
     pid_namespaces: bool = True
     runner: Runner = Runner.HOST
+    kept: KeptLog = field(default_factory=KeptLog)
 
     @property
     def store(self) -> ArtifactStore:
@@ -34,7 +49,7 @@ class Workshop:
 
     @property
     def log(self) -> str:
-        return (self.folder / "log").read_text(errors="replace")
+        return self.kept.data.decode(errors="replace")
 
     def context(self, action: Action, **changes: Any) -> ActionContext:
         settings = ActionSettings(
@@ -60,7 +75,7 @@ class Workshop:
             "inputs": (),
             "artifacts": self.store,
             "folder": self.folder / "work",
-            "log": self.folder / "log",
+            "log": self.kept,
             "settings": settings,
             "stop": self.stop,
             "mirrors": Mirrors(self.folder / "mirrors", b"key", 1_000_000_000),

@@ -15,6 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hookline import errors
+from hookline.api import sigv4
+from hookline.api.authentication import Authentication
 from hookline.api.endpoint import COMMON_ERRORS, Endpoint, Handler, allowed_errors, only_reads
 from hookline.api.service import service, shape_named
 from hookline.api.sigv4 import Caller
@@ -59,14 +61,15 @@ def raising(error: Exception) -> Handler:
     return handler
 
 
+def authenticating(
+    credential: sigv4.Lookup = lookup, *, verify: bool = True, **more: Any
+) -> Authentication:
+    return Authentication(credential, verify=verify, default_scope=DEFAULT, **more)
+
+
 def endpoint(*, verify: bool = False, max_body: int = 1_000_000, **handlers: Handler) -> Endpoint:
-    return Endpoint(
-        {"PutWebhook": put_webhook, **handlers},
-        lookup,
-        verify=verify,
-        default_scope=DEFAULT,
-        max_body=max_body,
-    )
+    authentication = authenticating(verify=verify)
+    return Endpoint({"PutWebhook": put_webhook, **handlers}, authentication, max_body=max_body)
 
 
 def test_w1_a_signed_call_is_answered() -> None:
@@ -91,7 +94,7 @@ def test_w1_an_operation_without_output_answers_an_empty_object() -> None:
 
 @pytest.mark.parametrize("operation", service().operation_names)
 def test_w2_every_operation_of_the_model_is_known(operation: str) -> None:
-    tested = Endpoint({}, lookup, verify=False, default_scope=DEFAULT)
+    tested = Endpoint({}, authenticating(verify=False))
     message = failed(send(tested, target(operation), b"not JSON"), "NotImplementedException", 501)
     assert operation in message
 
@@ -227,7 +230,7 @@ def test_w4_a_store_that_is_down_at_authentication_is_service_unavailable() -> N
     def unreachable(_access_key_id: str) -> Credential | None:
         raise errors.StoreUnavailableError
 
-    tested = Endpoint({}, unreachable, verify=True, default_scope=DEFAULT)
+    tested = Endpoint({}, authenticating(unreachable))
     sent = send(tested, signed("PutWebhook", PUT), PUT)
     failed(sent, "ServiceUnavailableException", 503)
 
@@ -252,7 +255,7 @@ def test_w5_signatures_are_verified() -> None:
     wrong = signed("PutWebhook", PUT, secret="guess")
     failed(send(tested, wrong, PUT), "InvalidSignatureException")
     failed(send(tested, signed("PutWebhook", PUT), PUT + b" "), "InvalidSignatureException")
-    late = Endpoint({}, lookup, verify=True, default_scope=DEFAULT, clock=lambda: 4_000_000_000.0)
+    late = Endpoint({}, authenticating(clock=lambda: 4_000_000_000.0))
     message = failed(send(late, signed("PutWebhook", PUT), PUT), "InvalidSignatureException")
     assert message.startswith("Signature expired: ")
 
@@ -290,7 +293,7 @@ def test_w1_in_cbor_nothing_is_no_body_of_no_type() -> None:
 
 @pytest.mark.parametrize("operation", service().operation_names)
 def test_w2_every_operation_of_the_model_is_known_in_cbor(operation: str) -> None:
-    tested = Endpoint({}, lookup, verify=False, default_scope=DEFAULT)
+    tested = Endpoint({}, authenticating(verify=False))
     failed(send_cbor(tested, operation, b"not CBOR"), "NotImplementedException", 501)
 
 
@@ -347,7 +350,7 @@ def test_w4_an_unexpected_exception_is_logged_with_the_operation_of_the_path() -
 @pytest.mark.parametrize("operation", service().operation_names)
 def test_w5_a_read_only_key_calls_what_only_reads(operation: str) -> None:
     reader = dataclasses.replace(KEY, read_only=True)
-    tested = Endpoint({}, lambda _: reader, verify=True, default_scope=DEFAULT)
+    tested = Endpoint({}, authenticating(lambda _: reader))
     sent = send(tested, signed(operation, b"{}"), b"{}")
     if only_reads(operation):
         failed(sent, "NotImplementedException", 501)
@@ -379,9 +382,7 @@ def test_w5_what_only_reads_changes_nothing_and_shows_no_secret() -> None:
 
 def test_w5_the_key_of_a_good_signature_is_told_and_no_other() -> None:
     used: list[str] = []
-    tested = Endpoint(
-        {"PutWebhook": put_webhook}, lookup, verify=True, default_scope=DEFAULT, used=used.append
-    )
+    tested = Endpoint({"PutWebhook": put_webhook}, authenticating(used=used.append))
     send(tested, signed("PutWebhook", PUT, secret="guess"), PUT)
     send(tested, target("PutWebhook"), PUT)
     assert used == []

@@ -12,14 +12,22 @@ from sqlalchemy import Boolean, Connection, Float, Integer, Table
 from hookline.actions.archives import Bounds
 from hookline.actions.artifacts import ArtifactStore, key_of
 from hookline.errors import ActionError
-from hookline.executions.retention import FileRetention, forget
+from hookline.executions import retention
+from hookline.executions.retention import ArtifactRetention, forget
 from hookline.model import Pipeline, Scope, new_id
-from hookline.store import action_executions, discarded_artifacts, executions, pipelines, tables
+from hookline.store import (
+    action_executions,
+    action_logs,
+    discarded_artifacts,
+    executions,
+    pipelines,
+    tables,
+)
+from hookline.store.action_logs import CHUNK, Part
 from hookline.store.database import Database
 
 SCOPE = Scope("000000000000", "us-east-1")
 FOR_EVER = float("inf")
-DAY = 86_400.0
 
 
 def action(name: str, category: str) -> dict[str, object]:
@@ -155,10 +163,14 @@ def test_what_is_kept_does_not_hold_up_the_rest(database: Database, run: Run) ->
     target, *ids = [run(), run(), run(), run()]
     run("InProgress", target)
     with database.write() as connection:
-        looked_at, last = forget(connection, FOR_EVER, None, 1)
-        assert looked_at == 1
-        assert forget(connection, FOR_EVER, last, 2)[0] == 2
-        assert forget(connection, -1.0, None, 2) == (0, None)
+        last = forget(connection, FOR_EVER, None, 1)
+        assert last is not None
+        assert last[1] == target
+        last = forget(connection, FOR_EVER, last, 2)
+        assert last is not None
+        assert last[1] == ids[1]
+        assert forget(connection, FOR_EVER, last, 2) is None
+        assert forget(connection, -1.0, None, 2) is None
     with database.read() as connection:
         assert set(executions.find_all(connection, [target, *ids])) == {target, ids[-1]}
 
@@ -168,26 +180,57 @@ def artifacts(tmp_path: Path) -> ArtifactStore:
     return ArtifactStore(str(tmp_path / "artifacts"))
 
 
-def logged(logs: Path, name: str, age: float) -> Path:
-    logs.mkdir(exist_ok=True)
-    log = logs / f"{name}.log"
-    log.write_text("a line")
-    os.utime(log, (time.time() - age, time.time() - age))
-    return log
+def logged(database: Database, execution_id: str, chunks: int) -> list[str]:
+    """Write a log of each action of an execution; the ids of these."""
+    with database.write() as connection:
+        ids = [item.id for item in action_executions.of_execution(connection, execution_id)]
+        for item in ids:
+            action_logs.append(connection, Part(item, 0, b"x" * CHUNK * chunks))
+    return ids
 
 
-def test_x8_only_the_files_of_forgotten_executions_are_deleted(
+def log_lengths(database: Database, ids: Collection[str]) -> list[int]:
+    with database.read() as connection:
+        return [action_logs.length(connection, item) for item in ids]
+
+
+def test_x8_only_the_logs_of_forgotten_executions_are_deleted(database: Database, run: Run) -> None:
+    old, kept = run(), run()
+    gone, stay = (logged(database, item, 2) for item in (old, kept))
+    assert forgotten(database, old, kept) == {old}
+    assert log_lengths(database, gone) == [0, 0]
+    assert log_lengths(database, stay) == [2 * CHUNK, 2 * CHUNK]
+
+
+def test_executions_with_long_logs_are_forgotten_a_few_at_a_time(
+    database: Database, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "_CHUNKS", 8)
+    ids = [run() for _ in range(5)]
+    lengths = [1, 2, 2, 9, 1]
+    for execution_id, length in zip(ids, lengths, strict=True):
+        logged(database, execution_id, length)
+    run()
+    left, after = [], None
+    for _ in range(4):
+        with database.write() as connection:
+            after = forget(connection, FOR_EVER, after, 500)
+            left.append(sum(executions.find(connection, item) is not None for item in ids))
+    assert left == [3, 2, 1, 0]
+    assert after is None
+
+
+def test_x8_only_the_artifacts_of_forgotten_executions_are_deleted(
     database: Database, artifacts: ArtifactStore, pipeline: Pipeline, run: Run, tmp_path: Path
 ) -> None:
     old, kept = run(), run()
-    source, logs = tmp_path / "source", tmp_path / "logs"
+    source = tmp_path / "source"
     source.mkdir()
-    keys, ids = {}, {}
+    keys = {}
     for execution_id in (old, kept):
         with database.read() as connection:
             found = action_executions.of_execution(connection, execution_id)
         keys[execution_id] = [key for item in found for key in item.outputs.values()]
-        ids[execution_id] = [item.id for item in found]
         # One whose action was interrupted is in no row.
         keys[execution_id].append(key_of(pipeline.id, execution_id, new_id(), 1, "Interrupted"))
         for key in keys[execution_id]:
@@ -195,21 +238,16 @@ def test_x8_only_the_files_of_forgotten_executions_are_deleted(
     foreign = tmp_path / "artifacts" / "photo.jpg"
     foreign.write_text("theirs")
     os.utime(foreign, (0, 0))
-    gone = [logged(logs, item, 31 * DAY) for item in ids[old]]
-    stay = [logged(logs, item, 31 * DAY) for item in ids[kept]]
-    stay += [logged(logs, new_id(), 29 * DAY), logged(logs, "notes", 400 * DAY)]
 
-    retention = FileRetention(database, artifacts, logs, kept_days=30)
-    retention.run()
+    cleaning = ArtifactRetention(database, artifacts)
+    cleaning.run()
     assert all(map(artifacts.has, keys[old]))
     assert forgotten(database, old, kept) == {old}
-    retention.run()
+    cleaning.run()
 
     assert not any(map(artifacts.has, keys[old]))
     assert all(map(artifacts.has, keys[kept]))
     assert foreign.exists()
-    assert not any(log.exists() for log in gone)
-    assert all(log.exists() for log in stay)
     with database.read() as connection:
         assert discarded_artifacts.some(connection, 10) == []
 
@@ -232,20 +270,13 @@ def test_what_cannot_be_deleted_is_tried_again_and_holds_up_nothing_else(
     old = sorted([run(), run(), run()])
     run()
     assert forgotten(database, *old) == set(old)
-    logs, store = tmp_path / "logs", Stubborn(str(tmp_path / "artifacts"))
-    # A folder in the place of a log can't be deleted as one.
-    for name in sorted([new_id(), new_id(), new_id()]):
-        logged(logs, name, 31 * DAY)
-    in_the_way = logs / f"{new_id()}.log"
-    in_the_way.mkdir()
-    os.utime(in_the_way, (0, 0))
-    retention = FileRetention(database, store, logs, kept_days=30)
+    store = Stubborn(str(tmp_path / "artifacts"))
+    cleaning = ArtifactRetention(database, store)
 
     store.stuck = old[:2]
-    retention.run()
+    cleaning.run()
     assert left() == old[:2]
-    assert list(logs.iterdir()) == [in_the_way]
 
     store.stuck = ()
-    retention.run()
+    cleaning.run()
     assert left() == []
