@@ -38,7 +38,7 @@ _out = Console(highlight=False)
 @app.command()
 def serve(
     data_dir: Annotated[
-        Path | None, typer.Option(help="Folder of the database, keys, artifacts and logs.")
+        Path | None, typer.Option(help="Folder of the database, keys and artifacts.")
     ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,

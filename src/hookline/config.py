@@ -132,8 +132,8 @@ class Setting:
 class Settings:
     """All settings; each is `HOOKLINE_<NAME>` in the environment or `<name>` in hookline.toml."""
 
-    data_dir: Annotated[Path, Setting("folder of the database, keys, artifacts and logs", Path)] = (
-        Path(".hookline")
+    data_dir: Annotated[Path, Setting("folder of the database, keys and artifacts", Path)] = Path(
+        ".hookline"
     )
     database_url: Annotated[
         str,

@@ -144,6 +144,33 @@ def test_conditions_are_asked_after_kill_9_of_every_process(
     assert [item["status"] for item in found] == ["Abandoned", "Succeeded"]
 
 
+def test_a_log_keeps_what_was_read_of_it_after_kill_9_of_the_engine(
+    crashing: Server, github: Path
+) -> None:
+    tenant = Tenant(crashing, github)
+    line = "for n in {1..2000}; do echo $n; sleep 0.05; done"
+    pipeline = tenant.pipeline(("Build", commands("Count", line)))
+    execution_id = tenant.client.start_pipeline_execution(name=pipeline)["pipelineExecutionId"]
+
+    def log() -> list[str]:
+        shown = crashing.hookline("logs", execution_id, "--action", "Count").stdout
+        return shown.splitlines()
+
+    assert until(lambda: len(log()) > 40)
+    seen = log()
+    [engine] = crashing.children("engine")
+    engine.kill()
+    again = "[an earlier try was interrupted; the action starts again]"
+    assert until(lambda: again in log(), 30)
+    found = log()
+    first = found[: found.index(again)]
+    assert first[: len(seen) - 1] == seen[:-1]
+    assert first[2:] == [str(number + 1) for number in range(len(first) - 2)]
+    tenant.client.stop_pipeline_execution(
+        pipelineName=pipeline, pipelineExecutionId=execution_id, abandon=True
+    )
+
+
 @pytest.mark.parametrize("pid_namespaces", ["true", "false"])
 def test_t1_an_execution_finishes_after_kill_9_of_the_engine_alone(
     make_server: MakeServer, database_url: str, github: Path, tmp_path: Path, pid_namespaces: str

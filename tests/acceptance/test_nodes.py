@@ -72,6 +72,8 @@ def test_x6_a_killed_nodes_actions_begin_again_on_another(
     both_nodes: BothNodes, tmp_path: Path
 ) -> None:
     first, second, tenant, pipeline, execution_id = both_nodes
+    # Its log is a second behind at most.
+    time.sleep(2)
     first.kill()
     killed_at = time.monotonic()
     assert until(lambda: lines(tmp_path / "begun") == 2, 40)
@@ -81,6 +83,31 @@ def test_x6_a_killed_nodes_actions_begin_again_on_another(
     assert tenant.finished(pipeline, execution_id)["status"] == "Succeeded"
     assert waiting_action(second, execution_id).attempt == 2
     assert "first" in second.hookline("nodes").stdout
+    log = second.hookline("logs", execution_id, "--action", "Wait").stdout
+    assert log.count("$ echo begun") == 2
+    assert "[an earlier try was interrupted; the action starts again]" in log
+
+
+def test_a_log_is_read_from_another_node_while_and_after_the_action_runs(
+    both_nodes: BothNodes, tmp_path: Path
+) -> None:
+    _, second, tenant, pipeline, execution_id = both_nodes
+    tenant.move_to(second)
+
+    def log() -> str:
+        done = second.hookline("logs", execution_id, "--action", "Wait")
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert until(lambda: "\n$ echo begun" in log(), 10)
+    assert "Build / Wait: InProgress" in log()
+    address = tenant.actions(pipeline, execution_id)["Wait"]["output"]["executionResult"]
+    identifier = waiting_action(second, execution_id).id
+    assert address["externalExecutionUrl"] == f"{second.url}/logs/{identifier}"
+    (tmp_path / "go").touch()
+    assert tenant.finished(pipeline, execution_id)["status"] == "Succeeded"
+    assert "Build / Wait: Succeeded" in log()
+    assert not (second.data / "work" / "logs").exists()
 
 
 def test_x5_x6_what_a_frozen_node_says_after_it_came_back_is_refused(

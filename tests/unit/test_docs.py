@@ -94,6 +94,29 @@ lead to.
 """
 
 
+API_LOGS = """\
+## Logs
+
+`GET /logs/<action execution id>` answers what an action, or a rule, has written so far, as text. It
+is signed as the calls are, with the pipeline's region, and a read-only key may do it. `?offset=N`
+leaves out the first N bytes: to follow a log, ask again with the sum of what came.
+`externalExecutionUrl` of actions and rules of the type Commands leads there. It begins with
+`public_url`, or, where `receiver_port` is set, with the API's own address.
+
+```sh
+curl --aws-sigv4 aws:amz:us-east-1:codepipeline --user "$KEY_ID:$SECRET" "$LOG_URL"
+```
+
+| status | what it means |
+| --- | --- |
+| 200 | the log; it is empty where nothing was written yet |
+| 400 | the offset is no number of bytes |
+| 403 | the request is not signed, or not by a valid key |
+| 404 | this account and region have no such action execution |
+| 503 | the store can't be read now |
+"""
+
+
 def table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
     """A table in Markdown."""
     lines = [head, tuple("---" for _ in head), *rows]
@@ -154,7 +177,8 @@ def api_page() -> str:
         )
         for name in service().operation_names
     )
-    return f"{HOW_TO_WRITE}\n{API_HEAD}\n" + table(("operation", "state"), rows)
+    operations_table = table(("operation", "state"), rows)
+    return f"{HOW_TO_WRITE}\n{API_HEAD}\n{operations_table}\n{API_LOGS}"
 
 
 def verdict_table() -> str:

@@ -1,5 +1,6 @@
 """`hookline deliveries` and `hookline logs`, beside a real server."""
 
+import itertools
 import json
 import signal
 import subprocess
@@ -387,19 +388,34 @@ def test_logs_print_each_action_under_its_heading(tenant: Tenant) -> None:
     assert "There is no execution nothing" in unknown.stderr
 
 
-def test_logs_say_when_an_action_has_none_yet(tenant: Tenant, tmp_path: Path) -> None:
+def test_logs_show_what_runs_and_follow_it_to_its_end(tenant: Tenant, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
-    waiting = commands("Wait", f"while [ ! -e {gate} ]; do sleep 0.05; done")
-    pipeline = tenant.pipeline(("Build", waiting))
+    waiting = commands("Wait", "echo early", f"until [ -e {gate} ]; do sleep 0.05; done", "exit 3")
+    pipeline = tenant.pipeline(("Build", commands("Make", "echo made"), waiting))
     reply = tenant.push(tenant.webhook(pipeline), push_event(tenant.repository.commit()))
 
-    def begun() -> bool:
-        return (
-            "Build / Wait: InProgress" in tenant.server.hookline("logs", reply.execution_id).stdout
-        )
+    def shown(*options: str) -> str:
+        return tenant.server.hookline("logs", reply.execution_id, *options).stdout
 
-    assert until(begun)
-    done = tenant.server.hookline("logs", reply.execution_id, "--action", "Wait")
-    assert "(no log yet)" in done.stdout
-    gate.touch()
-    assert tenant.finished(pipeline, reply.execution_id)["status"] == "Succeeded"
+    assert until(lambda: "\nearly\n" in shown("--action", "Wait"))
+    assert "Build / Wait: InProgress" in shown()
+    with subprocess.Popen(
+        [PROGRAM, "logs", "--follow", reply.execution_id],
+        env=tenant.server.environment,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as following:
+        assert following.stdout is not None
+        lines = iter(following.stdout.readline, "")
+        begun = list(itertools.takewhile(lambda line: line != "early\n", lines))
+        assert "==> Build / Wait: InProgress <==\n" in begun
+        gate.touch()
+        rest = list(lines)
+    assert following.returncode == 0
+    assert 'Command "exit 3" exited with status 3\n' in rest
+    assert 'JobFailed: Command "exit 3" exited with status 3\n' in rest
+    assert "made\n" in [*begun, *rest]
+    # Of what has ended, following shows the same.
+    assert shown("-f") == shown()
+    assert tenant.finished(pipeline, reply.execution_id)["status"] == "Failed"

@@ -48,15 +48,23 @@ def show_logs(
             break
         if not new:
             time.sleep(_FOLLOW_EVERY_S)
+    if not shown and found.others:
+        raise HooklineError(
+            f"No action {action} of this execution has begun; begun: {', '.join(found.others)}"
+        )
     if not shown:
         typer.echo("No action of this execution has begun yet.")
 
 
 @dataclass(frozen=True)
 class _Found:
-    """The chosen actions and rules that have begun, and whether no more is to come of them."""
+    """The chosen actions and rules that have begun, and whether no more is to come of them.
+
+    `others` are the names of those that were not chosen.
+    """
 
     begun: Sequence["ActionExecution"]
+    others: Sequence[str]
     have_ended: bool
 
 
@@ -70,10 +78,11 @@ def _found(database: "Database", execution_id: str, action: str | None) -> _Foun
         executed = action_executions.of_execution(connection, execution_id)
     begun = [item for item in executed if item.has_begun]
     chosen = [item for item in begun if action in {None, item.action_name}]
+    others = [item.action_name for item in begun if item not in chosen]
     is_over = execution.status.is_final
     if action is not None and chosen:
         is_over = is_over or all(item.status.is_final for item in chosen)
-    return _Found(chosen, is_over)
+    return _Found(chosen, others, is_over)
 
 
 def _show(database: "Database", begun: "ActionExecution", *, follow: bool) -> None:
