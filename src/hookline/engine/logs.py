@@ -35,7 +35,7 @@ class RunningLogs:
         self._has_unwritten = threading.Event()
 
     def open(self, held: ActionExecution, stop: threading.Event) -> LogSink:
-        """The log of an action that begins; it waits for the store until `stop` is set.
+        """The log of an action that begins. It waits for no store once `stop` is set.
 
         Raises StoreUnavailableError.
         """
