@@ -1,4 +1,4 @@
-"""What an action is given, in one temporary folder: a real store, and a log in memory."""
+"""What an action is given, in one temporary folder: a real store, and a log in a file."""
 
 import itertools
 import threading
@@ -18,18 +18,23 @@ BOUNDS = Bounds(1_000_000_000)
 COMMANDS = ActionType("Compute", "AWS", "Commands", "1")
 
 
-@dataclass
+@dataclass(frozen=True)
 class KeptLog:
-    """The log of an action, in memory."""
+    """The log of an action in a file, which outlasts the process that writes it."""
 
-    data: bytearray = field(default_factory=bytearray)
+    file: Path
+
+    @property
+    def data(self) -> bytes:
+        return self.file.read_bytes() if self.file.exists() else b""
 
     @property
     def length(self) -> int:
         return len(self.data)
 
     def append(self, data: bytes) -> None:
-        self.data += data
+        with self.file.open("ab") as file:
+            file.write(data)
 
 
 @dataclass
@@ -41,11 +46,14 @@ class Workshop:
     numbers: "itertools.count[int]" = field(default_factory=itertools.count)
     pid_namespaces: bool = True
     runner: Runner = Runner.HOST
-    kept: KeptLog = field(default_factory=KeptLog)
 
     @property
     def store(self) -> ArtifactStore:
         return ArtifactStore(str(self.folder / "artifacts"))
+
+    @property
+    def kept(self) -> KeptLog:
+        return KeptLog(self.folder / "log")
 
     @property
     def log(self) -> str:
