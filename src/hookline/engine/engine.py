@@ -29,7 +29,7 @@ from hookline.store.database import Database
 from hookline.store.nodes import Node
 
 _log = structlog.get_logger()
-_IDLE_WAIT_S = 0.5
+_IDLE_WAIT_S = 1.0
 _PAUSE_S = 0.5
 _CLOCK_EVERY_S = 10.0
 _PROCEED_IDLE_EVERY_S = 30.0

@@ -2,10 +2,10 @@
 
 import functools
 import os
-import sqlite3
-import threading
+import select
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,7 +30,8 @@ _LOCK_RETRY_S = 0.001
 _BUSY_TIMEOUT = f"PRAGMA busy_timeout={_LOCK_PATIENCE_S * 1_000:.0f}"
 # In pages: a checkpoint stops the writer for its time, so it comes every 32 MB and not every four.
 _CHECKPOINT = "PRAGMA wal_autocheckpoint=8000"
-_SQLITE_POLL_S = 0.025
+# As much as a pipe holds.
+_NOTICES = 65_536
 
 
 def connect(address: str, *, limited: bool = True) -> Engine:
@@ -82,6 +83,12 @@ def _sqlite(engine: Engine) -> Engine:
             _begin_immediate(connection)
         else:
             connection.exec_driver_sql("BEGIN")
+
+    @event.listens_for(engine, "checkin")
+    def _notify(_connection: Any, record: Any) -> None:
+        # The transaction has ended. Where it has not committed, a notice too many does no harm.
+        if record.info.pop(_NOTICE, False):
+            _wake(_pipe_of(engine))
 
     return engine
 
@@ -292,6 +299,8 @@ def notify_nodes(connection: Connection) -> None:
     """Tell the nodes, once this transaction commits, that there may be work for them."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("NOTIFY hookline_nodes")
+    else:
+        connection.info[_NOTICE] = True
 
 
 class Listener(Protocol):
@@ -304,7 +313,7 @@ class Listener(Protocol):
         """Let `wait` return, or the next one at once. For other threads."""
 
     def close(self) -> None:
-        """Give back the connection."""
+        """Give back what it holds."""
 
 
 def listener(engine: Engine) -> Listener:
@@ -312,40 +321,51 @@ def listener(engine: Engine) -> Listener:
     return _SqliteListener(engine) if engine.dialect.name == "sqlite" else _PostgresListener(engine)
 
 
+_NOTICE = "hookline_notice"
+
+
+def _pipe_of(engine: Engine) -> Path:
+    return Path(f"{engine.url.database}-nodes").absolute()
+
+
+def _wake(pipe: Path) -> None:
+    """Wake the listener of a pipe, if there is one."""
+    with suppress(OSError):
+        # By its path: a descriptor could be another file's after the listener was closed.
+        descriptor = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            os.write(descriptor, b"\0")
+        finally:
+            os.close(descriptor)
+
+
 class _SqliteListener:
-    # SQLite sends no notice, but to ask for the count of commits costs microseconds.
+    # SQLite sends no notice, so whoever has committed writes to a named pipe beside the database.
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._connection: Any = None
-        self._seen: int | None = None
-        self._woken = threading.Event()
+        self._pipe = _pipe_of(engine)
+        try:
+            # Whatever is there is of a process that was killed, or of a copy of the folder.
+            self._pipe.unlink(missing_ok=True)
+            os.mkfifo(self._pipe, 0o600)
+            # For writing, too: a pipe without writers would be readable all the time.
+            self._descriptor = os.open(self._pipe, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            # A file system without pipes. The node looks for work all the same.
+            self._descriptor = os.eventfd(0)
 
     def wait(self, seconds: float) -> None:
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            found = self._version()
-            if found is not None and found != self._seen:
-                self._seen = found
-                return
-            if self._woken.wait(_SQLITE_POLL_S):
-                self._woken.clear()
-                return
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLIN)
+        if poll.poll(seconds * 1_000):
+            os.read(self._descriptor, _NOTICES)
 
     def wake(self) -> None:
-        self._woken.set()
-
-    def _version(self) -> int | None:
-        # The pragma counts the commits of other connections, so it has to be asked of the same one.
-        try:
-            self._connection = self._connection or self._engine.raw_connection()
-            return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
-        except (sqlite3.Error, DBAPIError):
-            return None
+        _wake(self._pipe)
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
+        self._pipe.unlink(missing_ok=True)
+        os.close(self._descriptor)
 
 
 class _PostgresListener:
