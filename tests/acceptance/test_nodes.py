@@ -2,10 +2,8 @@
 
 import base64
 import os
-import random
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +12,7 @@ import pytest
 
 from hookline.store import action_executions
 from hookline.store.action_executions import ActionExecution
+from support.faults import Storm
 from support.postgres import Cluster
 from support.server import Server, until
 from support.tenant import Tenant, commands
@@ -27,6 +26,7 @@ def make_node(make_server: Callable[..., Server], cluster: Cluster, tmp_path: Pa
         "database_url": cluster.create_database(),
         "artifact_store": str(tmp_path / "artifacts"),
         "master_key": base64.b64encode(os.urandom(32)).decode(),
+        "log_format": "json",
     }
     return lambda name: make_server(name, node=name, **shared)
 
@@ -180,35 +180,6 @@ def test_nodes_killed_and_frozen_at_random_end_each_execution_once(
     make_node: MakeNode, github: Path
 ) -> None:
     nodes = [make_node(f"node-{number}").start() for number in range(3)]
-    tenant = Tenant(nodes[0], github)
-    pipeline = tenant.pipeline(
-        ("Build", commands("Make", "sleep 0.5"), commands("Test", "sleep 0.2")),
-        ("Deploy", commands("Ship", "sleep 0.1")),
-        executionMode="PARALLEL",
-        pipelineType="V2",
-    )
-    dice, started = random.Random(7), []  # noqa: S311 - the same each time
-    until_s = time.monotonic() + 60
-    while time.monotonic() < until_s:
-        started.append(tenant.client.start_pipeline_execution(name=pipeline))
-        victim = dice.choice(nodes[1:])
-        for engine in victim.children("engine"):
-            with suppress(psutil.NoSuchProcess):
-                _hurt(engine, dice)
-        time.sleep(dice.uniform(0.5, 3))
-    ids = [item["pipelineExecutionId"] for item in started]
-    statuses = [tenant.finished(pipeline, execution_id, 120)["status"] for execution_id in ids]
-    assert statuses == ["Succeeded"] * len(ids)
-    for execution_id in ids:
-        with nodes[0].database.read() as connection:
-            ran = action_executions.of_execution(connection, execution_id)
-        assert sorted(item.action_name for item in ran) == ["App", "Make", "Ship", "Test"]
-
-
-def _hurt(engine: psutil.Process, dice: random.Random) -> None:
-    if dice.random() < 0.5:
-        engine.kill()
-        return
-    engine.suspend()
-    time.sleep(dice.uniform(0.1, 2))
-    engine.resume()
+    tally = Storm(nodes, Tenant(nodes[0], github), seed=7).blow(60)
+    assert (tally.twice, tally.never) == ([], [])
+    assert tally.once == tally.answered > 0
