@@ -18,8 +18,8 @@ _STATEMENT_LIMIT_S = 4.0
 _ANSWER_LIMIT_S = 5.0
 _CONNECT_LIMIT_S = 3
 _POOL_LIMIT_S = 5.0
-# A process that was stopped in a transaction must not keep its locks for longer.
-_IDLE_LIMIT_S = 60
+# A process that froze in a transaction must not keep its locks once its node is taken for lost.
+_IDLE_LIMIT_S = 15
 # For what neither of both sees: a machine, or a network, that went away.
 _NETWORK: dict[str, Any] = {
     "connect_timeout": _CONNECT_LIMIT_S,
