@@ -58,12 +58,13 @@ def main() -> int:
     for count in (2, 3):
         tally = storm(count, options.minutes * 30, options.seed)
         faults = ", ".join(f"{what} {number}x" for what, number in sorted(tally.faults.items()))
+        bad = bad or bool(tally.twice or tally.never)
         print(
-            f"{count} nodes: {tally.answered} executions answered; ended once {tally.once}, "
-            f"twice {len(tally.twice)}, never {len(tally.never)}; {faults}",
+            f"{count} nodes: {tally.answered} executions answered, {tally.refused} refused; "
+            f"ended once {tally.once}, twice {len(tally.twice)}, "
+            f"never {len(tally.never)}; {faults}",
             flush=True,
         )
-        bad = bad or bool(tally.twice or tally.never)
     return int(bad)
 
 

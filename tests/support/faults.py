@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 import psutil
 
@@ -22,9 +23,13 @@ _LOST_S = (22.0, 30.0)
 
 @dataclass
 class Tally:
-    """What became of the executions that were answered: each must have ended once."""
+    """What became of the executions that were answered: each must have ended once.
+
+    `refused` starts were told to try again.
+    """
 
     answered: int = 0
+    refused: int = 0
     once: int = 0
     twice: list[str] = field(default_factory=list)
     never: list[str] = field(default_factory=list)
@@ -54,14 +59,28 @@ class Storm:
         )
         started, end = [], time.monotonic() + seconds
         while time.monotonic() < end:
-            answer = self._tenant.client.start_pipeline_execution(name=pipeline)
-            started.append(answer["pipelineExecutionId"])
+            started += self._started(pipeline)
             self._thaw(time.monotonic())
             self._hurt(self._dice.randrange(len(self._nodes)))
             time.sleep(self._dice.uniform(0.5, 3))
         self._thaw(float("inf"))
         self._count(pipeline, started)
         return self._tally
+
+    def _started(self, pipeline: str) -> list[str]:
+        """A new execution; none where the server says to try again, such as while a node froze."""
+        client = self._tenant.client
+        try:
+            answer = client.start_pipeline_execution(name=pipeline)
+        except client.exceptions.ClientError as error:
+            if (
+                error.response["ResponseMetadata"]["HTTPStatusCode"]
+                != HTTPStatus.SERVICE_UNAVAILABLE
+            ):
+                raise
+            self._tally.refused += 1
+            return []
+        return [answer["pipelineExecutionId"]]
 
     def _hurt(self, number: int) -> None:
         if number in self._frozen:
@@ -137,6 +156,7 @@ class Storm:
             # A line may be cut short where its process was killed.
             with suppress(ValueError):
                 entry = json.loads(line)
-                if entry.get("what") == "ended" and "not counted" not in str(entry.get("outcome")):
+                is_end = (entry.get("event"), entry.get("what")) == ("action recorded", "ended")
+                if is_end and not entry["outcome"].startswith("not counted"):
                     counted[entry["execution"], entry["action"]] += 1
         return counted
