@@ -31,6 +31,8 @@ from hookline.store.nodes import Node
 _log = structlog.get_logger()
 _IDLE_WAIT_S = 1.0
 _PAUSE_S = 0.5
+# Each action that begins or ends wakes the engine; what is to be abandoned need not be asked then.
+_CHECK_EVERY_S = 0.5
 _CLOCK_EVERY_S = 10.0
 _PROCEED_IDLE_EVERY_S = 30.0
 _FORGET_EVERY_S = 3_600.0
@@ -70,6 +72,7 @@ class Engine:
         self._settings = settings
         self._mirrors = _mirrors(node, seal, settings)
         self._stop = threading.Event()
+        self._check_due = 0.0
         self._artifact_retention = ArtifactRetention(database, artifacts)
         instance = new_id()
         self._logs = RunningLogs(database, instance)
@@ -137,8 +140,9 @@ class Engine:
                 return
 
     def _check(self) -> None:
-        if self._running.count:
+        if self._running.count and time.monotonic() > self._check_due:
             self._running.check()
+            self._check_due = time.monotonic() + _CHECK_EVERY_S
 
     def _watch_clock(self) -> None:
         proceeded = -_PROCEED_IDLE_EVERY_S

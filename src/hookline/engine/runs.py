@@ -18,7 +18,7 @@ class Runs(Protocol):
     """Brings a node the actions that it may run, as many as it has threads for."""
 
     def work(self, seconds: float) -> None:
-        """Begin what may be run now, and return when there may be more, or after `seconds`.
+        """Wait until there may be some to run, or for `seconds`, and begin them.
 
         Raises StoreUnavailableError.
         """
@@ -38,11 +38,11 @@ class ThreadRuns:
 
     def work(self, seconds: float) -> None:
         """See Runs."""
+        self._listener.wait(seconds)
         free = CONCURRENT_ACTIONS - self._running.count
         if free > 0:
             for held in self._running.take(lambda running: self._take(free, running)):
                 self._threads.submit(self._run, held)
-        self._listener.wait(seconds)
 
     def _run(self, held: ActionExecution) -> None:
         self._running.run(held)

@@ -353,6 +353,8 @@ class _SqliteListener:
         except OSError:
             # A file system without pipes. The node looks for work all the same.
             self._descriptor = os.eventfd(0)
+        # What came before is not known.
+        self.wake()
 
     def wait(self, seconds: float) -> None:
         poll = select.poll()
