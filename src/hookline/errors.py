@@ -9,6 +9,7 @@
     - `SchemaError`: the database belongs to another version of Hookline
     - `SealError`: a sealed secret can't be opened with the master keys at hand
     - `ActionError`: an action of a pipeline failed; becomes its error details
+    - `BuildspecError`: a buildspec can't be used; names all of its errors, each with its line
     - `GitHubError`: GitHub refused a call, or did not answer
 """
 
@@ -52,6 +53,14 @@ class ActionError(HooklineError):
     def __init__(self, message: str, code: str = "JobFailed") -> None:
         super().__init__(message)
         self.code = code
+
+
+class BuildspecError(HooklineError):
+    """A buildspec can't be used; `problems` are all of its errors, each with its line."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
 
 
 class GitHubError(HooklineError):
