@@ -15,13 +15,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
 from hookline.actions import keeper
 from hookline.actions.locks import lock
-from hookline.actions.provider import ActionContext, Interrupted
+from hookline.actions.provider import ActionSettings, Interrupted
 from hookline.errors import ActionError
 
 MARKER = "HOOKLINE_ACTION_EXECUTION_ID"
@@ -31,6 +31,25 @@ _LARGEST_PIPE = 1_048_576
 _START_S = 10.0
 _END_S = 15.0
 _log = structlog.get_logger()
+
+
+class Owner(Protocol):
+    """What programs run for: an action execution, or a build of the command line.
+
+    `folder` is locked while any of its programs runs.
+    """
+
+    @property
+    def action_execution_id(self) -> str: ...  # noqa: D102 - as in ActionContext
+
+    @property
+    def folder(self) -> Path: ...  # noqa: D102 - the same
+
+    @property
+    def settings(self) -> ActionSettings: ...  # noqa: D102 - the same
+
+    @property
+    def runner(self) -> str | None: ...  # noqa: D102 - the same
 
 
 @dataclass(frozen=True)
@@ -45,7 +64,7 @@ class Child:
     argv: Sequence[str]
     folder: Path
     environment: Mapping[str, str]
-    context: ActionContext
+    context: Owner
     limits: Mapping[str, int] = field(default_factory=dict)
     is_monitor: bool = False
     locks: Sequence[int] = ()
@@ -277,7 +296,7 @@ def _drain(source: int, output: Callable[[bytes], object]) -> None:
             left -= len(data)
 
 
-def await_end_of_earlier(context: ActionContext, limits: Limits) -> None:
+def await_end_of_earlier(context: Owner, limits: Limits) -> None:
     """Wait until nothing runs of an interrupted try of the action: its keeper holds a lock.
 
     Raises what `limits.check` does.

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from hookline.actions.processes import Child
-from hookline.actions.provider import ActionContext
+from hookline.actions.processes import Child, Owner
 from hookline.errors import ActionError
 from hookline.runners import RUNNER_TAG, Place, Runner, refusal, sandboxed
 
 
 def child_of(
-    context: ActionContext,
+    context: Owner,
     place: Place,
     argv: Sequence[str],
     environment: Mapping[str, str],
@@ -31,7 +30,7 @@ def child_of(
     return Child(wrapped, place.folder, environment, context, limits, is_monitor=True)
 
 
-def _runner(context: ActionContext) -> Runner:
+def _runner(context: Owner) -> Runner:
     if context.runner is None:
         return context.settings.runner
     try:
@@ -45,7 +44,7 @@ def _runner(context: ActionContext) -> Runner:
         ) from None
 
 
-def _reason_against(runner: Runner, context: ActionContext) -> str | None:
+def _reason_against(runner: Runner, context: Owner) -> str | None:
     if not context.settings.pid_namespaces:
         return "the setting pid_namespaces is off, and a sandbox needs it"
     return refusal(runner)

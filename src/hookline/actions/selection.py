@@ -81,11 +81,11 @@ def select(folder: Path, patterns: Sequence[str], bounds: Bounds) -> list[str]:
     """
     compiled = [Pattern.parse(text) for text in patterns]
     if not compiled:
-        return sorted(_entries(folder, bounds, folders=True))
-    entries = sorted(_entries(folder, bounds, folders=False))
+        return sorted(entries(folder, bounds, folders=True))
+    files = sorted(entries(folder, bounds, folders=False))
     selected: set[str] = set()
     for pattern in compiled:
-        found = {entry for entry in entries if _matches(pattern, entry, bounds)}
+        found = {entry for entry in files if _matches(pattern, entry, bounds)}
         if not found:
             raise ActionError(f'No file in the workspace matches "{pattern.text}"')
         selected |= found
@@ -97,8 +97,12 @@ def _matches(pattern: Pattern, entry: str, bounds: Bounds) -> bool:
     return pattern.matches(entry)
 
 
-def _entries(folder: Path, bounds: Bounds, *, folders: bool) -> Iterator[str]:
-    """What is in `folder`, at any depth that an archive may have."""
+def entries(folder: Path, bounds: Bounds, *, folders: bool) -> Iterator[str]:
+    """What is in `folder`, at any depth that an archive may have; no links are followed.
+
+    Raises:
+        ActionError: there is too much in it, or it can't be read.
+    """
     count = 0
     with _opened(folder) as tree:
         waiting = [""]
