@@ -13,6 +13,7 @@ from hookline import config
 from hookline.commands import (
     action_logs,
     apply,
+    build,
     credentials,
     deliveries,
     doctor,
@@ -91,6 +92,7 @@ app.command("try")(try_filters.try_filters)
 app.command("logs")(action_logs.show_logs)
 app.command("nodes")(nodes.show_nodes)
 app.command("doctor")(doctor.doctor)
+app.command("build")(build.build)
 app.command("apply")(apply.apply)
 app.command("export")(export.export)
 app.command("import-aws")(import_aws.import_aws)

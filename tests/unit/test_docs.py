@@ -20,6 +20,8 @@ from hookline.api.not_built import NOT_BUILT
 from hookline.api.operations import operations
 from hookline.api.pipeline_structure import check_structure
 from hookline.api.service import service
+from hookline.builds.members import MEMBERS
+from hookline.builds.reading import read
 from hookline.cli import app
 from hookline.executions.enter import LABEL_VARIABLE
 from hookline.model import (
@@ -35,8 +37,8 @@ from hookline.receiver.filters import compile_filters
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
-SETTINGS, COMMANDS, RECEIVER, API = (
-    REFERENCE / f"{name}.md" for name in ("settings", "commands", "receiver", "api")
+SETTINGS, COMMANDS, RECEIVER, API, BUILDSPEC = (
+    REFERENCE / f"{name}.md" for name in ("settings", "commands", "receiver", "api", "buildspec")
 )
 PAGES = sorted(
     [
@@ -117,6 +119,26 @@ curl --aws-sigv4 aws:amz:us-east-1:codepipeline --user "$KEY_ID:$SECRET" "$LOG_U
 """
 
 
+BUILDSPEC_HEAD = """\
+# The buildspec
+
+What each member of a [CodeBuild buildspec](https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html)
+does here, and what differs from AWS. [How to run builds](../howto/codebuild.md) has examples.
+
+A buildspec is read whole before anything runs. All of its errors are told at once, each with its
+line. A member that this page does not have does nothing; the log warns of it, with its line. YAML's
+anchors and aliases are taken, its merge key `<<` is not. A buildspec has 1 MB at most.
+
+In the paths and patterns of files, `$NAME` and `${NAME}` stand for the variables that the commands
+leave. `*` stands for any characters but `/`, `**` for any folders. No path leads out of the source
+folder.
+
+The phases are INSTALL, PRE_BUILD, BUILD and POST_BUILD, then UPLOAD_ARTIFACTS. A phase fails when a
+command of it exits with another status than 0. POST_BUILD runs although BUILD failed, and
+`CODEBUILD_BUILD_SUCCEEDING` is `0` then. UPLOAD_ARTIFACTS is tried whenever POST_BUILD has run.
+"""
+
+
 def table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
     """A table in Markdown."""
     lines = [head, tuple("---" for _ in head), *rows]
@@ -181,6 +203,13 @@ def api_page() -> str:
     return f"{HOW_TO_WRITE}\n{API_HEAD}\n{operations_table}\n{API_LOGS}"
 
 
+def buildspec_page() -> str:
+    """All members of a buildspec, each with what it does."""
+    rows = ((f"`{member.path}`", member.does, member.differs) for member in MEMBERS)
+    head = ("member", "does", "differs from AWS")
+    return f"{HOW_TO_WRITE}\n{BUILDSPEC_HEAD}\n" + table(head, rows)
+
+
 def verdict_table() -> str:
     """All verdicts with what the sender is told."""
     rows = (
@@ -200,6 +229,19 @@ def test_the_commands_page_is_what_the_commands_are() -> None:
 
 def test_the_api_page_is_what_the_api_is() -> None:
     assert API.read_text() == api_page(), HOW_TO_WRITE
+
+
+def test_the_buildspec_page_is_what_the_buildspec_is() -> None:
+    assert BUILDSPEC.read_text() == buildspec_page(), HOW_TO_WRITE
+
+
+def test_the_buildspecs_of_the_documents_are_read_without_a_warning() -> None:
+    blocks = re.findall(
+        r"^version: 0\.[12]\n.*?(?=^(?:YAML|```)$)", texts(*PAGES), re.MULTILINE | re.DOTALL
+    )
+    assert blocks
+    for block in blocks:
+        assert read(block.encode()).warnings == ()
 
 
 def test_w2_every_operation_that_is_not_built_has_its_reason() -> None:
@@ -337,6 +379,7 @@ def write() -> None:
     SETTINGS.write_text(settings_page())
     COMMANDS.write_text(commands_page())
     API.write_text(api_page())
+    BUILDSPEC.write_text(buildspec_page())
     page = RECEIVER.read_text()
     old = re.search(r"^\| verdict \|.*?\n(?!\|)", page, re.DOTALL | re.MULTILINE)
     assert old, "docs/reference/receiver.md has no table of verdicts"

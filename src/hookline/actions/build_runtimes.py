@@ -19,26 +19,26 @@ _VERSION = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 _LONGEST_S = 10.0
 
 
-def check_runtimes(wanted: Mapping[str, str], path: str) -> Iterator[str]:
-    """What the log says of each wanted runtime; a warning where it isn't on `path`."""
+def check_runtimes(wanted: Mapping[str, str], environment: Mapping[str, str]) -> Iterator[str]:
+    """What the log says of each wanted runtime; a warning where it isn't on PATH."""
     for name, version in wanted.items():
         command = _PROGRAMS.get(name)
-        found = shutil.which(command[0], path=path) if command else None
+        found = shutil.which(command[0], path=environment["PATH"]) if command else None
         if command is None or found is None:
             yield f"Warning: runtime {name} {version} is not on PATH, and is not installed"
             continue
-        there = _version((found, *command[1:]), path)
+        there = _version((found, *command[1:]), environment)
         if _is(version, there):
             yield f"Runtime {name} {version}: {found} is {there}"
         else:
             yield f"Warning: runtime {name} {version} is not installed: {found} is {there}"
 
 
-def _version(command: tuple[str, ...], path: str) -> str:
+def _version(command: tuple[str, ...], environment: Mapping[str, str]) -> str:
     try:
         done = subprocess.run(  # noqa: S603 - of a program of the operator's
             command,
-            env={"PATH": path},
+            env=dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

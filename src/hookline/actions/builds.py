@@ -185,6 +185,8 @@ class _Attempt:
         try:
             download, spec = self._download()
             environment = self._environment(download, spec)
+            for told in check_runtimes(spec.runtime_versions, environment):
+                self._phases.say(told)
         except BuildspecError as error:
             self._fail("YAML_FILE_ERROR", error.message)
         except ActionError as error:
@@ -216,8 +218,6 @@ class _Attempt:
         for warning in spec.warnings:
             say(f"Warning: {warning}")
         _check_users(spec)
-        for told in check_runtimes(spec.runtime_versions, self._build.path):
-            say(told)
         return download, spec
 
     def _environment(self, download: Download, spec: Buildspec) -> dict[str, str]:

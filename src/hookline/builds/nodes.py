@@ -54,6 +54,8 @@ class Reader:
         self._errors: list[tuple[int, str]] = []
         self._warnings: list[tuple[int, str]] = []
         self._budget = _MOST_VALUES
+        # A member is where its name is; its value may begin on a later line.
+        self._lines: dict[int, int] = {}
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -67,15 +69,23 @@ class Reader:
 
     def error(self, node: yaml.Node, text: str) -> None:
         """Note what is wrong at the line of `node`."""
-        self._errors.append((node.start_mark.line + 1, text))
+        self._errors.append((self._line(node), text))
 
     def warn(self, node: yaml.Node, text: str) -> None:
         """Note what is written at the line of `node` and does nothing."""
-        self._warnings.append((node.start_mark.line + 1, text))
+        self._warnings.append((self._line(node), text))
 
-    def members(self, node: yaml.Node | None, path: str) -> Entries:
-        """The members of the mapping at `path`, with a warning about each that is unknown."""
-        known = members.names(path)
+    def _line(self, node: yaml.Node) -> int:
+        return self._lines.get(id(node), node.start_mark.line) + 1
+
+    def members(
+        self, node: yaml.Node | None, path: str, known: frozenset[str] | None = None
+    ) -> Entries:
+        """The members of the mapping at `path`, with a warning about each that is not `known`.
+
+        Without `known` these are the names that the table of members has for `path`.
+        """
+        known = members.names(path) if known is None else known
         found = self.entries(node, path or "a buildspec")
         for name in sorted(found.keys() - known):
             where = f"of {path}" if path else "of a buildspec"
@@ -97,6 +107,7 @@ class Reader:
                 self.error(key, f"{path} has {name} twice")
             elif name is not None:
                 found[name] = value
+                self._lines[id(value)] = key.start_mark.line
         return found
 
     def _name(self, key: yaml.Node, path: str) -> str | None:

@@ -19,6 +19,7 @@ from hookline.builds.buildspec import (
     ReportSpec,
     Shell,
 )
+from hookline.builds.members import names
 from hookline.builds.nodes import Entries, Reader, compose, is_variable
 
 _VERSIONS = {"0.1": "0.1", "0.2": "0.2"}
@@ -128,7 +129,11 @@ class _Reading:
                 found[name], f"phases/{name}: the phases are {', '.join(_PHASES)}, and no others"
             )
         members = {
-            name: reader.members(found[name], f"phases/{name}") for name in _PHASES if name in found
+            name: reader.members(
+                found[name], f"phases/{name}", names("phases/*") | names(f"phases/{name}")
+            )
+            for name in _PHASES
+            if name in found
         }
         runtimes = members.get("install", {}).get("runtime-versions")
         return (
@@ -234,7 +239,8 @@ class _Reading:
                 self._reader.error(
                     of, f"{path}/{identifier}: an identifier has letters, digits and _"
                 )
-            members = self._reader.members(of, f"{path}/*")
+            known = names("artifacts") - {"secondary-artifacts"}
+            members = self._reader.members(of, f"{path}/{identifier}", known)
             yield self._artifact(identifier, members, f"{path}/{identifier}", of)
 
     def _artifact(
@@ -254,7 +260,7 @@ class _Reading:
             self._reader.error(node, f"reports has more than {_MOST_REPORT_GROUPS} groups")
         for group, of in groups.items():
             path = f"reports/{group}"
-            found = self._reader.members(of, "reports/*")
+            found = self._reader.members(of, path, names("reports/*"))
             yield ReportSpec(
                 group,
                 self._file_set(found, path, of),

@@ -24,7 +24,8 @@ while IFS=' ' read -r HOOKLINE_STEP CODEBUILD_BUILD_SUCCEEDING < {requests}; do
   trap 'exec {shell} {driver} $?' EXIT
   set -a
   {run}
-  command printf '\\036%s %s\\n' {nonce} "$?" >&9
+  {{ HOOKLINE_STATUS=$?; set +x; }} 2> /dev/null
+  command printf '\\036%s %s\\n' {nonce} "$HOOKLINE_STATUS" >&9
 done
 trap - EXIT
 set +eu

@@ -195,6 +195,12 @@ def test_output_may_go_elsewhere_for_good(yard: Yard) -> None:
     assert files(result.artifacts[0].folder) == {"all.log": "one\ntwo\n"}
 
 
+@SHELLS
+def test_what_a_command_traces_is_its_own(yard: Yard, shell: str) -> None:
+    yard.run("set -x; echo one", "echo two", head=shell_head(shell))
+    assert [line.lstrip("+") for line in yard.log.own] == [" echo one", "one", "two"]
+
+
 def test_what_runs_in_the_background_goes_on(yard: Yard) -> None:
     wait = "while [ ! -e out ]; do sleep 0.01; done; cat out"
     yard.run("mkfifo go; (read x < go; echo $x > out) &", "echo started > go", wait)

@@ -189,7 +189,10 @@ def test_version_0_1_has_its_own_names() -> None:
         (PHASES, "line 1: version is missing: write version: 0.2"),
         (f"{PHASES}version: 0.3", "line 2: version must be one of 0.1, 0.2"),
         ("version: 0.2", "line 1: phases is missing"),
-        ("version: 0.2\nphases:\n  test: {}", "line 3: phases/test: the phases are install, pre"),
+        (
+            "version: 0.2\nphases:\n  test:\n    commands: [a]",
+            "line 3: phases/test: the phases are install, pre",
+        ),
         ("version: 0.2\nphases:\n  build: make", "line 3: phases/build must be a mapping"),
         (
             "version: 0.2\nphases:\n  build:\n    commands: make",
@@ -235,7 +238,7 @@ def test_version_0_1_has_its_own_names() -> None:
             "line 3: env is not a member of version 0.1: it has environment_variables",
         ),
         (f"version: 0.2\n{PHASES}proxy: {{logs: maybe}}", "line 3: proxy/logs must be yes or no"),
-        (f"version: 0.2\n{PHASES}artifacts: {{}}", "line 3: artifacts/files is missing"),
+        (f"version: 0.2\n{PHASES}artifacts:\n  name: a", "line 3: artifacts/files is missing"),
         (
             f"version: 0.2\n{PHASES}artifacts: {{files: [a], base-directory: ../b}}",
             "line 3: artifacts/base-directory: ../b leads out of the source folder",
@@ -286,7 +289,7 @@ def test_all_errors_are_told_at_once_in_their_order() -> None:
         "line 1",
         "line 2",
         "line 5",
-        "line 7",
+        "line 6",
         "line 7",
     ]
 
