@@ -126,12 +126,13 @@ What each member of a [CodeBuild buildspec](https://docs.aws.amazon.com/codebuil
 does here, and what differs from AWS. [How to run builds](../howto/codebuild.md) has examples.
 
 A buildspec is read whole before anything runs. All of its errors are told at once, each with its
-line. A member that this page does not have does nothing; the log warns of it, with its line. YAML's
-anchors and aliases are taken, its merge key `<<` is not. A buildspec has 1 MB at most.
+line. A member that this page does not have does nothing; the log warns of it, with its line. A list
+of one item may be written as a text. YAML's anchors and aliases are taken, its merge key `<<` is
+not. A buildspec has 1 MB at most.
 
 In the paths and patterns of files, `$NAME` and `${NAME}` stand for the variables that the commands
-leave. `*` stands for any characters but `/`, `**` for any folders. No path leads out of the source
-folder.
+leave. `*` stands for any characters but `/`, `**` for any folders. No path leads out of the folders
+of the build.
 
 The phases are INSTALL, PRE_BUILD, BUILD and POST_BUILD, then UPLOAD_ARTIFACTS. A phase fails when a
 command of it exits with another status than 0. POST_BUILD runs although BUILD failed, and

@@ -7,7 +7,7 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hookline.actions.archives import Bounds, inside
@@ -21,17 +21,32 @@ _REFERENCE = re.compile(r"\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]
 
 @dataclass(frozen=True)
 class Source:
-    """The source folder of a build after its commands, and their environment then."""
+    """The folders of a build after its commands, and their environment then.
+
+    Paths are relative to `folder`; `others` are those in which base directories may be, too.
+    """
 
     folder: Path
+    others: tuple[Path, ...]
     environment: Mapping[str, str]
     bounds: Bounds
     say: Callable[[str], object]
 
     def path(self, text: str) -> str:
         """`text` with its variables, as a path in the source folder."""
-        path = _REFERENCE.sub(lambda found: self.environment.get(found[1] or found[2], ""), text)
+        path = self.expanded(text)
         return path.removeprefix(f"{self.folder}/") if path != str(self.folder) else "."
+
+    def expanded(self, text: str) -> str:
+        """`text` with its variables."""
+        return _REFERENCE.sub(lambda found: self.environment.get(found[1] or found[2], ""), text)
+
+    def around(self, text: str) -> "Source":
+        """The same, with the folder that the base directory `text` is in."""
+        path = self.expanded(text)
+        folders = (self.folder, *self.others)
+        within = (one for one in folders if f"{path}/".startswith(f"{one}/"))
+        return replace(self, folder=next(within, self.folder))
 
 
 def assemble(file_set: FileSet, source: Source, target: Path) -> int:
@@ -42,6 +57,7 @@ def assemble(file_set: FileSet, source: Source, target: Path) -> int:
         OSError: a file can't be copied.
     """
     target.mkdir(parents=True)
+    source = source.around(file_set.base_directory)
     placed: dict[str, str] = {}
     for path, inner in _selected(file_set, source):
         name = inner.rpartition("/")[2] if file_set.discard_paths else inner

@@ -261,7 +261,9 @@ class _Attempt:
     def _upload(self, download: Download, spec: Buildspec, environment: Mapping[str, str]) -> None:
         self._phases.enter(PhaseType.UPLOAD_ARTIFACTS)
         bounds = Bounds(self._build.owner.settings.max_artifact, self._limits.check)
-        source = Source(download.source, environment, bounds, self._phases.say)
+        others = (Path(environment[name]) for name in (*download.variables, "HOME", "TMPDIR"))
+        own = tuple(folder for folder in others if folder.is_relative_to(self._folder))
+        source = Source(download.source, own, environment, bounds, self._phases.say)
         try:
             self._take_reports(spec, source)
             for artifact in spec.artifacts:

@@ -110,7 +110,8 @@ MEMBERS = (
     Member("artifacts", "What the build leaves."),
     Member(
         "artifacts/files",
-        "Required. Paths or patterns, relative to `base-directory`. One that matches nothing is"
+        "Required, unless there are `secondary-artifacts`: then there may be no primary artifact."
+        " Paths or patterns, relative to `base-directory`. One that matches nothing is"
         " skipped; if none matches, the phase fails.",
         "A path without a wildcard may name a folder: all in it is meant.",
     ),
@@ -118,7 +119,7 @@ MEMBERS = (
         "artifacts/base-directory",
         "Where `files` and `exclude-paths` start, `.` by default. A pattern may match several"
         " folders. The folder itself is no part of the paths in the artifact.",
-        "It must be in the source folder.",
+        "It must be in a folder of the build: that of a source, `$HOME` or `$TMPDIR`.",
     ),
     Member("artifacts/exclude-paths", "Files to leave out: patterns relative to `base-directory`."),
     Member(

@@ -130,9 +130,11 @@ class Reader:
         return None
 
     def texts(self, node: yaml.Node | None, path: str) -> tuple[str, ...]:
-        """The scalars of the list at `path`; none if it is left out."""
+        """The scalars of the list at `path`, or the one that stands there; none if left out."""
         if node is None or node.tag == _NULL:
             return ()
+        if isinstance(node, yaml.ScalarNode):
+            return (node.value,) if node.value.strip() else ()
         if not isinstance(node, yaml.SequenceNode):
             self.error(node, f"{path} must be a list: each item on a line of its own, after a dash")
             return ()

@@ -197,10 +197,10 @@ class _Reading:
     def _file_set(self, found: Entries, path: str, node: yaml.Node) -> FileSet:
         reader = self._reader
         files = reader.texts(found.get("files"), f"{path}/files")
-        if not found.get("files"):
+        if "files" not in found:
             reader.error(node, f"{path}/files is missing: it lists the files, such as '**/*'")
         base = reader.text(found.get("base-directory"), f"{path}/base-directory") or "."
-        excluded = self._one_or_more(found.get("exclude-paths"), f"{path}/exclude-paths")
+        excluded = reader.texts(found.get("exclude-paths"), f"{path}/exclude-paths")
         for member, patterns in (
             ("files", files),
             ("base-directory", (base,)),
@@ -216,12 +216,6 @@ class _Reading:
             enable_symlinks=reader.flag(found.get("enable-symlinks"), f"{path}/enable-symlinks"),
         )
 
-    def _one_or_more(self, node: yaml.Node | None, path: str) -> tuple[str, ...]:
-        if isinstance(node, yaml.ScalarNode):
-            text = self._reader.text(node, path)
-            return (text,) if text else ()
-        return self._reader.texts(node, path)
-
     def _check_inside(self, node: yaml.Node, path: str, pattern: str) -> None:
         if ".." in pattern.split("/"):
             self._reader.error(node, f"{path}: {pattern} leads out of the source folder")
@@ -231,8 +225,10 @@ class _Reading:
         if node is None:
             return
         found = self._reader.members(node, "artifacts")
-        yield self._artifact(None, found, "artifacts", node)
         path = "artifacts/secondary-artifacts"
+        # AWS's reference wants files here always, and its own examples leave them out.
+        if "files" in found or "secondary-artifacts" not in found:
+            yield self._artifact(None, found, "artifacts", node)
         secondary = self._reader.entries(found.get("secondary-artifacts"), path)
         for identifier, of in secondary.items():
             if not _IDENTIFIER.fullmatch(identifier):

@@ -393,6 +393,31 @@ def test_secondary_artifacts_and_names_that_the_shell_expands(yard: Yard) -> Non
     ]
 
 
+def test_a_base_directory_may_be_in_any_folder_of_the_build(yard: Yard) -> None:
+    result = yard.build(
+        """\
+        version: 0.2
+        phases:
+          build: {commands: ['echo 1 > $TMPDIR/one', 'mkdir $HOME/d', 'echo 2 > ~/d/two']}
+        artifacts:
+          secondary-artifacts:
+            one: {files: [one], base-directory: $TMPDIR}
+            two: {files: ['**/*'], base-directory: '${HOME}/d'}
+        """
+    )
+    assert [(a.identifier, {*files(a.folder)}) for a in result.artifacts] == [
+        ("one", {"one"}),
+        ("two", {"two"}),
+    ]
+
+
+def test_no_variable_makes_another_folder_one_of_the_build(yard: Yard) -> None:
+    head = f"{HEAD}artifacts: {{files: ['**/*'], base-directory: $HOME}}\n"
+    result = yard.run("export HOME=/etc", head=head)
+    assert result.artifacts == ()
+    assert contexts(result)["UPLOAD_ARTIFACTS"].startswith('CLIENT_ERROR: The pattern "/etc" is')
+
+
 @pytest.mark.parametrize(
     ("artifacts", "message"),
     [

@@ -161,6 +161,17 @@ def test_on_failure(text: str, action: FailureAction, count: int, pattern: str |
     assert (on_failure.pattern.pattern if on_failure.pattern else None) == pattern
 
 
+def test_a_list_of_one_may_be_a_text() -> None:
+    found = spec("version: 0.2\nphases: {build: {commands: make}}\nartifacts: {files: '**/*'}")
+    assert found.phases["build"].commands == ("make",)
+    assert found.artifacts[0].file_set.files == ("**/*",)
+
+
+def test_there_may_be_secondary_artifacts_alone() -> None:
+    found = spec(f"version: 0.2\n{PHASES}artifacts: {{secondary-artifacts: {{a: {{files: [b]}}}}}}")
+    assert [artifact.identifier for artifact in found.artifacts] == ["a"]
+
+
 def test_version_0_1_has_its_own_names() -> None:
     found = spec(
         """\
@@ -195,7 +206,7 @@ def test_version_0_1_has_its_own_names() -> None:
         ),
         ("version: 0.2\nphases:\n  build: make", "line 3: phases/build must be a mapping"),
         (
-            "version: 0.2\nphases:\n  build:\n    commands: make",
+            "version: 0.2\nphases:\n  build:\n    commands: {make: all}",
             "line 4: phases/build/commands must be a list",
         ),
         (
