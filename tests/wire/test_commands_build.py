@@ -175,3 +175,16 @@ def test_secrets_that_only_aws_has_are_refused_with_what_to_do(tmp_path: Path) -
     done = build(source(tmp_path, {"buildspec.yml": spec}))
     assert done.returncode == 1
     assert "KEY (env/secrets-manager). Give them as environment variables" in done.stdout
+
+
+def test_secrets_that_are_given_are_masked(tmp_path: Path) -> None:
+    spec = """\
+        version: 0.2
+        env: {secrets-manager: {KEY: a}}
+        phases: {build: {commands: ['printf "key "; sleep 0.1; printf "$KEY."']}}
+        """
+    folder = source(tmp_path, {"buildspec.yml": spec})
+    done = build(folder, "--env", "KEY", KEY="correct horse battery")
+    assert done.returncode == 0
+    assert "\nkey ****.\n" in done.stdout
+    assert "battery" not in done.stdout

@@ -16,7 +16,7 @@ import structlog
 import typer
 
 from hookline import config
-from hookline.errors import ActionError, HooklineError
+from hookline.errors import ActionError, BuildspecError, HooklineError
 from hookline.model import new_id
 
 if TYPE_CHECKING:
@@ -90,20 +90,40 @@ class _Owner:
 
 
 class _Terminal:
-    """A build's log on standard output."""
+    """A build's log on standard output, as it comes; in whole lines where there are secrets."""
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: tuple[str, ...]) -> None:
+        from hookline.actions.log import Mask  # noqa: PLC0415 - other commands don't need it
+
+        self._mask = Mask(secrets) if secrets else None
+        self._rest = b""
         self._ended = True
 
     def line(self, text: str) -> None:
-        ending = b"" if self._ended else b"\n"
+        ending = b"\n" if self._rest or not self._ended else b""
         self.write(ending + text.encode(errors="replace") + b"\n")
 
     def write(self, data: bytes) -> None:
+        if self._mask is not None:
+            lines, newline, self._rest = (self._rest + data).rpartition(b"\n")
+            data = self._mask.bytes(lines + newline)
         if data:
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
             self._ended = data.endswith(b"\n")
+
+
+def _secrets(file: Path, given: dict[str, str]) -> tuple[str, ...]:
+    """The given values of variables that the buildspec has from AWS's stores of secrets."""
+    from hookline.builds.reading import read  # noqa: PLC0415 - the same
+
+    try:
+        stores = read(file.read_bytes()).environment
+    except (BuildspecError, OSError):
+        # The build says so.
+        return ()
+    names = {*stores.parameter_store, *stores.secrets_manager}
+    return tuple(given[name] for name in names & given.keys())
 
 
 def _run(
@@ -141,7 +161,9 @@ def _run(
         },
         path=os.environ.get("PATH", PATH),
     )
-    return run_build(build, _Terminal(), Limits.of(minutes * 60.0, threading.Event()))
+    return run_build(
+        build, _Terminal(_secrets(file, given)), Limits.of(minutes * 60.0, threading.Event())
+    )
 
 
 def _variable(text: str) -> tuple[str, str]:
