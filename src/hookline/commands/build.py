@@ -87,6 +87,7 @@ class _Owner:
     action_execution_id: str
     folder: Path
     settings: "ActionSettings"
+    runner: None = None
 
 
 class _Terminal:

@@ -16,6 +16,7 @@ from hookline.actions.processes import Limits
 from hookline.actions.provider import ActionSettings, Interrupted
 from hookline.builds.phases import BuildStatus
 from hookline.model import new_id
+from hookline.runners import Runner, refusal
 
 HEAD = "version: 0.2\n"
 SHELLS = pytest.mark.parametrize("shell", ["sh", "bash"])
@@ -69,8 +70,10 @@ class Yard:
     stop: threading.Event = field(default_factory=threading.Event)
     downloads: int = 0
 
-    def build(self, buildspec: str, *, limit: float = 60.0, **more: Any) -> BuildResult:
-        owner = Owner(self.folder)
+    def build(
+        self, buildspec: str, *, limit: float = 60.0, runner: str | None = None, **more: Any
+    ) -> BuildResult:
+        owner = Owner(self.folder, runner=runner)
 
         def download(target: Path) -> Download:
             self.downloads += 1
@@ -199,6 +202,27 @@ def test_output_may_go_elsewhere_for_good(yard: Yard) -> None:
 def test_what_a_command_traces_is_its_own(yard: Yard, shell: str) -> None:
     yard.run("set -x; echo one", "echo two", head=shell_head(shell))
     assert [line.lstrip("+") for line in yard.log.own] == [" echo one", "one", "two"]
+
+
+@SHELLS
+def test_a_build_runs_in_a_sandbox(yard: Yard, shell: str) -> None:
+    if reason := refusal(Runner.BUBBLEWRAP):
+        pytest.skip(reason)
+    (yard.folder / "outside").touch()
+    result = yard.build(
+        f"""\
+        version: 0.2
+        env: {{shell: {shell}, exported-variables: [A]}}
+        phases:
+          build: {{commands: ['A=1; exit 3'], finally: ['exec sh -c "exit 0"']}}
+          post_build: {{commands: ['echo x > x', 'ls {yard.folder}']}}
+        artifacts: {{files: [x]}}
+        """,
+        runner="bubblewrap",
+    )
+    assert [str(phase.type) for phase in result.phases if phase.context] == ["BUILD"]
+    assert yard.log.own == ["build"]
+    assert files(result.artifacts[0].folder) == {"x": "x\n"}
 
 
 def test_what_runs_in_the_background_goes_on(yard: Yard) -> None:
