@@ -1,108 +1,107 @@
-"""The command line."""
+"""The command line: which commands there are, and where each is implemented."""
 
-import os
 import sys
-from pathlib import Path
-from typing import Annotated
+from importlib import import_module
+from typing import Any
 
-import typer
-from rich.console import Console
-from rich.table import Table
+import typer.main
+from typer.core import TyperCommand, TyperGroup
 
-from hookline import config
-from hookline.commands import (
-    action_logs,
-    apply,
-    build,
-    credentials,
-    deliveries,
-    doctor,
-    export,
-    import_aws,
-    nodes,
-    send,
-    try_filters,
-)
 from hookline.errors import HooklineError
-from hookline.logs import printable
 
-app = typer.Typer(
-    name="hookline",
-    help="AWS CodePipeline's webhooks, self-hosted.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+_COMMANDS = {
+    "serve": (
+        "commands.server:serve",
+        "Run the server: trigger URLs, the API and the engine, until SIGINT or SIGTERM.",
+    ),
+    "settings": (
+        "commands.server:show_settings",
+        "Show each setting with its source, value, default and meaning; secrets are masked.",
+    ),
+    "demo": (
+        "demo:demo",
+        "Show the whole of it in a temporary folder: a signed push that runs a pipeline.",
+    ),
+    "send": (
+        "commands.send:send",
+        "Sign an event and send it as GitHub does; without a secret it goes unsigned.",
+    ),
+    "try": (
+        "commands.try_filters:try_filters",
+        "Tell whether an event passes filters, and why; nothing is recorded or started.",
+    ),
+    "logs": (
+        "commands.action_logs:show_logs",
+        "Print the logs of an execution's actions and rules, in the order in which they began.",
+    ),
+    "nodes": (
+        "commands.nodes:show_nodes",
+        "List the nodes of the database, whether they are alive, and the actions they run.",
+    ),
+    "doctor": (
+        "commands.doctor:doctor",
+        "Say whether this machine can run what the settings ask for, and what to do if it can't.",
+    ),
+    "build": (
+        "commands.build:build",
+        "Run the buildspec of a folder on this machine, as an action of CodeBuild would.",
+    ),
+    "apply": (
+        "commands.apply:apply",
+        "Create or change pipelines, webhooks and custom action types as files say.",
+    ),
+    "export": (
+        "commands.export:export",
+        "Write pipelines, webhooks and custom action types, as `hookline apply` takes them.",
+    ),
+    "import-aws": (
+        "commands.import_aws:import_aws",
+        "Read pipelines, webhooks and custom action types from AWS and apply them to Hookline.",
+    ),
+    "credentials": ("commands.credentials:app", "Access keys of the API."),
+    "deliveries": (
+        "commands.deliveries:app",
+        "What has come in, why it got its verdict, and once more.",
+    ),
+}
+"""Each command's `module:function` (or `module:app` of a group), and its line of `--help`."""
+
+
+class LazyGroup(TyperGroup):
+    """Lists commands by their lines of help, and imports only the one that is called."""
+
+    def __init__(self, **attributes: Any) -> None:
+        commands = [TyperCommand(name, help=line) for name, (_, line) in _COMMANDS.items()]
+        super().__init__(commands=commands, **attributes)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the arguments name, imported, with the rest of the arguments."""
+        name, found, rest = super().resolve_command(ctx, args)
+        return name, found and load(name), rest
+
+
+def load(name: Any) -> Any:
+    """The command of that name, with its options or its own commands."""
+    module, _, attribute = _COMMANDS[name][0].partition(":")
+    found = getattr(import_module(f"hookline.{module}"), attribute)
+    if not isinstance(found, typer.Typer):
+        command, found = found, typer.Typer(add_completion=False)
+        found.command(name)(command)
+    return typer.main.get_command(found)
+
+
+app = LazyGroup(
+    name="hookline", help="AWS CodePipeline's webhooks, self-hosted.", no_args_is_help=True
 )
-_out = Console(highlight=False)
-
-
-@app.command()
-def serve(
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Folder of the database, keys and artifacts.")
-    ] = None,
-    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="HTTP worker processes.")] = 1,
-    no_verify_credentials: Annotated[
-        bool,
-        typer.Option(
-            "--no-verify-credentials",
-            help="Accept API calls with any access key. Only on a loopback address.",
-        ),
-    ] = False,
-) -> None:
-    """Run the server: trigger URLs, the API and the engine, until SIGINT or SIGTERM."""
-    options = {
-        "DATA_DIR": data_dir,
-        "HOST": host,
-        "PORT": port,
-        "VERIFY_CREDENTIALS": "false" if no_verify_credentials else None,
-    }
-    for name, value in options.items():
-        # The processes that serve starts read their settings from the environment, too.
-        if value is not None:
-            os.environ[f"HOOKLINE_{name}"] = str(value)
-    config.load()
-    # The supervisor lives as long as the server: it goes on without what a command line loads.
-    os.execv(sys.executable, [sys.executable, "-m", "hookline.serve", str(workers)])  # noqa: S606 - our own interpreter and module
-
-
-@app.command("settings")
-def show_settings() -> None:
-    """Show each setting with its source, value, default and meaning; secrets are masked."""
-    table = Table("setting", "value", "source", "default", "meaning")
-    for row in config.described():
-        table.add_row(*row)
-    _out.print(table)
-
-
-@app.command()
-def demo() -> None:
-    """Show the whole of it in a temporary folder: a signed push that runs a pipeline."""
-    from hookline.demo import run  # noqa: PLC0415 - other commands don't need boto3
-
-    raise typer.Exit(run(_out))
-
-
-app.add_typer(credentials.app, name="credentials")
-app.add_typer(deliveries.app, name="deliveries")
-app.command("send")(send.send)
-app.command("try")(try_filters.try_filters)
-app.command("logs")(action_logs.show_logs)
-app.command("nodes")(nodes.show_nodes)
-app.command("doctor")(doctor.doctor)
-app.command("build")(build.build)
-app.command("apply")(apply.apply)
-app.command("export")(export.export)
-app.command("import-aws")(import_aws.import_aws)
 
 
 def main() -> None:
     """Run the command line; an error on purpose is one line and exit status 2."""
     try:
-        app(standalone_mode=True)
+        app()
     except HooklineError as error:
+        from hookline.logs import printable  # noqa: PLC0415 - keeps --help fast
+
         lines = map(printable, error.message.splitlines())
         print("hookline:", "\n".join(lines), file=sys.stderr)  # noqa: T201 - a person reads it
         sys.exit(2)

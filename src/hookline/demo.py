@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -38,8 +39,12 @@ _LOG_LINES = 8
 _STYLES = {"Succeeded": "green", "Failed": "red", "InProgress": "yellow"}
 
 
-def run(console: Console) -> int:
-    """Show it all; 0 only if all of it happened."""
+def demo() -> None:
+    """Show the whole of it in a temporary folder: a signed push that runs a pipeline."""
+    raise typer.Exit(_run(Console(highlight=False)))
+
+
+def _run(console: Console) -> int:
     console.print("[bold]Hookline demo[/]: a signed push starts a pipeline that really runs.\n")
     with tempfile.TemporaryDirectory(prefix="hookline-demo-") as folder:
         github = Path(folder) / "github"

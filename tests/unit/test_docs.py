@@ -10,7 +10,6 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
-import typer.main
 from typer.core import TyperArgument, TyperGroup
 
 from hookline import config
@@ -22,7 +21,7 @@ from hookline.api.pipeline_structure import check_structure
 from hookline.api.service import service
 from hookline.builds.members import MEMBERS
 from hookline.builds.reading import read
-from hookline.cli import app
+from hookline.cli import app, load
 from hookline.executions.enter import LABEL_VARIABLE
 from hookline.model import (
     ActionStatus,
@@ -168,7 +167,8 @@ def commands() -> Iterator[tuple[str, Any]]:
         else:
             yield words, command
 
-    yield from below("hookline", typer.main.get_command(app))
+    for name in app.commands:
+        yield from below(f"hookline {name}", load(name))
 
 
 def parameter(item: Any) -> tuple[str, str]:
@@ -226,6 +226,12 @@ def test_the_settings_page_is_what_the_settings_are() -> None:
 
 def test_the_commands_page_is_what_the_commands_are() -> None:
     assert COMMANDS.read_text() == commands_page(), HOW_TO_WRITE
+
+
+@pytest.mark.parametrize("name", app.commands)
+def test_the_list_of_commands_says_of_each_what_its_own_help_begins_with(name: str) -> None:
+    line = app.commands[name].help or ""
+    assert " ".join((load(name).help or "").split()).startswith(line)
 
 
 def test_the_api_page_is_what_the_api_is() -> None:

@@ -7,20 +7,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from botocore import xform_name
+from botocore.exceptions import BotoCoreError, ClientError
 
 from hookline import config
+from hookline.commands import aws_client
 from hookline.commands.output import console, write_private
+from hookline.declarations import skeletons
+from hookline.declarations.differences import changes, secrets_of
+from hookline.declarations.documents import LARGEST
+from hookline.declarations.plans import Call, Change, Kind, Wishes
+from hookline.declarations.reading import Given, asked_for, parameters_in, read
+from hookline.declarations.resources import Declarations, Known
+from hookline.declarations.secrets import Secrets
+from hookline.declarations.surroundings import Surroundings
 from hookline.errors import HooklineError
 from hookline.logs import printable
 
 if TYPE_CHECKING:
     from types_boto3_codepipeline import CodePipelineClient
-
-    from hookline.declarations.plans import Call, Change, Wishes
-    from hookline.declarations.reading import Given
-    from hookline.declarations.resources import Declarations
-    from hookline.declarations.secrets import Secrets
-    from hookline.declarations.surroundings import Surroundings
 
 _STYLES = {"+": "green", "-": "red", "@": "cyan", "~": "yellow"}
 _HEADINGS = {"create": "green", "change": "yellow", "unchanged": "dim"}
@@ -102,11 +107,6 @@ def apply(
     Exit status: 0 when all is as the files say, 1 when something was refused or not confirmed, 2 on
     an error before anything was done.
     """
-    from hookline.commands.aws_client import hookline_client  # noqa: PLC0415 - keeps --help fast
-    from hookline.declarations.plans import Wishes  # noqa: PLC0415 - the same
-    from hookline.declarations.reading import read  # noqa: PLC0415 - the same
-    from hookline.declarations.surroundings import Surroundings  # noqa: PLC0415 - the same
-
     settings = config.load()
     given = _given(parameter or [], parameter_file)
     sources = [(str(file), bounded_bytes(file)) for file in files]
@@ -119,7 +119,7 @@ def apply(
     if skeleton is not None:
         _write_skeleton(skeleton, sources, surroundings)
         return
-    client = hookline_client(
+    client = aws_client.hookline_client(
         settings, endpoint_url=endpoint_url, region=region, profile_name=profile
     )
     surroundings = dataclasses.replace(surroundings, region=client.meta.region_name)
@@ -130,15 +130,12 @@ def apply(
 
 
 def carry_out(
-    client: "CodePipelineClient", declared: "Declarations", wishes: "Wishes", *, yes: bool
+    client: "CodePipelineClient", declared: Declarations, wishes: Wishes, *, yes: bool
 ) -> None:
     """Show what has to change on the server, ask, and change it.
 
     Raises HooklineError before anything was done, and typer.Exit(1) when something was refused.
     """
-    from hookline.commands import aws_client  # noqa: PLC0415 - keeps --help fast
-    from hookline.declarations.differences import changes, secrets_of  # noqa: PLC0415 - the same
-
     current = aws_client.current(client, declared)
     planned = changes(declared, current, wishes)
     _show(planned, declared)
@@ -158,8 +155,7 @@ def carry_out(
         raise typer.Exit(1)
 
 
-def _given(texts: Iterable[str], file: Path | None) -> "Given":
-    from hookline.declarations.reading import Given, parameters_in  # noqa: PLC0415 - keeps --help fast
+def _given(texts: Iterable[str], file: Path | None) -> Given:
 
     given = Given({}) if file is None else parameters_in(str(file), bounded_bytes(file))
     for text in texts:
@@ -171,25 +167,21 @@ def _given(texts: Iterable[str], file: Path | None) -> "Given":
 
 
 def _write_skeleton(
-    file: Path, sources: Iterable[tuple[str, bytes]], surroundings: "Surroundings"
+    file: Path, sources: Iterable[tuple[str, bytes]], surroundings: Surroundings
 ) -> None:
-    from hookline.declarations.reading import asked_for  # noqa: PLC0415 - keeps --help fast
-    from hookline.declarations.skeletons import skeleton  # noqa: PLC0415 - the same
 
     asked = asked_for(sources, surroundings)
     if not asked:
         typer.echo("The files ask for no values, so there is nothing to write.")
         return
     # Never over one that somebody has filled in.
-    write_private(file, skeleton(asked, as_json=file.suffix == ".json"), new=True)
+    write_private(file, skeletons.skeleton(asked, as_json=file.suffix == ".json"), new=True)
     missing = sum(item.value is None for item in asked)
     typer.echo(printable(f"Wrote {file}; values to fill in: {missing}. Nothing was applied."))
 
 
 def bounded_bytes(file: Path) -> bytes:
     """A file's content, one byte more than is taken at most. Raises HooklineError."""
-    from hookline.declarations.documents import LARGEST  # noqa: PLC0415 - keeps --help fast
-
     try:
         if file == Path("-"):
             return sys.stdin.buffer.read(LARGEST + 1)
@@ -199,7 +191,7 @@ def bounded_bytes(file: Path) -> bytes:
         raise HooklineError(f"{file} can't be read: {error.strerror}") from error
 
 
-def _show(planned: Sequence["Change"], declared: "Declarations") -> None:
+def _show(planned: Sequence["Change"], declared: Declarations) -> None:
     out = console()
     for warning in (*declared.warnings, *(text for item in planned for text in item.warnings)):
         out.print(f"warning: {printable(warning)}", style="yellow")
@@ -227,15 +219,11 @@ def _ask(client: "CodePipelineClient", *, yes: bool) -> None:
     typer.confirm(f"Apply to {where}?", abort=True)
 
 
-def _run(client: "CodePipelineClient", planned: Sequence["Change"], secrets: "Secrets") -> bool:
+def _run(client: "CodePipelineClient", planned: Sequence["Change"], secrets: Secrets) -> bool:
     """Make the calls, and say what became of each; whether all went well.
 
     Raises typer.Exit(1) where the rest can't go on without one that was refused.
     """
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - keeps --help fast
-
-    from hookline.commands.aws_client import reason  # noqa: PLC0415 - the same
-
     done: list[str] = []
     all_done = True
     steps = [(change, call) for change in planned for call in change.calls]
@@ -243,7 +231,7 @@ def _run(client: "CodePipelineClient", planned: Sequence["Change"], secrets: "Se
         try:
             _make(client, change, call)
         except (BotoCoreError, ClientError) as error:
-            why = secrets.without(reason(client, error))
+            why = secrets.without(aws_client.reason(client, error))
             text = f"{change.place}: could not {call.what}: {why}"
             typer.echo(f"hookline: {printable(text)}", err=True)
             if not call.independent:
@@ -255,10 +243,7 @@ def _run(client: "CodePipelineClient", planned: Sequence["Change"], secrets: "Se
     return all_done
 
 
-def _make(client: "CodePipelineClient", change: "Change", call: "Call") -> None:
-    from botocore import xform_name  # noqa: PLC0415 - keeps --help fast
-
-    from hookline.declarations.plans import Kind  # noqa: PLC0415 - the same
+def _make(client: "CodePipelineClient", change: Change, call: Call) -> None:
 
     answer: Any = getattr(client, xform_name(call.operation))(**call.parameters)
     typer.echo(printable(f"done: {call.what}"))
@@ -271,15 +256,11 @@ def _tell_where_it_stopped(done: Sequence[str]) -> None:
     typer.echo(f"hookline: {printable(applied)} The rest was not tried.", err=True)
 
 
-def _show_outputs(client: "CodePipelineClient", declared: "Declarations") -> None:
+def _show_outputs(client: "CodePipelineClient", declared: Declarations) -> None:
     """A template's outputs, where they speak of CodePipeline's resources."""
-    from hookline.commands.aws_client import current  # noqa: PLC0415 - keeps --help fast
-    from hookline.declarations.resources import Known  # noqa: PLC0415 - the same
-    from hookline.declarations.secrets import Secrets  # noqa: PLC0415 - the same
-
     if not declared.outputs:
         return
-    present = current(client, declared)
+    present = aws_client.current(client, declared)
     known = Known(
         urls={name: item.url for name, item in present.webhooks.items()},
         versions={name: item.version for name, item in present.pipelines.items()},

@@ -4,23 +4,25 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
+from sqlalchemy import Connection
 
 from hookline import config
+from hookline.api import sessions
+from hookline.commands.opening import open_database
 from hookline.commands.output import cell, console
 from hookline.errors import HooklineError
+from hookline.installation import open_seal
 from hookline.model import Credential
+from hookline.profile import replace_in_profile
+from hookline.sealing import Seal
+from hookline.store import credentials
 
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from hookline.sealing import Seal
-
-app = typer.Typer(help="Access keys of the API.", no_args_is_help=True)
+app = typer.Typer(help="Access keys of the API.", no_args_is_help=True, add_completion=False)
 _MOST_DESCRIPTION = 200
 
 KeyId = Annotated[str, typer.Argument(help="The access key id.")]
@@ -37,8 +39,6 @@ def create_credential(
     description: Annotated[str, typer.Option(help="Whose it is, or what for.")] = "",
 ) -> None:
     """Make an access key, and show it this once."""
-    from hookline.store import credentials  # noqa: PLC0415 - keeps --help fast
-
     try:
         owner = config.account_id(account or config.load().account)
     except ValueError as error:
@@ -59,10 +59,6 @@ def list_credentials(
     account: Annotated[str | None, typer.Option(help="Only this account's.")] = None,
 ) -> None:
     """List access keys, without their secrets."""
-    from hookline.commands.opening import open_database  # noqa: PLC0415 - keeps --help fast
-    from hookline.installation import open_seal  # noqa: PLC0415 - the same
-    from hookline.store import credentials  # noqa: PLC0415 - the same
-
     settings = config.load()
     database, seal = open_database(settings), open_seal(settings)
     table = Table(
@@ -101,9 +97,6 @@ def rotate_credential(
 
     If the old one is in the profile that the server wrote, the new one takes its place there.
     """
-    from hookline.profile import replace_in_profile  # noqa: PLC0415 - keeps --help fast
-    from hookline.store import credentials  # noqa: PLC0415 - the same
-
     with _writing() as (connection, seal):
         old = _found(connection, seal, access_key_id, account)
         made = credentials.create(
@@ -128,8 +121,6 @@ def issue_session(
 
     They may do what the key may, and end early when it is disabled or deleted.
     """
-    from hookline.api import sessions  # noqa: PLC0415 - keeps --help fast
-
     with _writing() as (connection, seal):
         found = _found(connection, seal, access_key_id, account)
     if found.disabled:
@@ -148,8 +139,6 @@ def issue_session(
 @app.command("delete")
 def delete_credential(access_key_id: KeyId, account: OfAccount = None) -> None:
     """Delete an access key; calls that use it are refused from then on."""
-    from hookline.store import credentials  # noqa: PLC0415 - keeps --help fast
-
     with _writing() as (connection, seal):
         _found(connection, seal, access_key_id, account)
         credentials.remove(connection, access_key_id)
@@ -157,9 +146,7 @@ def delete_credential(access_key_id: KeyId, account: OfAccount = None) -> None:
 
 
 @contextmanager
-def _writing() -> Iterator[tuple["Connection", "Seal"]]:
-    from hookline.commands.opening import open_database  # noqa: PLC0415 - keeps --help fast
-    from hookline.installation import open_seal  # noqa: PLC0415 - the same
+def _writing() -> Iterator[tuple[Connection, Seal]]:
 
     settings = config.load()
     database, seal = open_database(settings), open_seal(settings)
@@ -168,9 +155,8 @@ def _writing() -> Iterator[tuple["Connection", "Seal"]]:
 
 
 def _found(
-    connection: "Connection", seal: "Seal", access_key_id: str, account: str | None
+    connection: Connection, seal: Seal, access_key_id: str, account: str | None
 ) -> Credential:
-    from hookline.store import credentials  # noqa: PLC0415 - keeps --help fast
 
     found = credentials.find(connection, seal, access_key_id)
     if found is None or account not in {None, found.account}:
@@ -181,7 +167,6 @@ def _found(
 
 
 def _set_disabled(access_key_id: str, account: str | None, *, disabled: bool) -> None:
-    from hookline.store import credentials  # noqa: PLC0415 - keeps --help fast
 
     with _writing() as (connection, seal):
         _found(connection, seal, access_key_id, account)

@@ -6,7 +6,9 @@ import typer
 
 from hookline.commands.wanted import Wanted
 
-app = typer.Typer(help="What has come in, why it got its verdict, and once more.")
+app = typer.Typer(
+    help="What has come in, why it got its verdict, and once more.", add_completion=False
+)
 
 _Id = Annotated[str, typer.Argument(metavar="ID", help="The whole id of a delivery.")]
 

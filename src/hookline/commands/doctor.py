@@ -3,15 +3,15 @@
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import typer
 from rich.table import Table
 
+from hookline import config
+from hookline.actions import keeper
 from hookline.commands.output import cell, console
-
-if TYPE_CHECKING:
-    from hookline.config import Settings
+from hookline.config import Settings
+from hookline.runners import Runner, refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,6 @@ def doctor() -> None:
 
     The exit status is 1 where something is missing.
     """
-    from hookline import config  # noqa: PLC0415 - keeps --help fast
-
     found = list(_checks(config.load()))
     table = Table("what", "can it?", "why not")
     for check in found:
@@ -45,10 +43,7 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
-def _checks(settings: "Settings") -> Iterator[_Check]:
-    from hookline.actions import keeper  # noqa: PLC0415 - keeps --help fast
-    from hookline.runners import Runner, refusal  # noqa: PLC0415 - the same
-
+def _checks(settings: Settings) -> Iterator[_Check]:
     for program, purpose in (("git", "fetch sources"), ("bash", "run commands")):
         missing = f"the program {program} is missing (Debian: apt-get install {program})"
         yield _Check(purpose, None if shutil.which(program) else missing, is_needed=True)

@@ -4,17 +4,23 @@ import json
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+import yaml
 
 from hookline import config
 from hookline.commands.apply import EndpointOption, ProfileOption, RegionOption
+from hookline.commands.aws_client import everything, hookline_client
 from hookline.commands.output import write_private
+from hookline.declarations.action_types import (
+    custom_types_of,
+    secret_keys,
+)
+from hookline.declarations.plans import Current, Present
+from hookline.declarations.secrets import Secrets
+from hookline.declarations.shapes import listed_tags
 from hookline.errors import HooklineError
-
-if TYPE_CHECKING:
-    from hookline.declarations.plans import Current, Present
 
 
 class Format(StrEnum):
@@ -45,8 +51,6 @@ def export(
 
     Secrets are ****, which means "as it is" when it is applied where they are kept.
     """
-    from hookline.commands.aws_client import everything, hookline_client  # noqa: PLC0415 - keeps --help fast
-
     client = hookline_client(
         config.load(), endpoint_url=endpoint_url, region=region, profile_name=profile
     )
@@ -57,20 +61,14 @@ def export(
         write_private(output, text)
 
 
-def _content(current: "Current", names: Sequence[str]) -> dict[str, Any]:
-    from hookline.declarations.action_types import (  # noqa: PLC0415 - keeps --help fast
-        custom_types_of,
-        secret_keys,
-    )
-    from hookline.declarations.secrets import Secrets  # noqa: PLC0415 - the same
-    from hookline.declarations.shapes import listed_tags  # noqa: PLC0415 - the same
+def _content(current: Current, names: Sequence[str]) -> dict[str, Any]:
 
     for name in names:
         if name not in current.pipelines and name not in current.webhooks:
             raise HooklineError(f"There is no pipeline and no webhook '{name}'")
     secrets = Secrets(custom_keys=secret_keys(current.action_types.values()))
 
-    def written(key: str, item: "Present") -> dict[str, Any]:
+    def written(key: str, item: Present) -> dict[str, Any]:
         return {key: secrets.portable(item.declaration), "tags": listed_tags(item.tags)}
 
     pipelines = {
@@ -93,6 +91,5 @@ def _content(current: "Current", names: Sequence[str]) -> dict[str, Any]:
 def _written(content: dict[str, Any], form: Format) -> str:
     if form is Format.JSON:
         return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    import yaml  # noqa: PLC0415 - keeps --help fast
 
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)

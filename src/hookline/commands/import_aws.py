@@ -6,23 +6,25 @@ import secrets
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from hookline import config
+from hookline.commands import aws_client
 from hookline.commands.apply import YesOption, bounded_bytes, carry_out
 from hookline.commands.output import write_private
+from hookline.declarations.action_types import custom_types_of
+from hookline.declarations.plans import Current, Present, Wishes
+from hookline.declarations.resources import (
+    Declarations,
+    DeclaredActionType,
+    DeclaredPipeline,
+    DeclaredWebhook,
+)
+from hookline.declarations.secrets import replaced, unfilled
 from hookline.errors import HooklineError
 from hookline.logs import printable
-
-if TYPE_CHECKING:
-    from hookline.declarations.plans import Current, Present
-    from hookline.declarations.resources import (
-        Declarations,
-        DeclaredPipeline,
-        DeclaredWebhook,
-    )
 
 _SECRET_BYTES = 32
 
@@ -72,9 +74,6 @@ def import_aws(
     read from it: they are asked for, generated or read from files; those that Hookline has already
     are kept. Webhook URLs differ, so senders need them anew. Exit status as of `hookline apply`.
     """
-    from hookline.commands import aws_client  # noqa: PLC0415 - keeps --help fast
-    from hookline.declarations.plans import Wishes  # noqa: PLC0415 - the same
-
     source = aws_client.aws_client(profile, region, endpoint_url)
     declared = _declared(aws_client.everything(source), names or [], f"profile {profile}")
     _tell_found(declared)
@@ -98,14 +97,7 @@ def import_aws(
         _tell_generated(missing.generated, secrets_file)
 
 
-def _declared(current: "Current", names: Sequence[str], place: str) -> "Declarations":
-    from hookline.declarations.action_types import custom_types_of  # noqa: PLC0415 - keeps --help fast
-    from hookline.declarations.resources import (  # noqa: PLC0415 - the same
-        Declarations,
-        DeclaredActionType,
-        DeclaredPipeline,
-        DeclaredWebhook,
-    )
+def _declared(current: Current, names: Sequence[str], place: str) -> Declarations:
 
     for name in names:
         if name not in current.pipelines:
@@ -140,12 +132,12 @@ def _declared(current: "Current", names: Sequence[str], place: str) -> "Declarat
     )
 
 
-def _own_tags(item: "Present") -> dict[str, str]:
+def _own_tags(item: Present) -> dict[str, str]:
     # Tags of AWS's own, such as those of CloudFormation, can't be set.
     return {key: value for key, value in item.tags.items() if not key.startswith("aws:")}
 
 
-def _tell_found(declared: "Declarations") -> None:
+def _tell_found(declared: Declarations) -> None:
     typer.echo(
         f"Found: pipelines {len(declared.pipelines)}, webhooks {len(declared.webhooks)}, "
         f"custom action types {len(declared.action_types)}"
@@ -183,7 +175,7 @@ class _MissingSecrets:
         self._oauth_token = oauth_token
         self.generated: dict[str, str] = {}
 
-    def complete(self, declared: "Declarations", current: "Current") -> "Declarations":
+    def complete(self, declared: Declarations, current: Current) -> Declarations:
         """What is declared, with the missing secrets."""
         return dataclasses.replace(
             declared,
@@ -196,18 +188,17 @@ class _MissingSecrets:
             ),
         )
 
-    def _pipeline(self, item: "DeclaredPipeline", present: "Present | None") -> "DeclaredPipeline":
+    def _pipeline(self, item: DeclaredPipeline, present: Present | None) -> DeclaredPipeline:
         found = self._found(item.declaration, present, f"pipeline {item.name}")
         return dataclasses.replace(item, declaration=found)
 
-    def _webhook(self, item: "DeclaredWebhook", present: "Present | None") -> "DeclaredWebhook":
+    def _webhook(self, item: DeclaredWebhook, present: Present | None) -> DeclaredWebhook:
         found = self._found(item.definition, present, f"webhook {item.name}")
         return dataclasses.replace(item, definition=found)
 
     def _found(
-        self, wanted: Mapping[str, Any], present: "Present | None", title: str
+        self, wanted: Mapping[str, Any], present: Present | None, title: str
     ) -> Mapping[str, Any]:
-        from hookline.declarations.secrets import replaced, unfilled  # noqa: PLC0415 - keeps --help fast
 
         missing = list(unfilled(wanted, present.declaration if present else None))
         values = {path: self._secret(title, path) for path in missing}

@@ -1,21 +1,16 @@
 """`hookline nodes`: the machines that run actions, and what each runs."""
 
-from typing import TYPE_CHECKING
-
 from rich.table import Table
 
+from hookline.commands.opening import open_database
 from hookline.commands.output import cell, console, moment
-
-if TYPE_CHECKING:
-    from hookline.store.action_executions import ActionExecution
+from hookline.executions.nodes import living
+from hookline.store import action_executions, nodes
+from hookline.store.action_executions import ActionExecution
 
 
 def show_nodes() -> None:
     """List the nodes of the database, whether they are alive, and the actions they run."""
-    from hookline.commands.opening import open_database  # noqa: PLC0415 - keeps --help fast
-    from hookline.executions.nodes import living  # noqa: PLC0415 - the same
-    from hookline.store import action_executions, nodes  # noqa: PLC0415 - the same
-
     with open_database().read() as connection:
         found = nodes.all_of(connection)
         alive = living(connection)
@@ -39,7 +34,7 @@ def show_nodes() -> None:
     console().print(table)
 
 
-def _running(items: "list[ActionExecution]") -> str:
+def _running(items: list[ActionExecution]) -> str:
     return "\n".join(
         f"{item.stage_name} / {item.action_name} of {item.execution_id}" for item in items
     )

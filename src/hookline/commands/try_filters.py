@@ -3,19 +3,26 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from hookline import config
+from hookline.commands.delivery_search import find_webhook
+from hookline.commands.opening import open_database
 from hookline.commands.send import read_bytes
 from hookline.errors import HooklineError
+from hookline.filter_warnings import literal_warnings, unknown_keys
+from hookline.installation import open_seal
+from hookline.jsonpath import CompileError
 from hookline.logs import printable
 from hookline.model import Filter
-
-if TYPE_CHECKING:
-    from hookline.receiver.filters import CompiledFilter, FilterTrace
-    from hookline.receiver.git_triggers import TriggerTrace
-    from hookline.receiver.targets import Target
+from hookline.receiver.filters import CompiledFilter, FilterTrace, compile_filters, match
+from hookline.receiver.git_triggers import TriggerTrace, judge
+from hookline.receiver.payload import parse_event
+from hookline.receiver.refusal import Refused
+from hookline.receiver.targets import Target, target_of
+from hookline.store import webhooks
 
 _TOKEN = re.compile(
     r"""
@@ -99,9 +106,7 @@ def _configuration_value(text: str) -> tuple[str, str]:
     return key, value
 
 
-def _compiled(rule: Filter) -> "CompiledFilter":
-    from hookline.jsonpath import CompileError  # noqa: PLC0415 - keeps --help fast
-    from hookline.receiver.filters import compile_filters  # noqa: PLC0415 - the same
+def _compiled(rule: Filter) -> CompiledFilter:
 
     try:
         return compile_filters((rule,))[0]
@@ -112,8 +117,6 @@ def _compiled(rule: Filter) -> "CompiledFilter":
 
 
 def _event(body: bytes, source: Path) -> Any:
-    from hookline.receiver.payload import parse_event  # noqa: PLC0415 - keeps --help fast
-    from hookline.receiver.refusal import Refused  # noqa: PLC0415 - the same
 
     # A body that GitHub sent as a form, as `hookline deliveries payload` gives it.
     is_form = body.startswith(b"payload=")
@@ -124,13 +127,7 @@ def _event(body: bytes, source: Path) -> Any:
         raise HooklineError(f"{name} can't be used: {refused.detail}") from refused
 
 
-def _target(name: str, account: str | None, region: str | None) -> "Target":
-    from hookline import config  # noqa: PLC0415 - keeps --help fast
-    from hookline.commands.delivery_search import find_webhook  # noqa: PLC0415 - the same
-    from hookline.commands.opening import open_database  # noqa: PLC0415 - the same
-    from hookline.installation import open_seal  # noqa: PLC0415 - the same
-    from hookline.receiver.targets import target_of  # noqa: PLC0415 - the same
-    from hookline.store import webhooks  # noqa: PLC0415 - the same
+def _target(name: str, account: str | None, region: str | None) -> Target:
 
     settings = config.load()
     with open_database(settings).read() as connection:
@@ -148,19 +145,17 @@ def _target(name: str, account: str | None, region: str | None) -> "Target":
     return target
 
 
-def _judged(target: "Target", event: Any, event_key: str) -> "Sequence[TriggerTrace]":
-    from hookline.receiver.git_triggers import judge  # noqa: PLC0415 - keeps --help fast
+def _judged(target: Target, event: Any, event_key: str) -> Sequence[TriggerTrace]:
 
     return judge(target.triggers, event, event_key).traces
 
 
 def _try(
-    filters: "Sequence[CompiledFilter]",
-    triggers: "Sequence[TriggerTrace]",
+    filters: Sequence[CompiledFilter],
+    triggers: Sequence[TriggerTrace],
     event: Any,
     configuration: Mapping[str, str],
 ) -> bool:
-    from hookline.receiver.filters import match  # noqa: PLC0415 - keeps --help fast
 
     traces = [match(compiled, event, configuration) for compiled in filters]
     matched = not triggers or triggers[-1].reason is None
@@ -183,7 +178,7 @@ def _summary(count: int, failed: int, *, triggered: bool) -> str:
     return f"match: {'the filter passes' if count == 1 else 'all filters pass'}"
 
 
-def _show_trigger(seen: "TriggerTrace") -> None:
+def _show_trigger(seen: TriggerTrace) -> None:
     typer.echo()
     _say(f"{'✓' if seen.reason is None else '✗'} trigger {seen.filter}")
     _say(f"  found    {'nothing' if seen.found is None else seen.found}")
@@ -192,8 +187,7 @@ def _show_trigger(seen: "TriggerTrace") -> None:
         _say(f"  why not  {seen.reason}")
 
 
-def _show(rule: Filter, trace: "FilterTrace", configuration: Mapping[str, str]) -> None:
-    from hookline.filter_warnings import literal_warnings, unknown_keys  # noqa: PLC0415 - the same
+def _show(rule: Filter, trace: FilterTrace, configuration: Mapping[str, str]) -> None:
 
     passed = trace.reason is None
     typer.echo()
