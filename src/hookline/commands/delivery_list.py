@@ -13,10 +13,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from hookline.commands.delivery_search import Names, label_of, search_of
+from hookline.commands.delivery_search import Conditions, Names, label_of, search_of
 from hookline.commands.opening import open_database
 from hookline.commands.output import cell, console, moment
-from hookline.commands.wanted import Wanted
 from hookline.errors import HooklineError
 from hookline.logs import printable
 from hookline.store import deliveries, webhooks
@@ -37,14 +36,14 @@ _WIDE = 160
 Show = Callable[[Sequence[Delivery], Names], None]
 
 
-def run(wanted: Wanted, limit: int, *, follow: bool, as_json: bool) -> None:
-    """Print the newest deliveries that are wanted, the newest last; then new ones, if asked."""
-    if follow and wanted.until is not None:
+def list_deliveries(conditions: Conditions, limit: int, *, follow: bool, as_json: bool) -> None:
+    """Print the newest deliveries of the conditions, the newest last; then new ones, if asked."""
+    if follow and conditions.until is not None:
         raise HooklineError("--follow goes on, so it can't be used with --until")
     database = open_database()
     with database.read() as connection:
         names = webhooks.names_by_id(connection)
-        search = search_of(wanted, names, time.time())
+        search = search_of(conditions, names, time.time())
         ids = deliveries.search(connection, search, max(limit + 1, _AT_ONCE))
         found = deliveries.without_bodies(connection, ids[:limit][::-1])
     if follow:
