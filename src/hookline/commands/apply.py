@@ -2,25 +2,32 @@
 
 import dataclasses
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
 
 from hookline import config
 from hookline.commands import aws_client
 from hookline.commands.output import console, write_private
-from hookline.declarations import skeletons
-from hookline.declarations.differences import changes, secrets_of
+from hookline.declarations.changes import Call, Change, Effect, Options, changes, secrets_of
 from hookline.declarations.documents import LARGEST
-from hookline.declarations.plans import Call, Change, Kind, Wishes
-from hookline.declarations.reading import Given, asked_for, parameters_in, read
-from hookline.declarations.resources import Declarations, Known
+from hookline.declarations.reading import (
+    ParameterValues,
+    parameters_in,
+    read,
+    required_values,
+    skeleton_of,
+)
+from hookline.declarations.resources import Declarations, Deployed
 from hookline.declarations.secrets import Secrets
-from hookline.declarations.surroundings import Surroundings
+from hookline.declarations.stack import StackContext
 from hookline.errors import HooklineError
 from hookline.logs import printable
 
@@ -28,7 +35,7 @@ if TYPE_CHECKING:
     from types_boto3_codepipeline import CodePipelineClient
 
 _STYLES = {"+": "green", "-": "red", "@": "cyan", "~": "yellow"}
-_HEADINGS = {"create": "green", "change": "yellow", "unchanged": "dim"}
+_HEADINGS = {Effect.CREATE: "green", Effect.CHANGE: "yellow"}
 
 EndpointOption = Annotated[
     str | None, typer.Option(help="The API's address, unless it is this machine's.")
@@ -110,34 +117,34 @@ def apply(
     settings = config.load()
     given = _given(parameter or [], parameter_file)
     sources = [(str(file), bounded_bytes(file)) for file in files]
-    surroundings = Surroundings(
+    context = StackContext(
         account=account or settings.account,
         region=region or settings.region,
         stack_name=stack_name,
         parameters=given.values,
     )
     if skeleton is not None:
-        _write_skeleton(skeleton, sources, surroundings)
+        _write_skeleton(skeleton, sources, context)
         return
     client = aws_client.hookline_client(
         settings, endpoint_url=endpoint_url, region=region, profile_name=profile
     )
-    surroundings = dataclasses.replace(surroundings, region=client.meta.region_name)
-    declared = read(sources, surroundings, replace=replace)
+    context = dataclasses.replace(context, region=client.meta.region_name)
+    declared = read(sources, context, replace=replace)
     declared = dataclasses.replace(declared, warnings=(*given.warnings, *declared.warnings))
-    wishes = Wishes(set_secrets=set_secrets, register=register, replace=replace)
-    carry_out(client, declared, wishes, yes=yes)
+    options = Options(set_secrets=set_secrets, register=register, replace=replace)
+    carry_out(client, declared, options, yes=yes)
 
 
 def carry_out(
-    client: "CodePipelineClient", declared: Declarations, wishes: Wishes, *, yes: bool
+    client: "CodePipelineClient", declared: Declarations, options: Options, *, yes: bool
 ) -> None:
     """Show what has to change on the server, ask, and change it.
 
     Raises HooklineError before anything was done, and typer.Exit(1) when something was refused.
     """
     current = aws_client.current(client, declared)
-    planned = changes(declared, current, wishes)
+    planned = changes(declared, current, options)
     _show(planned, declared)
     if not any(change.calls for change in planned):
         typer.echo("Nothing to do.")
@@ -155,9 +162,9 @@ def carry_out(
         raise typer.Exit(1)
 
 
-def _given(texts: Iterable[str], file: Path | None) -> Given:
+def _given(texts: Iterable[str], file: Path | None) -> ParameterValues:
 
-    given = Given({}) if file is None else parameters_in(str(file), bounded_bytes(file))
+    given = ParameterValues({}) if file is None else parameters_in(str(file), bounded_bytes(file))
     for text in texts:
         name, equals, value = text.partition("=")
         if not name or not equals:
@@ -167,16 +174,16 @@ def _given(texts: Iterable[str], file: Path | None) -> Given:
 
 
 def _write_skeleton(
-    file: Path, sources: Iterable[tuple[str, bytes]], surroundings: Surroundings
+    file: Path, sources: Iterable[tuple[str, bytes]], context: StackContext
 ) -> None:
 
-    asked = asked_for(sources, surroundings)
-    if not asked:
+    required = required_values(sources, context)
+    if not required:
         typer.echo("The files ask for no values, so there is nothing to write.")
         return
     # Never over one that somebody has filled in.
-    write_private(file, skeletons.skeleton(asked, as_json=file.suffix == ".json"), new=True)
-    missing = sum(item.value is None for item in asked)
+    write_private(file, skeleton_of(required, as_json=file.suffix == ".json"), new=True)
+    missing = sum(item.value is None for item in required)
     typer.echo(printable(f"Wrote {file}; values to fill in: {missing}. Nothing was applied."))
 
 
@@ -191,23 +198,27 @@ def bounded_bytes(file: Path) -> bytes:
         raise HooklineError(f"{file} can't be read: {error.strerror}") from error
 
 
-def _show(planned: Sequence["Change"], declared: Declarations) -> None:
+def _show(planned: Sequence[Change], declared: Declarations) -> None:
     out = console()
-    for warning in (*declared.warnings, *(text for item in planned for text in item.warnings)):
+    for warning in chain(declared.warnings, *(change.warnings for change in planned)):
         out.print(f"warning: {printable(warning)}", style="yellow")
-    for note in (*declared.notes, *(change.note for change in planned if change.note)):
+    for note in filter(None, (*declared.notes, *(change.note for change in planned))):
         out.print(f"note: {printable(note)}", style="dim")
     for change in planned:
         if change.calls:
-            heading = printable(f"{change.kind}: {change.title}  ({change.place})")
-            out.print(heading, style=f"bold {_HEADINGS[change.kind]}")
-            for line in change.lines:
-                out.print(f"  {printable(line)}", style=_STYLES.get(line[:1]))
-    counts = {kind: sum(change.kind == kind for change in planned) for kind in _HEADINGS}
+            _show_change(out, change)
+    counts = Counter(change.effect for change in planned)
     out.print(
-        f"{counts['create']} to create, {counts['change']} to change, "
-        f"{counts['unchanged']} unchanged."
+        f"{counts[Effect.CREATE]} to create, {counts[Effect.CHANGE]} to change, "
+        f"{counts[Effect.KEEP]} unchanged."
     )
+
+
+def _show_change(out: Console, change: Change) -> None:
+    heading = printable(f"{change.effect}: {change.title}  ({change.place})")
+    out.print(heading, style=f"bold {_HEADINGS[change.effect]}")
+    for line in change.lines:
+        out.print(f"  {printable(line)}", style=_STYLES.get(line[:1]))
 
 
 def _ask(client: "CodePipelineClient", *, yes: bool) -> None:
@@ -219,7 +230,7 @@ def _ask(client: "CodePipelineClient", *, yes: bool) -> None:
     typer.confirm(f"Apply to {where}?", abort=True)
 
 
-def _run(client: "CodePipelineClient", planned: Sequence["Change"], secrets: Secrets) -> bool:
+def _run(client: "CodePipelineClient", planned: Sequence[Change], secrets: Secrets) -> bool:
     """Make the calls, and say what became of each; whether all went well.
 
     Raises typer.Exit(1) where the rest can't go on without one that was refused.
@@ -247,7 +258,7 @@ def _make(client: "CodePipelineClient", change: Change, call: Call) -> None:
 
     answer: Any = getattr(client, xform_name(call.operation))(**call.parameters)
     typer.echo(printable(f"done: {call.what}"))
-    if change.kind is Kind.CREATE and "webhook" in answer:
+    if change.effect is Effect.CREATE and "webhook" in answer:
         typer.echo(printable(f"      {answer['webhook']['url']}"))
 
 
@@ -261,11 +272,11 @@ def _show_outputs(client: "CodePipelineClient", declared: Declarations) -> None:
     if not declared.outputs:
         return
     present = aws_client.current(client, declared)
-    known = Known(
+    deployed = Deployed(
         urls={name: item.url for name, item in present.webhooks.items()},
         versions={name: item.version for name, item in present.pipelines.items()},
     )
     shown = Secrets(texts=declared.secrets).without
     for outputs in declared.outputs:
-        for name, value in outputs(known).items():
+        for name, value in outputs(deployed).items():
             typer.echo(printable(f"output {name} = {shown(value)}"))

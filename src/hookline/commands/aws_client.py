@@ -1,7 +1,8 @@
 """A client of the API, Hookline's or AWS's, and what commands read through it."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -13,9 +14,15 @@ from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionEr
 
 from hookline import profile
 from hookline.config import Settings
-from hookline.declarations.action_types import as_created, custom_types_of
-from hookline.declarations.plans import Current, Present
-from hookline.declarations.resources import Declarations, action_type_name
+from hookline.declarations.resources import (
+    Current,
+    Declarations,
+    Kind,
+    Present,
+    action_type_name,
+    as_created,
+    custom_types_of,
+)
 from hookline.errors import HooklineError
 
 if TYPE_CHECKING:
@@ -38,40 +45,41 @@ def hookline_client(
     else the data folder's; the address and the region are the given ones, else those of the
     credentials' own configuration, else the settings'. Raises HooklineError.
     """
-    own = profile_name is None and not (environment and any(map(os.environ.get, _EXPLICIT)))
     core = botocore.session.Session()
-    if own:
-        if not profile.credentials_file(settings).exists():
-            raise HooklineError(
-                f"There is no {profile.credentials_file(settings)}. Start `hookline serve` once, "
-                "name its data folder with HOOKLINE_DATA_DIR, or give --profile."
-            )
-        for name, value in (
-            ("credentials_file", str(profile.credentials_file(settings))),
-            ("config_file", str(profile.config_file(settings))),
-            ("profile", "default"),
-        ):
-            core.set_config_variable(name, value)
-    elif profile_name is not None:
+    if profile_name is not None:
         core.set_config_variable("profile", profile_name)
+    elif not (environment and any(map(os.environ.get, _EXPLICIT))):
+        _use_data_folder(core, settings)
     try:
         # Always a definite address: a profile without one would lead to AWS.
-        address = endpoint_url or _configured_address(core) or settings.endpoint_url
+        address = endpoint_url or _configured_address(core, settings)
         chosen = region or core.get_config_variable("region") or settings.region
         return _client(core, address, chosen)
     except (BotoCoreError, ValueError) as error:
         raise HooklineError(f"The API can't be called: {error}") from error
 
 
-def _configured_address(core: botocore.session.Session) -> str | None:
-    """The address in AWS's variables or in the profile."""
+def _use_data_folder(core: botocore.session.Session, settings: Settings) -> None:
+    credentials = profile.credentials_file(settings)
+    if not credentials.exists():
+        raise HooklineError(
+            f"There is no {credentials}. Start `hookline serve` once, "
+            "name its data folder with HOOKLINE_DATA_DIR, or give --profile."
+        )
+    core.set_config_variable("credentials_file", str(credentials))
+    core.set_config_variable("config_file", str(profile.config_file(settings)))
+    core.set_config_variable("profile", "default")
+
+
+def _configured_address(core: botocore.session.Session, settings: Settings) -> str:
+    """The address in AWS's variables or in the profile, else the settings'."""
     provider = ConfiguredEndpointProvider(
         full_config=core.full_config,
         scoped_config=core.get_scoped_config(),
         client_name="codepipeline",
     )
     found: str | None = provider.provide()
-    return found
+    return found or settings.endpoint_url
 
 
 def aws_client(
@@ -123,30 +131,20 @@ def _is_aws(client: "CodePipelineClient") -> bool:
 
 def current(client: "CodePipelineClient", declared: Declarations) -> Current:
     """What the server has of what is declared. Raises HooklineError."""
-    try:
+    pipelines, webhooks, types = map(declared.of, (Kind.PIPELINE, Kind.WEBHOOK, Kind.ACTION_TYPE))
+    with_transitions = {item.name for item in pipelines if item.disabled is not None}
+    uses_types = types or custom_types_of(item.declaration for item in pipelines)
+    with _told(client):
         return Current(
-            pipelines=dict(
-                _pipelines(
-                    client,
-                    [item.name for item in declared.pipelines],
-                    {item.name for item in declared.pipelines if item.disabled is not None},
-                )
-            ),
-            webhooks=_webhooks(client) if declared.webhooks else {},
-            action_types=_action_types(client) if _needs_action_types(declared) else {},
+            pipelines=dict(_pipelines(client, [item.name for item in pipelines], with_transitions)),
+            webhooks=_webhooks(client) if webhooks else {},
+            action_types=_action_types(client) if uses_types else {},
         )
-    except (BotoCoreError, ClientError) as error:
-        raise HooklineError(reason(client, error)) from error
-
-
-def _needs_action_types(declared: Declarations) -> bool:
-    used = custom_types_of(item.declaration for item in declared.pipelines)
-    return bool(declared.action_types or used)
 
 
 def everything(client: "CodePipelineClient") -> Current:
     """All that the account has in the region. Raises HooklineError."""
-    try:
+    with _told(client):
         pages = client.get_paginator("list_pipelines").paginate()
         names = [item["name"] for page in pages for item in page["pipelines"]]
         return Current(
@@ -154,12 +152,19 @@ def everything(client: "CodePipelineClient") -> Current:
             webhooks=_webhooks(client),
             action_types=_action_types(client),
         )
+
+
+@contextmanager
+def _told(client: "CodePipelineClient") -> Iterator[None]:
+    """Tell what went wrong in a call as a HooklineError."""
+    try:
+        yield
     except (BotoCoreError, ClientError) as error:
         raise HooklineError(reason(client, error)) from error
 
 
 def _pipelines(
-    client: "CodePipelineClient", names: Iterable[str], with_transitions: Iterable[str]
+    client: "CodePipelineClient", names: Iterable[str], with_transitions: Container[str]
 ) -> Iterator[tuple[str, Present]]:
     for name in names:
         try:
@@ -208,10 +213,10 @@ def _webhooks(client: "CodePipelineClient") -> dict[str, Present]:
     }
 
 
-def _action_types(client: "CodePipelineClient") -> dict[str, dict[str, Any]]:
+def _action_types(client: "CodePipelineClient") -> dict[str, Present]:
     pages = client.get_paginator("list_action_types").paginate(actionOwnerFilter="Custom")
     return {
-        action_type_name(item["id"]): as_created(item)
+        action_type_name(item["id"]): Present(declaration=as_created(item))
         for page in pages
         for item in page["actionTypes"]
     }

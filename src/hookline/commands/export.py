@@ -1,7 +1,7 @@
 """`hookline export`: what a server has, as a file that `hookline apply` takes."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,13 +13,8 @@ from hookline import config
 from hookline.commands.apply import EndpointOption, ProfileOption, RegionOption
 from hookline.commands.aws_client import everything, hookline_client
 from hookline.commands.output import write_private
-from hookline.declarations.action_types import (
-    custom_types_of,
-    secret_keys,
-)
-from hookline.declarations.plans import Current, Present
+from hookline.declarations.resources import Current, Present, listed_tags
 from hookline.declarations.secrets import Secrets
-from hookline.declarations.shapes import listed_tags
 from hookline.errors import HooklineError
 
 
@@ -62,29 +57,22 @@ def export(
 
 
 def _content(current: Current, names: Sequence[str]) -> dict[str, Any]:
-
     for name in names:
         if name not in current.pipelines and name not in current.webhooks:
             raise HooklineError(f"There is no pipeline and no webhook '{name}'")
-    secrets = Secrets(custom_keys=secret_keys(current.action_types.values()))
+    secrets = Secrets.of_types(item.declaration for item in current.action_types.values())
+    chosen = current.only(names, names) if names else current
 
-    def written(key: str, item: Present) -> dict[str, Any]:
-        return {key: secrets.portable(item.declaration), "tags": listed_tags(item.tags)}
+    def written(key: str, items: Mapping[str, Present]) -> list[dict[str, Any]]:
+        return [
+            {key: secrets.portable(item.declaration), "tags": listed_tags(item.tags)}
+            for item in items.values()
+        ]
 
-    pipelines = {
-        name: item for name, item in current.pipelines.items() if not names or name in names
-    }
-    used = custom_types_of(item.declaration for item in pipelines.values())
     return {
-        "actionTypes": [
-            item for name, item in current.action_types.items() if not names or name in used
-        ],
-        "pipelines": [written("pipeline", item) for item in pipelines.values()],
-        "webhooks": [
-            written("webhook", item)
-            for name, item in current.webhooks.items()
-            if not names or {name, item.declaration["targetPipeline"]} & {*names}
-        ],
+        "actionTypes": [item.declaration for item in chosen.action_types.values()],
+        "pipelines": written("pipeline", chosen.pipelines),
+        "webhooks": written("webhook", chosen.webhooks),
     }
 
 

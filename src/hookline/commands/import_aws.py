@@ -14,19 +14,15 @@ from hookline import config
 from hookline.commands import aws_client
 from hookline.commands.apply import YesOption, bounded_bytes, carry_out
 from hookline.commands.output import write_private
-from hookline.declarations.action_types import custom_types_of
-from hookline.declarations.plans import Current, Present, Wishes
-from hookline.declarations.resources import (
-    Declarations,
-    DeclaredActionType,
-    DeclaredPipeline,
-    DeclaredWebhook,
-)
-from hookline.declarations.secrets import replaced, unfilled
+from hookline.declarations.changes import Options
+from hookline.declarations.resources import Current, Declarations, Declared, Kind, Present
+from hookline.declarations.secrets import filled
 from hookline.errors import HooklineError
 from hookline.logs import printable
+from hookline.sealing import MASK
 
 _SECRET_BYTES = 32
+_SHOWN = (Kind.PIPELINE, Kind.WEBHOOK, Kind.ACTION_TYPE)
 
 
 def import_aws(
@@ -76,7 +72,7 @@ def import_aws(
     """
     source = aws_client.aws_client(profile, region, endpoint_url)
     declared = _declared(aws_client.everything(source), names or [], f"profile {profile}")
-    _tell_found(declared)
+    _show_found(declared)
     target = aws_client.hookline_client(
         config.load(),
         endpoint_url=to_endpoint_url,
@@ -89,7 +85,7 @@ def import_aws(
     if secrets_file is not None and missing.generated:
         write_private(secrets_file, json.dumps(missing.generated, indent=2) + "\n", new=True)
     try:
-        carry_out(target, complete, Wishes(), yes=yes)
+        carry_out(target, complete, Options(), yes=yes)
     except (typer.Abort, HooklineError):
         _forget(missing.generated, secrets_file)
         raise
@@ -98,30 +94,20 @@ def import_aws(
 
 
 def _declared(current: Current, names: Sequence[str], place: str) -> Declarations:
-
     for name in names:
         if name not in current.pipelines:
             raise HooklineError(f"{place} has no pipeline '{name}'")
-    chosen = {name: item for name, item in current.pipelines.items() if not names or name in names}
-    used = custom_types_of(item.declaration for item in chosen.values())
+    chosen = current.only(names or current.pipelines.keys())
+    found = {
+        Kind.ACTION_TYPE: chosen.action_types,
+        Kind.PIPELINE: chosen.pipelines,
+        Kind.WEBHOOK: chosen.webhooks,
+    }
     return Declarations(
-        action_types=tuple(
-            DeclaredActionType(parameters=parameters, place=place)
-            for name, parameters in current.action_types.items()
-            if name in used
-        ),
-        pipelines=tuple(
-            DeclaredPipeline(
-                name=name, declaration=item.declaration, tags=_own_tags(item), place=place
-            )
-            for name, item in chosen.items()
-        ),
-        webhooks=tuple(
-            DeclaredWebhook(
-                name=name, definition=item.declaration, tags=_own_tags(item), place=place
-            )
-            for name, item in current.webhooks.items()
-            if item.declaration["targetPipeline"] in chosen
+        resources=tuple(
+            Declared(kind=kind, declaration=item.declaration, tags=_own_tags(item), place=place)
+            for kind, items in found.items()
+            for item in items.values()
         ),
         # AWS keeps a webhook when its pipeline is deleted.
         notes=tuple(
@@ -137,22 +123,15 @@ def _own_tags(item: Present) -> dict[str, str]:
     return {key: value for key, value in item.tags.items() if not key.startswith("aws:")}
 
 
-def _tell_found(declared: Declarations) -> None:
-    typer.echo(
-        f"Found: pipelines {len(declared.pipelines)}, webhooks {len(declared.webhooks)}, "
-        f"custom action types {len(declared.action_types)}"
-    )
-    for action_type in declared.action_types:
-        typer.echo(printable(f"  custom action type {action_type.name}"))
-    for pipeline in declared.pipelines:
-        typer.echo(printable(f"  pipeline {pipeline.name}"))
-    for webhook in declared.webhooks:
-        target = webhook.definition["targetPipeline"]
-        typer.echo(
-            printable(
-                f"  webhook {webhook.name} ({webhook.definition['authentication']}) → {target}"
-            )
-        )
+def _show_found(declared: Declarations) -> None:
+    counts = [f"{kind}s {len(declared.of(kind))}" for kind in _SHOWN]
+    typer.echo(f"Found: {', '.join(counts)}")
+    for item in declared.resources:
+        text = f"  {item.title}"
+        if item.kind is Kind.WEBHOOK:
+            definition = item.declaration
+            text += f" ({definition['authentication']}) → {definition['targetPipeline']}"
+        typer.echo(printable(text))
 
 
 def _token(file: Path | None) -> str | None:
@@ -177,47 +156,29 @@ class _MissingSecrets:
 
     def complete(self, declared: Declarations, current: Current) -> Declarations:
         """What is declared, with the missing secrets."""
-        return dataclasses.replace(
-            declared,
-            pipelines=tuple(
-                self._pipeline(item, current.pipelines.get(item.name))
-                for item in declared.pipelines
-            ),
-            webhooks=tuple(
-                self._webhook(item, current.webhooks.get(item.name)) for item in declared.webhooks
-            ),
-        )
+        completed = tuple(self._completed(item, current.find(item)) for item in declared.resources)
+        return dataclasses.replace(declared, resources=completed)
 
-    def _pipeline(self, item: DeclaredPipeline, present: Present | None) -> DeclaredPipeline:
-        found = self._found(item.declaration, present, f"pipeline {item.name}")
-        return dataclasses.replace(item, declaration=found)
+    def _completed(self, item: Declared, present: Present | None) -> Declared:
+        def choose(path: str, kept: Any) -> str:
+            return self._secret(item, path) if kept is None else MASK
 
-    def _webhook(self, item: DeclaredWebhook, present: Present | None) -> DeclaredWebhook:
-        found = self._found(item.definition, present, f"webhook {item.name}")
-        return dataclasses.replace(item, definition=found)
+        there = present.declaration if present else None
+        return dataclasses.replace(item, declaration=filled(item.declaration, there, choose))
 
-    def _found(
-        self, wanted: Mapping[str, Any], present: Present | None, title: str
-    ) -> Mapping[str, Any]:
-
-        missing = list(unfilled(wanted, present.declaration if present else None))
-        values = {path: self._secret(title, path) for path in missing}
-        return wanted if not values else replaced(wanted, values)
-
-    def _secret(self, title: str, path: str) -> str:
+    def _secret(self, item: Declared, path: str) -> str:
         key = path.rpartition(".")[2]
         if key == "OAuthToken" and self._oauth_token is not None:
             return self._oauth_token
         if key == "SecretToken" and self._generate:
-            name = title.partition(" ")[2]
-            self.generated[name] = secrets.token_urlsafe(_SECRET_BYTES)
-            return self.generated[name]
+            self.generated[item.name] = secrets.token_urlsafe(_SECRET_BYTES)
+            return self.generated[item.name]
         if not sys.stdin.isatty():
             remedy = _REMEDIES.get(key, "run this at a terminal, which asks for it")
             raise HooklineError(
-                f"AWS doesn't tell the {key} of {title}: {remedy}. Nothing was done."
+                f"AWS doesn't tell the {key} of {item.title}: {remedy}. Nothing was done."
             )
-        answer: str = typer.prompt(printable(f"{path} of {title}"), hide_input=True)
+        answer: str = typer.prompt(printable(f"{path} of {item.title}"), hide_input=True)
         return answer
 
 

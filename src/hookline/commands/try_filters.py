@@ -1,7 +1,7 @@
 """`hookline try`: would this event pass these filters and triggers, and why not?"""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -79,12 +79,9 @@ def try_filters(
         )
     event = _event(read_bytes(payload), payload)
     if webhook is None:
-        values = dict(_configuration_value(text) for text in configuration or ())
-        matched = _try([_compiled(split_filter(text)) for text in filters or ()], [], event, values)
+        matched = _try_filters(filters or [], configuration or [], event)
     else:
-        target = _target(webhook, account, region)
-        triggers = _judged(target, event, event_key)
-        matched = _try(target.filters, triggers, event, target.configuration or {})
+        matched = _try_webhook(_target(webhook, account, region), event, event_key)
     raise typer.Exit(0 if matched else 1)
 
 
@@ -99,11 +96,24 @@ def split_filter(text: str) -> Filter:
     return Filter(text)
 
 
-def _configuration_value(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not key or not equals:
-        raise HooklineError(f"--configuration {text} can't be used. Give it as Branch=main.")
-    return key, value
+def _try_filters(filters: Iterable[str], configuration: Iterable[str], event: Any) -> bool:
+    values = _configuration(configuration)
+    return _try([_compiled(split_filter(text)) for text in filters], [], event, values)
+
+
+def _try_webhook(target: Target, event: Any, event_key: str) -> bool:
+    triggers = judge(target.triggers, event, event_key).traces
+    return _try(target.filters, triggers, event, target.configuration or {})
+
+
+def _configuration(texts: Iterable[str]) -> dict[str, str]:
+    values = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not key or not equals:
+            raise HooklineError(f"--configuration {text} can't be used. Give it as Branch=main.")
+        values[key] = value
+    return values
 
 
 def _compiled(rule: Filter) -> CompiledFilter:
@@ -145,11 +155,6 @@ def _target(name: str, account: str | None, region: str | None) -> Target:
     return target
 
 
-def _judged(target: Target, event: Any, event_key: str) -> Sequence[TriggerTrace]:
-
-    return judge(target.triggers, event, event_key).traces
-
-
 def _try(
     filters: Sequence[CompiledFilter],
     triggers: Sequence[TriggerTrace],
@@ -188,20 +193,21 @@ def _show_trigger(seen: TriggerTrace) -> None:
 
 
 def _show(rule: Filter, trace: FilterTrace, configuration: Mapping[str, str]) -> None:
-
-    passed = trace.reason is None
     typer.echo()
-    _say(f"{'✓' if passed else '✗'} {rule.json_path}")
+    _say(f"{'✓' if trace.reason is None else '✗'} {rule.json_path}")
     _say(f"  found    {'nothing' if trace.found is None else trace.found or '(empty)'}")
-    if trace.wanted is None:
-        _say("  wanted   anything but null")
-    else:
-        as_written = "" if trace.wanted == rule.match_equals else f"   (from {rule.match_equals})"
-        _say(f"  wanted   {trace.wanted or '(empty)'}{as_written}")
+    _say(f"  wanted   {_wanted(rule, trace)}")
     if trace.reason is not None:
         _say(f"  why not  {trace.reason}")
     for warning in (*literal_warnings(rule), *unknown_keys(rule, configuration)):
         _say(f"  warning  {warning}")
+
+
+def _wanted(rule: Filter, trace: FilterTrace) -> str:
+    if trace.wanted is None:
+        return "anything but null"
+    as_written = "" if trace.wanted == rule.match_equals else f"   (from {rule.match_equals})"
+    return f"{trace.wanted or '(empty)'}{as_written}"
 
 
 def _say(text: str) -> None:

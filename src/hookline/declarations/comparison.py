@@ -1,4 +1,4 @@
-"""How what is declared differs from what is there, for a person's eyes."""
+"""How two declarations differ: whether they say the same, and the difference for a person."""
 
 import difflib
 import itertools
@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from hookline.declarations.secrets import Secrets
+from hookline.sealing import is_mask
 
 _DEFAULTS = {"runOrder": 1, "executionMode": "SUPERSEDED", "pipelineType": "V1"}
 _MAY_BE_EMPTY = frozenset({"filters", "authenticationConfiguration"})
@@ -33,16 +33,47 @@ def _says_something(key: str, value: Any) -> bool:
     return bool(value != _DEFAULTS.get(key))
 
 
-def difference(old: Mapping[str, Any], new: Mapping[str, Any], secrets: Secrets) -> Iterator[str]:
-    """A unified diff of both as YAML, without the names of files; secrets are masked."""
-    before, after = (_as_yaml(secrets.masked(normal(value))) for value in (old, new))
-    heading = 3 if not before else 2
+def same(wanted: Any, current: Any) -> bool:
+    """Whether both are equal, as far as can be seen: `****` equals every text."""
+    match wanted, current:
+        case dict(), dict():
+            return wanted.keys() == current.keys() and all(
+                same(item, current[key]) for key, item in wanted.items()
+            )
+        case list(), list():
+            return len(wanted) == len(current) and all(map(same, wanted, current))
+        case str(), str() if is_mask(wanted) or is_mask(current):
+            return True
+    return bool(wanted == current)
+
+
+def differing_members(wanted: Mapping[str, Any], present: Mapping[str, Any]) -> list[str]:
+    """The members in which two custom action types differ, as CreateCustomActionType takes them."""
+    # Tags are no part of what ListActionTypes tells.
+    new, old = _comparable_type(wanted), _comparable_type(present)
+    return [key for key in dict.fromkeys([*new, *old]) if new.get(key) != old.get(key)]
+
+
+def _comparable_type(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = normal({**parameters, "tags": None})
+    for item in found.get("configurationProperties", ()):
+        if not item.get("queryable"):
+            item.pop("queryable", None)
+        if item.get("type") == "String":
+            del item["type"]
+    found.get("configurationProperties", []).sort(key=lambda item: item["name"])
+    return found
+
+
+def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """A unified diff of both as YAML, without the names of files."""
+    before, after = (_as_yaml(normal(value)) for value in (old, new))
+    heading = 2 if before else 3
     lines = difflib.unified_diff(before, after, lineterm="", n=_CONTEXT)
-    yield from itertools.islice(lines, heading, None)
+    return itertools.islice(lines, heading, None)
 
 
 def _as_yaml(value: Mapping[str, Any]) -> list[str]:
     if not value:
         return []
-    text = yaml.safe_dump(dict(value), sort_keys=False, allow_unicode=True, width=120)
-    return text.splitlines()
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120).splitlines()

@@ -1,4 +1,4 @@
-"""CloudFormation's intrinsic functions, evaluated without AWS."""
+"""CloudFormation's intrinsic functions and conditions, evaluated without AWS."""
 
 import base64
 import json
@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import Any, Final, Protocol
 
-from hookline.declarations.conditions import Conditions
+from hookline.declarations.conversion import written
 from hookline.declarations.problems import EndlessError, Problems, each
-from hookline.declarations.scalars import written
 from hookline.errors import HooklineError
 
 _DYNAMIC = re.compile(r"\{\{resolve:([^{}]+)\}\}")
@@ -41,7 +40,7 @@ class Names(Protocol):
     def exported(self, name: str, path: str) -> str:
         """The value of `Fn::ImportValue`."""
 
-    def made_from(self, text: str, parts: Iterable[str]) -> None:
+    def note_derived(self, text: str, parts: Iterable[str]) -> None:
         """Told of texts that are parts or another spelling of a text, which may be secret."""
 
 
@@ -190,7 +189,7 @@ class Evaluator:
             case [str() as separator, text] if separator:
                 whole = self.text(text, path)
                 parts = whole.split(separator)
-                self._names.made_from(whole, parts)
+                self._names.note_derived(whole, parts)
                 return parts
         raise HooklineError(f"{path} takes a separator and a text")
 
@@ -230,7 +229,7 @@ class Evaluator:
     def _base64(self, argument: Any, path: str) -> str:
         plain = self.text(argument, path)
         encoded = base64.b64encode(plain.encode()).decode()
-        self._names.made_from(plain, [encoded])
+        self._names.note_derived(plain, [encoded])
         return encoded
 
     def _to_json(self, argument: Any, path: str) -> str:
@@ -246,3 +245,54 @@ def section(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise HooklineError(f"{name} of the template must be an object")
     return found
+
+
+class Conditions:
+    """Evaluates conditions by name; `value` evaluates what they compare."""
+
+    def __init__(self, content: Mapping[str, Any], value: Callable[[Any, str], Any]) -> None:
+        self._content = content
+        self._value = value
+        self._known: dict[str, bool] = {}
+        self._open: set[str] = set()
+
+    def holds(self, name: str, path: str) -> bool:
+        """Whether the condition holds. Raises HooklineError."""
+        if name not in self._content:
+            raise HooklineError(f"{path} names the condition '{name}', which the template lacks")
+        if name in self._open:
+            raise HooklineError(f"The condition '{name}' refers to itself")
+        if name not in self._known:
+            self._open.add(name)
+            try:
+                self._known[name] = self._judged(self._content[name], f"Conditions.{name}")
+            finally:
+                self._open.discard(name)
+        return self._known[name]
+
+    def _judged(self, condition: Any, path: str) -> bool:
+        match condition:
+            case {"Condition": str(name)}:
+                return self.holds(name, path)
+            case {"Fn::Equals": [left, right]}:
+                one, other = each((left, right), lambda side: self._value(side, path))
+                return bool(_comparable(one) == _comparable(other))
+            case {"Fn::Not": [operand]}:
+                return not self._judged(operand, path)
+            case {"Fn::And": list(operands)} if operands:
+                return all(each(operands, lambda item: self._judged(item, path)))
+            case {"Fn::Or": list(operands)} if operands:
+                return any(each(operands, lambda item: self._judged(item, path)))
+        raise HooklineError(
+            f"{path} must be one of Fn::Equals, Fn::And, Fn::Or, Fn::Not and Condition"
+        )
+
+
+def _comparable(value: Any) -> Any:
+    # CloudFormation compares what is written as texts, so 1 equals "1" and true equals "true".
+    match value:
+        case list():
+            return [_comparable(item) for item in value]
+        case dict():
+            return {key: _comparable(item) for key, item in value.items()}
+    return None if value is None else written(value)

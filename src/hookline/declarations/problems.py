@@ -45,6 +45,10 @@ class Problems(AbstractContextManager["Problems", bool]):
         self._errors.append(error)
         return True
 
+    def add(self, problem: str) -> None:
+        """Keep what is wrong."""
+        self._errors.append(HooklineError(problem))
+
     def check(self) -> None:
         """Raise ProblemsError if anything went wrong."""
         if self._errors:

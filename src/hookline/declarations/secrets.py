@@ -3,12 +3,12 @@
 import dataclasses
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from hookline.declarations.resources import MASK, Declarations
-from hookline.sealing import is_mask
+from hookline.declarations.resources import Declarations
+from hookline.sealing import MASK, is_mask
 from hookline.store.pipeline_secrets import SECRET_KEYS
 
 _SUSPICIOUS = re.compile(r"token|secret|password|credential", re.IGNORECASE)
@@ -26,10 +26,19 @@ class Secrets:
     texts: frozenset[str] = field(default=frozenset(), repr=False)
     custom_keys: frozenset[str] = frozenset()
 
-    @property
-    def _kept_keys(self) -> frozenset[str]:
-        """The server keeps their values sealed, and takes **** for what it keeps."""
-        return SECRET_KEYS | _WEBHOOK_KEYS | self.custom_keys
+    @classmethod
+    def of_types(
+        cls, types: Iterable[Mapping[str, Any]], texts: frozenset[str] = frozenset()
+    ) -> Self:
+        """What custom action types keep secret, given as CreateCustomActionType takes them."""
+        properties = (item for kind in types for item in kind.get("configurationProperties", ()))
+        keys = frozenset(item["name"] for item in properties if item["secret"])
+        return cls(texts=texts, custom_keys=keys)
+
+    def _is_kept(self, key: str, value: Any) -> bool:
+        """Whether the server keeps the value sealed, and takes **** for what it keeps."""
+        keys = SECRET_KEYS | _WEBHOOK_KEYS | self.custom_keys
+        return key in keys and isinstance(value, str)
 
     def masked(self, value: Any) -> Any:
         """The value as it may be shown."""
@@ -57,7 +66,11 @@ class Secrets:
         return text if shown == inside else json.dumps(shown)
 
     def _hidden_members(self, members: Mapping[str, Any]) -> set[str]:
-        hidden = {key for key in members if key in self._kept_keys or _SUSPICIOUS.search(key)}
+        hidden = {
+            key
+            for key, item in members.items()
+            if _SUSPICIOUS.search(key) or self._is_kept(key, item)
+        }
         # An environment variable or a pipeline's: its key is a value itself.
         if _SUSPICIOUS.search(str(members.get("name", ""))):
             hidden.update(_VALUES)
@@ -75,9 +88,7 @@ class Secrets:
         match value:
             case dict():
                 return {
-                    key: MASK
-                    if key in self._kept_keys and isinstance(item, str)
-                    else self.portable(item)
+                    key: MASK if self._is_kept(key, item) else self.portable(item)
                     for key, item in value.items()
                 }
             case list():
@@ -86,11 +97,7 @@ class Secrets:
 
     def with_given(self, declared: Declarations) -> Self:
         """These, and the secrets that are declared, wherever they stand."""
-        contents = [
-            *(item.declaration for item in declared.pipelines),
-            *(item.definition for item in declared.webhooks),
-        ]
-        texts = {text for content in contents for text in self.given(content)}
+        texts = {text for item in declared.resources for text in self.given(item.declaration)}
         return dataclasses.replace(self, texts=self.texts | texts)
 
     def given(self, value: Any) -> Iterator[str]:
@@ -98,29 +105,49 @@ class Secrets:
         match value:
             case dict():
                 for key, item in value.items():
-                    if key in self._kept_keys and isinstance(item, str):
-                        yield from (item,) if item and not is_mask(item) else ()
-                    else:
+                    if not self._is_kept(key, item):
                         yield from self.given(item)
+                    elif item and not is_mask(item):
+                        yield item
             case list():
                 for item in value:
                     yield from self.given(item)
 
 
-def filled(wanted: Any, current: Any) -> Any:
-    """The wanted value where `****` is what is there now, if that is known.
+def filled(wanted: Any, current: Any, choose: Callable[[str, Any], Any], path: str = "") -> Any:
+    """The wanted value, where each `****` is what `choose` makes of its path and of what is there.
 
-    Items of lists go together by their names, else by their positions.
+    Items of lists go together by their names, else by their positions. What isn't there is None.
     """
-    match wanted, current:
-        case {**members}, {**known}:
-            return {key: filled(item, known.get(key)) for key, item in members.items()}
-        case [*items], [*others]:
-            partners = _partners(items, others)
-            return [filled(item, partner) for item, partner in zip(items, partners, strict=True)]
-        case str(), str() if is_mask(wanted):
-            return current
+    match wanted:
+        case dict():
+            known = current if isinstance(current, dict) else {}
+            return {
+                key: filled(item, known.get(key), choose, f"{path}.{key}".removeprefix("."))
+                for key, item in wanted.items()
+            }
+        case list():
+            partners = _partners(wanted, current if isinstance(current, list) else [])
+            return [
+                filled(item, partner, choose, f"{path}[{_place_in_list(item, number)}]")
+                for number, (item, partner) in enumerate(zip(wanted, partners, strict=True))
+            ]
+        case str() if is_mask(wanted):
+            return choose(path, current)
     return wanted
+
+
+def unfilled(wanted: Any, current: Any) -> list[str]:
+    """The paths where `****` stands for something that isn't there now."""
+    missing: list[str] = []
+
+    def note(path: str, there: Any) -> str:
+        if there is None:
+            missing.append(path)
+        return MASK
+
+    filled(wanted, current, note)
+    return missing
 
 
 def _partners(items: list[Any], others: list[Any]) -> Iterator[Any]:
@@ -132,51 +159,5 @@ def _partners(items: list[Any], others: list[Any]) -> Iterator[Any]:
             yield others[number] if number < len(others) else None
 
 
-def unfilled(wanted: Any, current: Any, path: str = "") -> Iterator[str]:
-    """Where `****` stands for something that isn't there now."""
-    match wanted:
-        case dict():
-            known = current if isinstance(current, dict) else {}
-            for key, item in wanted.items():
-                yield from unfilled(item, known.get(key), f"{path}.{key}" if path else key)
-        case list():
-            partners = _partners(wanted, current if isinstance(current, list) else [])
-            for number, (item, partner) in enumerate(zip(wanted, partners, strict=True)):
-                place = _place_in_list(item, number)
-                yield from unfilled(item, partner, f"{path}[{place}]")
-        case str() if is_mask(wanted) and current is None:
-            yield path
-
-
-def replaced(value: Any, values: Mapping[str, str], path: str = "") -> Any:
-    """The value with others at the paths that `unfilled` told."""
-    match value:
-        case dict():
-            return {
-                key: replaced(item, values, f"{path}.{key}" if path else key)
-                for key, item in value.items()
-            }
-        case list():
-            return [
-                replaced(item, values, f"{path}[{_place_in_list(item, number)}]")
-                for number, item in enumerate(value)
-            ]
-    return values.get(path, value)
-
-
 def _place_in_list(item: Any, number: int) -> str:
     return str(item.get("name", number)) if isinstance(item, dict) else str(number)
-
-
-def same(wanted: Any, current: Any) -> bool:
-    """Whether both are equal, as far as can be seen: `****` equals every text."""
-    match wanted, current:
-        case dict(), dict():
-            return wanted.keys() == current.keys() and all(
-                same(item, current[key]) for key, item in wanted.items()
-            )
-        case list(), list():
-            return len(wanted) == len(current) and all(map(same, wanted, current))
-        case str(), str() if is_mask(wanted) or is_mask(current):
-            return True
-    return bool(wanted == current)

@@ -4,34 +4,30 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hookline.declarations import placeholders
+from hookline.declarations.forms import Origin, from_properties
 from hookline.declarations.functions import NO_VALUE, Evaluator, section
-from hookline.declarations.parameters import Asked, Parameters
 from hookline.declarations.problems import EndlessError, Problems, each, problems_of
-from hookline.declarations.properties import (
-    IGNORED,
-    Origin,
-    action_type,
-    named,
-    pipeline,
-    webhook,
-)
-from hookline.declarations.resources import (
-    Declarations,
-    DeclaredActionType,
-    DeclaredPipeline,
-    DeclaredWebhook,
-    Known,
-)
+from hookline.declarations.resources import Declarations, Declared, Deployed, Kind
 from hookline.declarations.secrets import Secrets
-from hookline.declarations.surroundings import Surroundings
+from hookline.declarations.stack import (
+    Parameters,
+    RequiredValue,
+    StackContext,
+    placeholder,
+    placeholder_attribute,
+)
 from hookline.errors import HooklineError
 
-_PIPELINE, _WEBHOOK, _ACTION_TYPE = (
-    f"AWS::CodePipeline::{kind}" for kind in ("Pipeline", "Webhook", "CustomActionType")
-)
-_KINDS = {_PIPELINE, _WEBHOOK, _ACTION_TYPE}
-_LATE = {_PIPELINE: "Version", _WEBHOOK: "Url"}
+_CODEPIPELINE = "AWS::CodePipeline::"
+_KINDS = {
+    f"{_CODEPIPELINE}Pipeline": Kind.PIPELINE,
+    f"{_CODEPIPELINE}Webhook": Kind.WEBHOOK,
+    f"{_CODEPIPELINE}CustomActionType": Kind.ACTION_TYPE,
+}
+_LATE = {Kind.PIPELINE: "Version", Kind.WEBHOOK: "Url"}
+# Without a meaning here; templates make them of what only a deployment knows.
+_IGNORED = {"RestartExecutionOnUpdate", "TargetPipelineVersion"}
+_LONGEST_NAME = 100
 
 
 def is_template(content: Any) -> bool:
@@ -40,24 +36,24 @@ def is_template(content: Any) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class ReadResult:
     """What was found in a document: `declarations`, unless there are `problems` or values lack.
 
-    `asked` is what it asks for from outside, `used` the names of given values that it took.
+    `required` is what it asks for from outside, `used` the names of given values that it took.
     """
 
     declarations: Declarations | None = None
     problems: tuple[str, ...] = ()
-    asked: Mapping[str, Asked] = field(default_factory=dict)
+    required: Mapping[str, RequiredValue] = field(default_factory=dict)
     used: frozenset[str] = frozenset()
 
 
-def read_template(content: Mapping[str, Any], title: str, surroundings: Surroundings) -> Reading:
+def read_template(content: Mapping[str, Any], title: str, context: StackContext) -> ReadResult:
     """Read what a template declares. Resources of other services are left out, with a note."""
     try:
-        template = _Template(content, title, surroundings)
+        template = _Template(content, title, context)
     except HooklineError as error:
-        return Reading(problems=tuple(f"{title}: {text}" for text in problems_of(error)))
+        return ReadResult(problems=tuple(f"{title}: {text}" for text in problems_of(error)))
     declarations = None
     problems: tuple[str, ...] = ()
     try:
@@ -67,12 +63,12 @@ def read_template(content: Mapping[str, Any], title: str, surroundings: Surround
     except HooklineError as error:
         problems = problems_of(error)
     shown = map(template.secrets.without, problems)
-    return Reading(
+    return ReadResult(
         declarations=declarations,
         problems=tuple(_titled(text, title) for text in shown),
-        asked={
+        required={
             name: replace(item, missing=_titled(item.missing, title))
-            for name, item in template.parameters.asked.items()
+            for name, item in template.parameters.required.items()
         },
         used=frozenset(template.parameters.used),
     )
@@ -83,68 +79,61 @@ def _titled(text: str, title: str) -> str:
     return text if text.startswith(title) else f"{title}: {text}"
 
 
-_Declared = DeclaredPipeline | DeclaredWebhook | DeclaredActionType
-
-
 class _Template:
-    def __init__(self, content: Mapping[str, Any], title: str, surroundings: Surroundings) -> None:
+    def __init__(self, content: Mapping[str, Any], title: str, context: StackContext) -> None:
         self._title = title
-        self._surroundings = surroundings
-        self._pseudo_parameters = surroundings.pseudo_parameters()
+        self._context = context
+        self._pseudo_parameters = context.pseudo_parameters()
         self._resources = section(content, "Resources")
         self._outputs = section(content, "Outputs")
         transforms = content.get("Transform", [])
         self._transforms = transforms if isinstance(transforms, list) else [transforms]
-        self.parameters = Parameters(section(content, "Parameters"), surroundings.parameters)
+        self.parameters = Parameters(section(content, "Parameters"), context.parameters)
         self._evaluator = Evaluator(content, self)
-        self._known: Known | None = None
+        self._deployed: Deployed | None = None
         self._placeholders: dict[str, str] = {}
 
     def declarations(self) -> Declarations:
         """All that the template declares. Raises ProblemsError with all that is wrong with it."""
-        made = each(self._resources, self._declared_or_endless)
-        found = [item for item in made if item is not None]
+        found = each(self._resources, self._declared_or_endless)
         return Declarations(
-            pipelines=tuple(item for item in found if isinstance(item, DeclaredPipeline)),
-            webhooks=tuple(item for item in found if isinstance(item, DeclaredWebhook)),
-            action_types=tuple(item for item in found if isinstance(item, DeclaredActionType)),
+            resources=tuple(item for item in found if item is not None),
             notes=tuple(map(self.secrets.without, self._notes())),
             secrets=frozenset(self.parameters.secrets),
-            outputs=(self._known_outputs,),
+            outputs=(self._deployed_outputs,),
         )
 
-    def _declared_or_endless(self, logical_id: str) -> _Declared | None:
+    def _declared_or_endless(self, logical_id: str) -> Declared | None:
         try:
             return self._declared(logical_id)
         except EndlessError as error:
             # The end of this resource, and not of the others.
             raise HooklineError(error.message) from error
 
-    def _declared(self, logical_id: str) -> _Declared | None:
+    def _declared(self, logical_id: str) -> Declared | None:
         """What a resource declares; None if it is another service's or its condition fails."""
         resource = self._resource(logical_id)
-        if resource["Type"] not in _KINDS:
+        kind = _KINDS.get(resource["Type"])
+        if kind is None:
             return None
         try:
             present = self._is_present(logical_id, resource)
         except HooklineError:
             # Where the condition is open, what the resource may ask for is noted, too.
             with Problems():
-                self._made(logical_id, resource["Type"])
+                self._made(logical_id, kind)
             raise
-        return self._made(logical_id, resource["Type"]) if present else None
+        return self._made(logical_id, kind) if present else None
 
-    def _made(self, logical_id: str, kind: str) -> _Declared:
-        origin = self._origin(logical_id)
-        if kind == _ACTION_TYPE:
-            return action_type(self._properties(logical_id), origin)
-        problems = Problems()
+    def _made(self, logical_id: str, kind: Kind) -> Declared:
+        problems, name = Problems(), {}
         with problems:
             properties = self._properties(logical_id)
         with problems:
-            name = self._name(logical_id)
+            if kind is not Kind.ACTION_TYPE:
+                name = {"Name": self._name(logical_id)}
         problems.check()
-        return (pipeline if kind == _PIPELINE else webhook)(properties, name, origin)
+        return from_properties(kind, {**properties, **name}, self._origin(logical_id))
 
     @property
     def secrets(self) -> Secrets:
@@ -171,45 +160,44 @@ class _Template:
         path = self._origin(logical_id).path
         given = self._resource(logical_id).get("Properties", {})
         if isinstance(given, dict):
-            given = {name: value for name, value in given.items() if name not in IGNORED}
+            given = {name: value for name, value in given.items() if name not in _IGNORED}
         found = self._evaluator.value(given, path)
         if not isinstance(found, dict):
             raise HooklineError(f"{path} must be an object")
         return found
 
     def _origin(self, logical_id: str) -> Origin:
-        return Origin(self._surroundings.stack_name, self._title, logical_id)
+        return Origin(self._context.stack_name, self._title, logical_id)
 
     def _name(self, logical_id: str) -> str:
         properties = self._resource(logical_id).get("Properties", {})
         given = properties.get("Name", NO_VALUE) if isinstance(properties, dict) else NO_VALUE
         path = f"{self._origin(logical_id).path}.Name"
         value = given if given is NO_VALUE else self._evaluator.value(given, path)
-        return named(value, self._surroundings.stack_name, logical_id, path)
+        if value is NO_VALUE:
+            return f"{self._context.stack_name}-{logical_id}"[:_LONGEST_NAME]
+        if isinstance(value, str | int):
+            return str(value)
+        raise HooklineError(f"{path} must be a text")
 
     def _notes(self) -> list[str]:
-        skipped = sorted(
-            {
-                resource["Type"]
-                for logical_id in self._resources
-                if not (resource := self._resource(logical_id))["Type"].startswith(
-                    "AWS::CodePipeline::"
-                )
-            }
-        )
+        types = {name: self._resource(name)["Type"] for name in self._resources}
         notes = [
-            f"{self._title}: {logical_id}: RestartExecutionOnUpdate is not acted on"
-            for logical_id, resource in self._resources.items()
-            if resource["Type"] == _PIPELINE
-            and "RestartExecutionOnUpdate" in resource.get("Properties", {})
+            f"{name}: RestartExecutionOnUpdate is not acted on"
+            for name in filter(self._restarts, self._resources)
         ]
-        notes += [f"{self._title}: {text}" for text in self._placeholders.values()]
+        notes += self._placeholders.values()
         if self._transforms:
-            names = ", ".join(map(str, self._transforms))
-            notes.append(f"{self._title}: transforms are not run: {names}")
-        if skipped:
-            notes.append(f"{self._title}: left out, not CodePipeline's: {', '.join(skipped)}")
-        return notes
+            notes.append(f"transforms are not run: {', '.join(map(str, self._transforms))}")
+        if skipped := {kind for kind in types.values() if not kind.startswith(_CODEPIPELINE)}:
+            notes.append(f"left out, not CodePipeline's: {', '.join(sorted(skipped))}")
+        return [f"{self._title}: {text}" for text in notes]
+
+    def _restarts(self, logical_id: str) -> bool:
+        resource = self._resource(logical_id)
+        return _KINDS.get(resource["Type"]) is Kind.PIPELINE and (
+            "RestartExecutionOnUpdate" in resource.get("Properties", {})
+        )
 
     def reference(self, name: str, path: str) -> Any:
         if name in self.parameters:
@@ -219,25 +207,27 @@ class _Template:
                 raise HooklineError(f"{path}: there is no pseudo parameter {name}")
             return self._pseudo_parameters[name]
         resource = self._referred(name, path)
-        if resource["Type"] in {_PIPELINE, _WEBHOOK}:
+        if _KINDS.get(resource["Type"]) in _LATE:
             return self._name(name)
-        made = placeholders.reference(name, resource, self._surroundings, self._evaluator.value)
+        made = placeholder(name, resource, self._context, self._evaluator.value)
         return self._noted(f"Ref {name}", resource, made)
 
     def attribute(self, logical_id: str, name: str, path: str) -> Any:
         resource = self._referred(logical_id, path)
-        kind = resource["Type"]
+        kind = _KINDS.get(resource["Type"])
         if kind in _LATE:
             if name != _LATE[kind]:
-                raise HooklineError(f"{path}: {kind} has no attribute '{name}', only {_LATE[kind]}")
+                raise HooklineError(
+                    f"{path}: {resource['Type']} has no attribute '{name}', only {_LATE[kind]}"
+                )
             return self._late(logical_id, kind, path)
-        made = placeholders.attribute(
-            logical_id, name, resource, self._surroundings, self._evaluator.value
+        made = placeholder_attribute(
+            logical_id, name, resource, self._context, self._evaluator.value
         )
         return self._noted(f"{logical_id}.{name}", resource, made)
 
     def dynamic(self, reference: str, path: str) -> str:
-        return self.parameters.elsewhere(
+        return self.parameters.external(
             reference,
             f"{{{{resolve:{reference}}}}}",
             missing=f"{path}: {{{{resolve:{reference}}}}} is kept in AWS, where Hookline doesn't "
@@ -245,13 +235,11 @@ class _Template:
             is_secret=True,
         )
 
-    def made_from(self, text: str, parts: Iterable[str]) -> None:
-        self.parameters.made_from(text, parts)
+    def note_derived(self, text: str, parts: Iterable[str]) -> None:
+        self.parameters.note_derived(text, parts)
 
     def exported(self, name: str, path: str) -> str:
-        return self.parameters.elsewhere(
-            name, missing=f"{path}: '{name}' is another stack's output"
-        )
+        return self.parameters.external(name, missing=f"{path}: '{name}' is another stack's output")
 
     def _referred(self, logical_id: str, path: str) -> Mapping[str, Any]:
         if logical_id not in self._resources:
@@ -270,20 +258,21 @@ class _Template:
         self._placeholders[what] = f"{what} ({resource['Type']}) is taken as {made}"
         return made
 
-    def _late(self, logical_id: str, kind: str, path: str) -> str:
-        if self._known is None:
+    def _late(self, logical_id: str, kind: Kind, path: str) -> str:
+        if self._deployed is None:
             raise HooklineError(
                 f"{path}: this is known only after it was applied, so only Outputs can have it"
             )
         name = self._name(logical_id)
-        found = (self._known.urls if kind == _WEBHOOK else self._known.versions).get(name)
+        known = self._deployed
+        found = (known.urls if kind is Kind.WEBHOOK else known.versions).get(name)
         if found is None:
             raise HooklineError(f"{path}: there is no '{name}'")
         return str(found)
 
-    def _known_outputs(self, known: Known) -> Mapping[str, str]:
+    def _deployed_outputs(self, deployed: Deployed) -> Mapping[str, str]:
         """The outputs that speak of CodePipeline's resources alone; others would be invented."""
-        self._known = known
+        self._deployed = deployed
         outputs = {}
         for name, output in self._outputs.items():
             self._placeholders.clear()

@@ -5,14 +5,12 @@ import pytest
 import yaml
 
 from hookline.declarations.reading import read
-from hookline.declarations.resources import Declarations
-from hookline.declarations.surroundings import Surroundings
+from hookline.declarations.resources import Declarations, Kind
+from hookline.declarations.stack import StackContext
 from hookline.errors import HooklineError
 from support.tenant import commands, declaration, source
 
-SURROUNDINGS = Surroundings(
-    account="111122223333", region="eu-west-1", stack_name="", parameters={}
-)
+CONTEXT = StackContext(account="111122223333", region="eu-west-1", stack_name="", parameters={})
 PIPELINE = declaration("app", source(), ("Build", commands("Make", "true")))
 WEBHOOK = {
     "name": "hook",
@@ -27,7 +25,7 @@ TAGS = [{"key": "team", "value": "a"}]
 
 def declared(*contents: Any) -> Declarations:
     files = [(f"{n}.json", json.dumps(content).encode()) for n, content in enumerate(contents, 1)]
-    return read(files, SURROUNDINGS)
+    return read(files, CONTEXT)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +37,7 @@ def declared(*contents: Any) -> Declarations:
     ],
 )
 def test_pipelines_are_taken_as_clients_print_them(content: Any) -> None:
-    [found] = declared(content).pipelines
+    [found] = declared(content).of(Kind.PIPELINE)
     assert (found.name, found.declaration, found.tags) == ("app", PIPELINE, {"team": "a"})
 
 
@@ -53,21 +51,21 @@ def test_pipelines_are_taken_as_clients_print_them(content: Any) -> None:
     ],
 )
 def test_webhooks_are_taken_as_clients_print_and_take_them(content: Any) -> None:
-    [found] = declared(content).webhooks
-    assert (found.name, found.definition, found.tags) == ("hook", WEBHOOK, {"team": "a"})
+    [found] = declared(content).of(Kind.WEBHOOK)
+    assert (found.name, found.declaration, found.tags) == ("hook", WEBHOOK, {"team": "a"})
     assert not found.registered
 
 
 def test_bare_ones_say_nothing_of_tags() -> None:
     found = declared(PIPELINE, WEBHOOK)
-    assert found.pipelines[0].tags is None
-    assert found.webhooks[0].tags is None
-    assert found.webhooks[0].place == "2.json"
+    assert found.of(Kind.PIPELINE)[0].tags is None
+    assert found.of(Kind.WEBHOOK)[0].tags is None
+    assert found.of(Kind.WEBHOOK)[0].place == "2.json"
 
 
 def test_yaml_numbers_become_the_texts_that_the_model_wants() -> None:
     text = yaml.safe_dump(PIPELINE).replace("'1'", "1")
-    [found] = read([("a.yaml", text.encode())], SURROUNDINGS).pipelines
+    [found] = read([("a.yaml", text.encode())], CONTEXT).of(Kind.PIPELINE)
     assert found.declaration == PIPELINE
 
 
@@ -93,8 +91,8 @@ LISTED: dict[str, Any] = {
     [TYPE, {"actionTypes": [TYPE]}, {"actionTypes": [LISTED]}, {"actionType": LISTED}],
 )
 def test_custom_action_types_are_taken_as_clients_print_and_take_them(content: Any) -> None:
-    [found] = declared(content).action_types
-    assert (found.name, found.parameters) == ("Build Mine 1", TYPE)
+    [found] = declared(content).of(Kind.ACTION_TYPE)
+    assert (found.name, found.declaration) == ("Build Mine 1", TYPE)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from hookline.declarations.reading import asked_for, parameters_in, read
-from hookline.declarations.resources import Declarations, Known
-from hookline.declarations.skeletons import skeleton
-from hookline.declarations.surroundings import Surroundings, stack_name_of
+from hookline.declarations.reading import parameters_in, read, required_values, skeleton_of
+from hookline.declarations.resources import Declarations, Deployed, Kind
+from hookline.declarations.stack import StackContext, stack_name_of
 from hookline.errors import HooklineError
 
 FILE = Path(__file__).with_name("Depot.template.json")
@@ -22,11 +21,11 @@ GIVEN = {"GitHubToken": "gh-s3cret", HOOK: "hook-s3cret"}
 def declared(
     content: Any, given: dict[str, str] | None = None, region: str = "eu-west-1"
 ) -> Declarations:
-    surroundings = Surroundings(
+    context = StackContext(
         account="111122223333", region=region, stack_name="", parameters=given or {}
     )
     text = content if isinstance(content, bytes) else json.dumps(content).encode()
-    return read([("stacks/Depot.template.json", text)], surroundings)
+    return read([("stacks/Depot.template.json", text)], context)
 
 
 def webhook(**properties: Any) -> dict[str, Any]:
@@ -49,8 +48,8 @@ def wanting(value: Any) -> dict[str, Any]:
 
 def wanted(found: Declarations) -> str:
     """What the webhook's filter wants."""
-    [hook] = found.webhooks
-    return str(hook.definition["filters"][0]["matchEquals"])
+    [hook] = found.of(Kind.WEBHOOK)
+    return str(hook.declaration["filters"][0]["matchEquals"])
 
 
 def evaluated(value: Any, given: dict[str, str] | None = None, **sections: Any) -> str:
@@ -61,7 +60,7 @@ def evaluated(value: Any, given: dict[str, str] | None = None, **sections: Any) 
 
 def test_what_cdk_synth_writes_becomes_pipelines_and_webhooks() -> None:
     found = declared(FILE.read_bytes(), GIVEN)
-    [pipeline], [hook] = found.pipelines, found.webhooks
+    [pipeline], [hook] = found.of(Kind.PIPELINE), found.of(Kind.WEBHOOK)
     assert pipeline.name == "Depot-ReleaseC3D4E5F6"
     assert pipeline.tags == {"team": "depot"}
     assert pipeline.disabled == {"Build": "frozen"}
@@ -88,7 +87,7 @@ def test_what_cdk_synth_writes_becomes_pipelines_and_webhooks() -> None:
     }
     assert (make["runOrder"], test["commands"]) == (1, ["make test"])
     assert hook.registered
-    assert hook.definition == {
+    assert hook.declaration == {
         "name": "Depot-ReleaseSourceAppWebhook4D5E6F70",
         "targetPipeline": "Depot-ReleaseC3D4E5F6",
         "targetAction": "App",
@@ -110,11 +109,11 @@ def test_placeholders_and_what_is_left_out_are_noted() -> None:
 
 def test_outputs_tell_what_is_known_afterwards_and_invent_nothing() -> None:
     [outputs] = declared(FILE.read_bytes(), GIVEN).outputs
-    known = Known(
+    deployed = Deployed(
         urls={"Depot-ReleaseSourceAppWebhook4D5E6F70": "http://x"},
         versions={"Depot-ReleaseC3D4E5F6": 4},
     )
-    assert outputs(known) == {
+    assert outputs(deployed) == {
         "Url": "http://x",
         "Version": "Depot-ReleaseC3D4E5F6 4",
         "Token": "gh-s3cret",
@@ -184,15 +183,15 @@ def test_arns_are_of_the_regions_partition(region: str, arn: str) -> None:
 
 def test_no_value_leaves_a_property_out() -> None:
     content = webhook(Filters=[{"JsonPath": "$.a", "MatchEquals": {"Ref": "AWS::NoValue"}}])
-    [found] = declared({"Resources": {"Hook": content}}).webhooks
-    assert found.definition["filters"] == [{"jsonPath": "$.a"}]
+    [found] = declared({"Resources": {"Hook": content}}).of(Kind.WEBHOOK)
+    assert found.declaration["filters"] == [{"jsonPath": "$.a"}]
 
 
 def test_artifact_stores_become_a_map() -> None:
     store = {"Region": "eu-west-1", "ArtifactStore": {"Type": "S3", "Location": "abc"}}
     properties = {"RoleArn": ROLE, "Stages": [], "ArtifactStores": [store]}
     content = {"P": {"Type": "AWS::CodePipeline::Pipeline", "Properties": properties}}
-    [found] = declared({"Resources": content}).pipelines
+    [found] = declared({"Resources": content}).of(Kind.PIPELINE)
     assert found.declaration["artifactStores"] == {"eu-west-1": {"type": "S3", "location": "abc"}}
 
 
@@ -267,7 +266,7 @@ def pipeline(**properties: Any) -> dict[str, Any]:
 def test_a_template_says_which_transitions_are_disabled(
     transitions: dict[str, Any], expected: dict[str, str]
 ) -> None:
-    [found] = declared({"Resources": {"P": pipeline(**transitions)}}).pipelines
+    [found] = declared({"Resources": {"P": pipeline(**transitions)}}).of(Kind.PIPELINE)
     assert found.disabled == expected
 
 
@@ -295,7 +294,7 @@ def test_a_resource_that_is_wrong_is_told(resources: Any, message: str) -> None:
 def test_a_version_that_only_a_deployment_knows_is_ignored() -> None:
     version = {"Fn::GetAtt": ["P", "Version"]}
     content = {"P": pipeline(), "Hook": webhook(TargetPipelineVersion=version)}
-    assert len(declared({"Resources": content}).webhooks) == 1
+    assert len(declared({"Resources": content}).of(Kind.WEBHOOK)) == 1
 
 
 def test_transforms_are_noted() -> None:
@@ -313,7 +312,7 @@ def test_an_output_whose_condition_does_not_hold_is_left_out() -> None:
             "Outputs": {"A": {"Value": "a"}, "B": {"Value": "b", "Condition": "No"}, "C": []},
         }
     ).outputs
-    assert outputs(Known(urls={}, versions={})) == {"A": "a"}
+    assert outputs(Deployed(urls={}, versions={})) == {"A": "a"}
 
 
 @pytest.mark.parametrize(
@@ -445,12 +444,12 @@ def test_all_missing_values_are_told_at_once() -> None:
 
 
 @pytest.mark.parametrize("as_json", [True, False])
-def test_a_skeleton_holds_all_that_is_asked_for(as_json: bool) -> None:  # noqa: FBT001 - a row
-    around = Surroundings(
+def test_a_skeleton_holds_all_that_is_required_values(as_json: bool) -> None:  # noqa: FBT001 - a row
+    around = StackContext(
         account="1" * 12, region="eu-west-1", stack_name="", parameters={"A": "yes"}
     )
     files = [("stacks/Depot.template.json", json.dumps(LACKING).encode())]
-    text = skeleton(asked_for(files, around), as_json=as_json)
+    text = skeleton_of(required_values(files, around), as_json=as_json)
     values = json.loads(text) if as_json else yaml.safe_load(text)
     assert values.keys() == ASKED | {"Default"}
     assert {key: value for key, value in values.items() if value} == {"A": "yes", "Default": "12"}
@@ -461,7 +460,7 @@ def test_a_skeleton_holds_all_that_is_asked_for(as_json: bool) -> None:  # noqa:
     filled = {name: value or "ok-1" for name, value in values.items()}
     filled |= {"G": "0", "ssm:/a": "$.a", "Out": "GITHUB_HMAC"}
     found = declared(LACKING, filled)
-    assert [item.name for item in found.webhooks] == ["yes", "hook"]
+    assert [item.name for item in found.of(Kind.WEBHOOK)] == ["yes", "hook"]
 
 
 def test_a_schema_error_speaks_of_the_templates_keys_and_names_all() -> None:

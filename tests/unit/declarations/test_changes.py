@@ -5,14 +5,8 @@ from typing import Any
 import pytest
 
 from hookline.api.pipeline_structure import with_defaults
-from hookline.declarations.differences import changes
-from hookline.declarations.plans import Change, Current, Kind, Present, Wishes
-from hookline.declarations.resources import (
-    Declarations,
-    DeclaredActionType,
-    DeclaredPipeline,
-    DeclaredWebhook,
-)
+from hookline.declarations.changes import Change, Effect, Options, changes
+from hookline.declarations.resources import Current, Declarations, Declared, Kind, Present
 from hookline.declarations.secrets import Secrets
 from hookline.errors import HooklineError
 from support.tenant import commands, declaration, source
@@ -46,21 +40,21 @@ def current(tags: dict[str, str] | None = None, **more: Any) -> Current:
     return Current(pipelines={"app": pipeline}, webhooks={"hook": webhook})
 
 
-def pipeline(content: Any, present: Current, tags: Any = None, **wishes: bool) -> Change:
-    declared = DeclaredPipeline(name="app", declaration=content, tags=tags, place="file")
-    [change] = changes(Declarations(pipelines=(declared,)), present, Wishes(**wishes))
+def pipeline(content: Any, present: Current, tags: Any = None, **options: bool) -> Change:
+    declared = Declared(kind=Kind.PIPELINE, declaration=content, tags=tags, place="file")
+    [change] = changes(Declarations(resources=(declared,)), present, Options(**options))
     return change
 
 
-def webhook(content: Any, present: Current, tags: Any = None, **wishes: bool) -> Change:
-    declared = DeclaredWebhook(
-        name="hook",
-        definition=content,
+def webhook(content: Any, present: Current, tags: Any = None, **options: bool) -> Change:
+    declared = Declared(
+        kind=Kind.WEBHOOK,
+        declaration=content,
         tags=tags,
         place="file",
-        registered=wishes.pop("registered", False),
+        registered=options.pop("registered", False),
     )
-    [change] = changes(Declarations(webhooks=(declared,)), present, Wishes(**wishes))
+    [change] = changes(Declarations(resources=(declared,)), present, Options(**options))
     return change
 
 
@@ -70,7 +64,7 @@ def operations(change: Change) -> list[str]:
 
 def test_what_is_absent_is_created() -> None:
     made = pipeline(PIPELINE, NOTHING, {"team": "a"})
-    assert (made.kind, operations(made)) == (Kind.CREATE, ["CreatePipeline"])
+    assert (made.effect, operations(made)) == (Effect.CREATE, ["CreatePipeline"])
     assert made.calls[0].parameters["tags"] == [{"key": "team", "value": "a"}]
     assert "+ secret: will be set" in made.lines
     assert "gh-token" not in "\n".join(made.lines) + repr(made)
@@ -79,14 +73,14 @@ def test_what_is_absent_is_created() -> None:
 def test_what_is_the_same_but_for_defaults_order_and_secrets_is_left_alone() -> None:
     turned = {**WEBHOOK, "filters": WEBHOOK["filters"][::-1]}
     for change in (pipeline(PIPELINE, current()), webhook(turned, current())):
-        assert (change.kind, change.lines, change.calls) == (Kind.KEEP, (), ())
+        assert (change.effect, change.lines, change.calls) == (Effect.KEEP, (), ())
 
 
 def test_a_difference_is_shown_and_mended() -> None:
     changed = copy.deepcopy(PIPELINE)
     changed["stages"][0]["actions"][0]["configuration"] |= {"Branch": "next", "OAuthToken": "****"}
     made = pipeline(changed, current())
-    assert (made.kind, operations(made)) == (Kind.CHANGE, ["UpdatePipeline"])
+    assert (made.effect, operations(made)) == (Effect.CHANGE, ["UpdatePipeline"])
     assert [line for line in made.lines if line[0] in "+-"] == [
         "-      Branch: main",
         "+      Branch: next",
@@ -96,14 +90,14 @@ def test_a_difference_is_shown_and_mended() -> None:
 def test_set_secrets_sets_them_although_nothing_else_differs() -> None:
     made = webhook(WEBHOOK, current(), set_secrets=True)
     assert (operations(made), made.lines) == (["PutWebhook"], ("+ secret: will be set",))
-    assert webhook(masked(WEBHOOK), current(), set_secrets=True).kind is Kind.KEEP
+    assert webhook(masked(WEBHOOK), current(), set_secrets=True).effect is Effect.KEEP
 
 
 def test_a_secret_that_a_server_reveals_is_compared_and_not_shown() -> None:
     revealed = Present(declaration=WEBHOOK, tags={}, arn="")
     present = Current(pipelines={}, webhooks={"hook": revealed})
-    assert webhook(WEBHOOK, present).kind is Kind.KEEP
-    assert webhook(masked(WEBHOOK), present).kind is Kind.KEEP
+    assert webhook(WEBHOOK, present).effect is Effect.KEEP
+    assert webhook(masked(WEBHOOK), present).effect is Effect.KEEP
     other = {**WEBHOOK, "authenticationConfiguration": {"SecretToken": "oth3r"}}
     made = webhook(other, present)
     assert (operations(made), made.lines) == (["PutWebhook"], ("+ secret: will be set",))
@@ -133,14 +127,14 @@ def test_a_mask_without_a_secret_behind_it_is_an_error_before_anything_is_done(
 
 def test_tags_are_added_and_removed_and_unsaid_ones_stay() -> None:
     present = current({"a": "1", "b": "2"})
-    assert pipeline(PIPELINE, present).kind is Kind.KEEP
+    assert pipeline(PIPELINE, present).effect is Effect.KEEP
     made = pipeline(PIPELINE, present, {"a": "3"})
     assert [dict(call.parameters) for call in made.calls] == [
         {"resourceArn": "arn:app", "tagKeys": ["b"]},
         {"resourceArn": "arn:app", "tags": [{"key": "a", "value": "3"}]},
     ]
     assert operations(webhook(WEBHOOK, present, {})) == ["PutWebhook"]
-    assert webhook(WEBHOOK, present, {"b": "2", "a": "1"}).kind is Kind.KEEP
+    assert webhook(WEBHOOK, present, {"b": "2", "a": "1"}).effect is Effect.KEEP
 
 
 def test_registration_goes_with_a_change_and_again_after_a_failure() -> None:
@@ -153,12 +147,10 @@ def test_registration_goes_with_a_change_and_again_after_a_failure() -> None:
 
 def transitions(disabled: dict[str, str] | None, there: dict[str, str]) -> Change:
     """What becomes of a pipeline with transitions that are disabled."""
-    declared = DeclaredPipeline(
-        name="app", declaration=PIPELINE, tags=None, place="file", disabled=disabled
-    )
+    declared = Declared(kind=Kind.PIPELINE, declaration=PIPELINE, place="file", disabled=disabled)
     present = Present(declaration=masked(PIPELINE), tags={}, arn="", disabled=there)
-    whole = Declarations(pipelines=(declared,))
-    [made] = changes(whole, Current(pipelines={"app": present}), Wishes())
+    whole = Declarations(resources=(declared,))
+    [made] = changes(whole, Current(pipelines={"app": present}), Options())
     return made
 
 
@@ -167,7 +159,7 @@ def test_a_transition_is_disabled_once() -> None:
     assert operations(made) == ["DisableStageTransition"]
     assert made.lines == ("+ transition into Build disabled: why",)
     reason = made.calls[0].parameters["reason"]
-    assert transitions({"Build": "why"}, {"Build": reason}).kind is Kind.KEEP
+    assert transitions({"Build": "why"}, {"Build": reason}).effect is Effect.KEEP
     assert operations(transitions({"Build": "other"}, {"Build": reason})) == operations(made)
     assert len(transitions({"Build": "y" * 300}, {}).calls[0].parameters["reason"]) == 300
 
@@ -178,16 +170,16 @@ def test_what_a_template_disabled_it_enables_again_and_nothing_else() -> None:
     assert operations(made) == ["EnableStageTransition"]
     assert made.lines == ("- transition into Build disabled: why",)
     # What an operator disabled, what is said nowhere, and a stage that goes.
-    assert transitions({}, {"Build": "an incident"}).kind is Kind.KEEP
-    assert transitions(None, {"Build": reason}).kind is Kind.KEEP
-    assert transitions({}, {"Gone": reason}).kind is Kind.KEEP
+    assert transitions({}, {"Build": "an incident"}).effect is Effect.KEEP
+    assert transitions(None, {"Build": reason}).effect is Effect.KEEP
+    assert transitions({}, {"Gone": reason}).effect is Effect.KEEP
 
 
 def test_a_secret_parameter_is_masked_wherever_it_stands() -> None:
     content = {**PIPELINE, "roleArn": "arn:aws:iam::000000000000:role/n0echo"}
-    declared = DeclaredPipeline(name="app", declaration=content, tags=None, place="file")
-    whole = Declarations(pipelines=(declared,), secrets=frozenset({"n0echo"}))
-    [made] = changes(whole, NOTHING, Wishes())
+    declared = Declared(kind=Kind.PIPELINE, declaration=content, tags=None, place="file")
+    whole = Declarations(resources=(declared,), secrets=frozenset({"n0echo"}))
+    [made] = changes(whole, NOTHING, Options())
     assert "+roleArn: arn:aws:iam::000000000000:role/****" in made.lines
 
 
@@ -205,9 +197,11 @@ TYPE: dict[str, Any] = {
 
 
 def custom_type(present: dict[str, Any] | None) -> Change:
-    declared = DeclaredActionType(parameters={**TYPE, "tags": []}, place="file")
-    there = Current(action_types={} if present is None else {declared.name: present})
-    [change] = changes(Declarations(action_types=(declared,)), there, Wishes())
+    declared = Declared(kind=Kind.ACTION_TYPE, declaration={**TYPE, "tags": []}, place="file")
+    there = Current(
+        action_types={} if present is None else {declared.name: Present(declaration=present)}
+    )
+    [change] = changes(Declarations(resources=(declared,)), there, Options())
     return change
 
 
@@ -218,7 +212,7 @@ def test_a_custom_action_type_is_created_once() -> None:
         item |= {"queryable": False, "type": "String"}
     filled_in["configurationProperties"].reverse()
     for present in (TYPE, filled_in, {**TYPE, "settings": {}}):
-        assert custom_type(present).kind is Kind.KEEP
+        assert custom_type(present).effect is Effect.KEEP
 
 
 @pytest.mark.parametrize(
@@ -237,9 +231,9 @@ def test_a_custom_action_type_that_differs_is_an_error(other: Any, differing: st
 def test_what_a_custom_action_type_keeps_secret_is_not_shown() -> None:
     content = copy.deepcopy(PIPELINE)
     content["stages"][1]["actions"][0]["configuration"] = {"Key": "k-s3cret", "A": "shop"}
-    declared = DeclaredPipeline(name="app", declaration=content, tags=None, place="file")
-    there = Current(action_types={"Build Mine 1": TYPE})
-    [made] = changes(Declarations(pipelines=(declared,)), there, Wishes())
+    declared = Declared(kind=Kind.PIPELINE, declaration=content, tags=None, place="file")
+    there = Current(action_types={"Build Mine 1": Present(declaration=TYPE)})
+    [made] = changes(Declarations(resources=(declared,)), there, Options())
     assert "k-s3cret" not in "".join(made.lines)
     assert "+      A: shop" in made.lines
 
@@ -275,30 +269,31 @@ def test_a_secret_inside_json_is_not_shown() -> None:
 
 
 def test_what_a_server_repeats_of_what_it_was_sent_can_be_masked() -> None:
-    pipelines = (DeclaredPipeline(name="app", declaration=PIPELINE, tags=None, place="file"),)
-    webhooks = (DeclaredWebhook(name="hook", definition=WEBHOOK, tags=None, place="file"),)
-    secrets = Secrets().with_given(Declarations(pipelines=pipelines, webhooks=webhooks))
+    declared = (
+        Declared(kind=Kind.PIPELINE, declaration=PIPELINE, tags=None, place="file"),
+        Declared(kind=Kind.WEBHOOK, declaration=WEBHOOK, tags=None, place="file"),
+    )
+    secrets = Secrets().with_given(Declarations(resources=declared))
     assert secrets.without("refused: s3cret, gh-token") == "refused: ****, ****"
 
 
 def owned(present: Current, owner: str, *, replace: bool = False, tags: Any = None) -> list[Change]:
     """What becomes of a pipeline and a webhook of a template."""
     declared = Declarations(
-        pipelines=(
-            DeclaredPipeline(
-                name="app", declaration=PIPELINE, tags=tags, place="file", owner=owner
-            ),
-        ),
-        webhooks=(
-            DeclaredWebhook(name="hook", definition=WEBHOOK, tags=tags, place="file", owner=owner),
-        ),
+        resources=tuple(
+            Declared(kind=kind, declaration=content, tags=tags, place="file", owner=owner)
+            for kind, content in ((Kind.PIPELINE, PIPELINE), (Kind.WEBHOOK, WEBHOOK))
+        )
     )
-    return changes(declared, present, Wishes(replace=replace))
+    return changes(declared, present, Options(replace=replace))
 
 
 def test_what_another_template_made_is_refused_unless_it_is_to_be_replaced() -> None:
     present = current(tags={"hookline:stack": "Shop/Release", "team": "a"})
-    assert [change.kind for change in owned(present, "Shop/Release")] == [Kind.KEEP, Kind.KEEP]
+    assert [change.effect for change in owned(present, "Shop/Release")] == [
+        Effect.KEEP,
+        Effect.KEEP,
+    ]
     for part in (
         Current(pipelines=present.pipelines),
         Current(webhooks=present.webhooks),
