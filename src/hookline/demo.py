@@ -22,10 +22,6 @@ from rich.table import Table
 from hookline import config, profile
 from hookline.config import Settings
 from hookline.errors import HooklineError
-from hookline.sender import Reply, send
-from hookline.store import deliveries
-from hookline.store.action_logs import open_log
-from hookline.store.database import Database
 
 if TYPE_CHECKING:
     from types_boto3_codepipeline import CodePipelineClient
@@ -50,31 +46,36 @@ def _run(console: Console) -> int:
         github = Path(folder) / "github"
         commit_id = _make_repository(github / _OWNER / _REPOSITORY)
         console.print(f"✓ a git repository, {_OWNER}/{_REPOSITORY}, commit {commit_id[:12]}")
-        with _server(Path(folder), github) as settings:
-            console.print(f"✓ hookline serve, on {settings.endpoint_url}")
-            return _Demo(console, settings, commit_id).run()
+        with _server(Path(folder), github) as environment:
+            console.print(f"✓ hookline serve, on {config.load(environment).endpoint_url}")
+            return _Demo(console, Path(folder), environment, commit_id).run()
 
 
 class _Demo:
-    def __init__(self, console: Console, settings: Settings, commit_id: str) -> None:
+    def __init__(
+        self, console: Console, folder: Path, environment: dict[str, str], commit_id: str
+    ) -> None:
         self._console = console
-        self._settings = settings
+        self._folder = folder
+        self._environment = environment
         self._commit_id = commit_id
         self._secret = secrets.token_hex(20)
-        self._client = _client(settings)
+        self._client = _client(config.load(environment))
 
     def run(self) -> int:
-        url = self._create()
+        url = self._apply()
         sent = [
-            _Sent("signed push to main", "started", self._push(url, "refs/heads/main")),
-            _Sent(
+            self._send("signed push to main", "started", url, "main"),
+            self._send(
                 "the same, wrong signature",
                 "refused",
-                self._push(url, "refs/heads/main", secret="not the secret"),  # noqa: S106 - wrong on purpose
+                url,
+                "main",
+                secret="not the secret",  # noqa: S106 - wrong on purpose
             ),
-            _Sent("signed push to feature", "filtered", self._push(url, "refs/heads/feature")),
+            self._send("signed push to feature", "filtered", url, "feature"),
         ]
-        execution_id = sent[0].reply.content.get("pipelineExecutionId", "")
+        execution_id = sent[0].answer.get("execution", "")
         status = self._follow(execution_id) if execution_id else "never started"
         self._show_verdicts(sent)
         self._show_log(execution_id)
@@ -85,29 +86,43 @@ class _Demo:
             self._console.print(f"[red]Not all of it happened[/]: the execution {status}.")
         return 0 if happened else 1
 
-    def _create(self) -> str:
-        self._client.create_pipeline(pipeline=_declaration())
-        self._console.print(f"✓ CreatePipeline {_PIPELINE}: Source (GitHub) → Build (Commands)")
-        answer = self._client.put_webhook(
-            webhook={
-                "name": _WEBHOOK,
-                "targetPipeline": _PIPELINE,
-                "targetAction": "Checkout",
-                "filters": [{"jsonPath": "$.ref", "matchEquals": "refs/heads/{Branch}"}],
-                "authentication": "GITHUB_HMAC",
-                "authenticationConfiguration": {"SecretToken": self._secret},
-            }
-        )
-        url = answer["webhook"]["url"]
+    def _apply(self) -> str:
+        """Declare the pipeline and the webhook; gives the webhook's URL."""
+        file = self._write("hello.json", _declarations(self._secret))
+        applied = self._hookline("apply", "--yes", file)
+        url = next(line.strip() for line in applied.splitlines() if "/trigger?" in line)
         self._console.print(
+            f"✓ CreatePipeline {_PIPELINE}: Source (GitHub) → Build (Commands)\n"
             f"✓ PutWebhook {_WEBHOOK}: $.ref = refs/heads/{{Branch}}, GITHUB_HMAC\n"
             f"  {url.partition('?')[0]}?t=…\n"
         )
         return url
 
-    def _push(self, url: str, ref: str, secret: str | None = None) -> Reply:
-        body = json.dumps(push_event(self._commit_id, ref)).encode()
-        return send(url, body, event="push", secret=secret or self._secret)
+    def _send(
+        self, what: str, expected: str, url: str, branch: str, secret: str | None = None
+    ) -> "_Sent":
+        file = self._write("push.json", push_event(self._commit_id, f"refs/heads/{branch}"))
+        shown = self._hookline("send", "--url", url, file, secret=secret or self._secret)
+        answer = dict(line.split(maxsplit=1) for line in shown.splitlines())
+        return _Sent(what, expected, answer)
+
+    def _write(self, name: str, content: Any) -> str:
+        file = self._folder / name
+        file.write_text(json.dumps(content))
+        return str(file)
+
+    def _hookline(self, *arguments: str, secret: str = "") -> str:
+        """What a command prints; `secret` is what `hookline send` signs with."""
+        done = subprocess.run(  # noqa: S603 - our own program and arguments
+            [sys.executable, "-m", "hookline.cli", *arguments],
+            env={**self._environment, "HOOKLINE_SEND_SECRET": secret},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode > 1:
+            raise HooklineError(done.stderr)
+        return done.stdout
 
     def _follow(self, execution_id: str) -> str:
         deadline = time.monotonic() + _FINISH_S
@@ -141,28 +156,32 @@ class _Demo:
         table = Table(title="\nThree deliveries, three verdicts", title_justify="left")
         for column in ("delivery", "HTTP", "verdict", "why"):
             table.add_column(column)
-        database = Database(self._settings.database)
+        recorded = self._recorded({item.answer["delivery"] for item in sent})
         for item in sent:
-            kept = _recorded(database, item.reply.content["deliveryId"])
-            table.add_row(
-                item.what, str(item.reply.status), item.reply.content["outcome"], kept.why
-            )
-        database.close()
+            why = recorded[item.answer["delivery"]]
+            table.add_row(item.what, item.answer["status"], item.answer["outcome"], why)
         self._console.print(table)
 
+    def _recorded(self, delivery_ids: set[str]) -> dict[str, str]:
+        """Why each delivery got its verdict."""
+        # What starts nothing is recorded within a second after its answer.
+        deadline = time.monotonic() + _RECORDED_S
+        while True:
+            lines = self._hookline("deliveries", "list", "--json").splitlines()
+            found = {item["id"]: item["why"] for item in map(json.loads, lines)}
+            if delivery_ids <= found.keys():
+                return found
+            if time.monotonic() > deadline:
+                missing = ", ".join(sorted(delivery_ids - found.keys()))
+                raise HooklineError(f"Not recorded: {missing}")
+
     def _show_log(self, execution_id: str) -> None:
-        for detail in self._client.list_action_executions(
-            pipelineName=_PIPELINE, filter={"pipelineExecutionId": execution_id}
-        )["actionExecutionDetails"]:
-            if detail["actionName"] != "Greet":
-                continue
-            database = Database(self._settings.database)
-            log = b"".join(open_log(database, detail["actionExecutionId"]))
-            database.close()
-            lines = log.decode().splitlines()
-            self._console.print("\n[bold]The log of Build / Greet[/], its last lines:")
-            for line in lines[-_LOG_LINES:]:
-                self._console.print(f"  │ {line}", markup=False)
+        if not execution_id:
+            return
+        _, *lines = self._hookline("logs", execution_id, "--action", "Greet").splitlines()
+        self._console.print("\n[bold]The log of Build / Greet[/], its last lines:")
+        for line in lines[-_LOG_LINES - 1 : -1]:
+            self._console.print(f"  │ {line}", markup=False)
 
     def _show_how_to_go_on(self) -> None:
         self._console.print(
@@ -177,31 +196,30 @@ class _Demo:
 class _Sent:
     what: str
     expected: str
-    reply: Reply
+    answer: dict[str, str]
 
     @property
     def as_expected(self) -> bool:
-        return self.reply.content.get("outcome") == self.expected
-
-
-def _recorded(database: Database, delivery_id: str) -> deliveries.Delivery:
-    # What starts nothing is recorded within a second after its answer.
-    deadline = time.monotonic() + _RECORDED_S
-    while True:
-        with database.read() as connection:
-            found = deliveries.find(connection, delivery_id)
-        if found is not None:
-            return found
-        if time.monotonic() > deadline:
-            raise HooklineError(f"Delivery {delivery_id} was not recorded")
-        time.sleep(_REFRESH_S)
+        return self.answer.get("outcome") == self.expected
 
 
 def _colored(status: str) -> str:
     return f"[{_STYLES.get(status, 'dim')}]{status}[/]"
 
 
-def _declaration() -> Any:
+def _declarations(secret: str) -> Any:
+    webhook = {
+        "name": _WEBHOOK,
+        "targetPipeline": _PIPELINE,
+        "targetAction": "Checkout",
+        "filters": [{"jsonPath": "$.ref", "matchEquals": "refs/heads/{Branch}"}],
+        "authentication": "GITHUB_HMAC",
+        "authenticationConfiguration": {"SecretToken": secret},
+    }
+    return [_pipeline(), webhook]
+
+
+def _pipeline() -> Any:
     return {
         "name": _PIPELINE,
         "roleArn": "arn:aws:iam::000000000000:role/hookline-demo",
@@ -311,10 +329,12 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 @contextmanager
-def _server(folder: Path, github: Path) -> Iterator[Settings]:
-    """A real server on a free port, with nothing of the caller's settings."""
+def _server(folder: Path, github: Path) -> Iterator[dict[str, str]]:
+    """A real server on a free port, with nothing of the caller's settings; gives those in use."""
     environment = {
-        name: value for name, value in os.environ.items() if not name.startswith("HOOKLINE_")
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("HOOKLINE_", "AWS_"))
     }
     environment |= {
         "HOOKLINE_CONFIG": os.devnull,
@@ -331,9 +351,8 @@ def _server(folder: Path, github: Path) -> Iterator[Settings]:
             stdin=subprocess.DEVNULL,
         )
         try:
-            yield config.load(
-                environment | {"HOOKLINE_PORT": str(_ready_port(process, folder / "serve.log"))}
-            )
+            port = _ready_port(process, folder / "serve.log")
+            yield environment | {"HOOKLINE_PORT": str(port)}
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait()

@@ -22,7 +22,7 @@ ALLOWED = {
     ("store/action_executions.py", "action_executions.c.token == token"): "by holders of a key",
     ("store/executions.py", "executions.c.client_request_token == token"): "no secret",
     ("declarations/stack.py", "secret in text"): "on the caller's machine",
-    ("demo.py", "self.reply.content.get('outcome') == self.expected"): "no secret",
+    ("demo.py", "self.answer.get('outcome') == self.expected"): "no secret",
 }
 
 
