@@ -133,10 +133,10 @@ def apply(
     declared = read(sources, context, replace=replace)
     declared = dataclasses.replace(declared, warnings=(*given.warnings, *declared.warnings))
     options = Options(set_secrets=set_secrets, register=register, replace=replace)
-    carry_out(client, declared, options, yes=yes)
+    apply_declarations(client, declared, options, yes=yes)
 
 
-def carry_out(
+def apply_declarations(
     client: "CodePipelineClient", declared: Declarations, options: Options, *, yes: bool
 ) -> None:
     """Show what has to change on the server, ask, and change it.
@@ -246,7 +246,7 @@ def _run(client: "CodePipelineClient", planned: Sequence[Change], secrets: Secre
             text = f"{change.place}: could not {call.what}: {why}"
             typer.echo(f"hookline: {printable(text)}", err=True)
             if not call.independent:
-                _tell_where_it_stopped(done)
+                _report_stop(done)
                 raise typer.Exit(1) from error
             all_done = False
         else:
@@ -262,7 +262,7 @@ def _make(client: "CodePipelineClient", change: Change, call: Call) -> None:
         typer.echo(printable(f"      {answer['webhook']['url']}"))
 
 
-def _tell_where_it_stopped(done: Sequence[str]) -> None:
+def _report_stop(done: Sequence[str]) -> None:
     applied = f"Applied before: {'; '.join(done)}." if done else "Nothing was applied."
     typer.echo(f"hookline: {printable(applied)} The rest was not tried.", err=True)
 

@@ -134,7 +134,7 @@ def current(client: "CodePipelineClient", declared: Declarations) -> Current:
     pipelines, webhooks, types = map(declared.of, (Kind.PIPELINE, Kind.WEBHOOK, Kind.ACTION_TYPE))
     with_transitions = {item.name for item in pipelines if item.disabled is not None}
     uses_types = types or custom_types_of(item.declaration for item in pipelines)
-    with _told(client):
+    with _as_hookline_errors(client):
         return Current(
             pipelines=dict(_pipelines(client, [item.name for item in pipelines], with_transitions)),
             webhooks=_webhooks(client) if webhooks else {},
@@ -144,7 +144,7 @@ def current(client: "CodePipelineClient", declared: Declarations) -> Current:
 
 def everything(client: "CodePipelineClient") -> Current:
     """All that the account has in the region. Raises HooklineError."""
-    with _told(client):
+    with _as_hookline_errors(client):
         pages = client.get_paginator("list_pipelines").paginate()
         names = [item["name"] for page in pages for item in page["pipelines"]]
         return Current(
@@ -155,7 +155,7 @@ def everything(client: "CodePipelineClient") -> Current:
 
 
 @contextmanager
-def _told(client: "CodePipelineClient") -> Iterator[None]:
+def _as_hookline_errors(client: "CodePipelineClient") -> Iterator[None]:
     """Tell what went wrong in a call as a HooklineError."""
     try:
         yield

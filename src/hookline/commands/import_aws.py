@@ -12,7 +12,7 @@ import typer
 
 from hookline import config
 from hookline.commands import aws_client
-from hookline.commands.apply import YesOption, bounded_bytes, carry_out
+from hookline.commands.apply import YesOption, apply_declarations, bounded_bytes
 from hookline.commands.output import write_private
 from hookline.declarations.changes import Options
 from hookline.declarations.resources import Current, Declarations, Declared, Kind, Present
@@ -85,12 +85,12 @@ def import_aws(
     if secrets_file is not None and missing.generated:
         write_private(secrets_file, json.dumps(missing.generated, indent=2) + "\n", new=True)
     try:
-        carry_out(target, complete, Options(), yes=yes)
+        apply_declarations(target, complete, Options(), yes=yes)
     except (typer.Abort, HooklineError):
-        _forget(missing.generated, secrets_file)
+        _discard(missing.generated, secrets_file)
         raise
     finally:
-        _tell_generated(missing.generated, secrets_file)
+        _show_generated(missing.generated, secrets_file)
 
 
 def _declared(current: Current, names: Sequence[str], place: str) -> Declarations:
@@ -188,14 +188,14 @@ _REMEDIES = {
 }
 
 
-def _forget(generated: dict[str, str], file: Path | None) -> None:
+def _discard(generated: dict[str, str], file: Path | None) -> None:
     """Nothing was applied, so nothing has these secrets."""
     if generated and file is not None:
         file.unlink(missing_ok=True)
     generated.clear()
 
 
-def _tell_generated(generated: Mapping[str, str], file: Path | None) -> None:
+def _show_generated(generated: Mapping[str, str], file: Path | None) -> None:
     if not generated:
         return
     if file is not None:
