@@ -4,16 +4,17 @@ import codecs
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from hookline.commands.opening import open_database
 from hookline.errors import HooklineError
 from hookline.logs import printable
-
-if TYPE_CHECKING:
-    from hookline.store.action_executions import ActionExecution
-    from hookline.store.database import Database
+from hookline.store import action_executions, executions
+from hookline.store.action_executions import ActionExecution
+from hookline.store.action_logs import open_log
+from hookline.store.database import Database
 
 _FOLLOW_EVERY_S = 0.5
 _LONGEST_KEPT = 65_536
@@ -34,8 +35,6 @@ def show_logs(
     What runs is printed up to a second ago, on whatever node it runs. With `--follow` one log is
     printed to its end, then the next.
     """
-    from hookline.commands.opening import open_database  # noqa: PLC0415 - keeps --help fast
-
     database = open_database()
     shown: set[str] = set()
     while True:
@@ -63,14 +62,12 @@ class _Found:
     `others` are the names of those that were not chosen.
     """
 
-    begun: Sequence["ActionExecution"]
+    begun: Sequence[ActionExecution]
     others: Sequence[str]
     have_ended: bool
 
 
-def _found(database: "Database", execution_id: str, action: str | None) -> _Found:
-    from hookline.store import action_executions, executions  # noqa: PLC0415 - keeps --help fast
-
+def _found(database: Database, execution_id: str, action: str | None) -> _Found:
     with database.read() as connection:
         execution = executions.find(connection, execution_id)
         if execution is None:
@@ -85,10 +82,7 @@ def _found(database: "Database", execution_id: str, action: str | None) -> _Foun
     return _Found(chosen, others, is_over)
 
 
-def _show(database: "Database", begun: "ActionExecution", *, follow: bool) -> None:
-    from hookline.store import action_executions  # noqa: PLC0415 - keeps --help fast
-    from hookline.store.action_logs import open_log  # noqa: PLC0415 - the same
-
+def _show(database: Database, begun: ActionExecution, *, follow: bool) -> None:
     typer.echo(f"==> {_heading(begun)} <==")
     executed, printed = begun, _Printed()
     while True:
@@ -110,13 +104,13 @@ def _show(database: "Database", begun: "ActionExecution", *, follow: bool) -> No
     typer.echo()
 
 
-def _heading(executed: "ActionExecution") -> str:
+def _heading(executed: ActionExecution) -> str:
     kind = executed.condition_type
     of = "" if kind is None else f" (rule, {kind})"
     return f"{executed.stage_name} / {executed.action_name}{of}: {executed.status.value}"
 
 
-def _runs_elsewhere(executed: "ActionExecution") -> bool:
+def _runs_elsewhere(executed: ActionExecution) -> bool:
     """Whether it has no log: others do it, and its summary tells what they found."""
     return executed.token is not None or executed.condition_type is not None
 
