@@ -102,15 +102,15 @@ class _Reading:
             exported=self._exported(found, {name for store in stores.values() for name in store}),
         )
 
-    def _exported(self, found: Entries, secret: set[str]) -> tuple[str, ...]:
+    def _exported(self, found: Entries, unexported: set[str]) -> tuple[str, ...]:
         path, node = "env/exported-variables", found.get("exported-variables")
         exported = {}
         for name in self._reader.texts(node, path):
             assert node is not None  # noqa: S101 - it has given a name
             if not is_variable(name):
                 self._reader.error(node, f"{path}: {name} is not the name of a variable")
-            elif name.startswith("AWS_") or name in secret:
-                why = "is a secret" if name in secret else "starts with AWS_"
+            elif name.startswith("AWS_") or name in unexported:
+                why = "is a secret" if name in unexported else "starts with AWS_"
                 self._reader.warn(node, f"{path}: {name} {why}, and is not exported")
             else:
                 exported[name] = True
