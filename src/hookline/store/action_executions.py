@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
     and_,
     case,
     delete,
@@ -22,6 +21,7 @@ from sqlalchemy.sql.elements import TextClause
 
 from hookline.model import DEFAULT_LABEL, ActionStatus, ConditionType
 from hookline.store import dialect, executed
+from hookline.store.mapping import Mapper
 from hookline.store.tables import (
     action_executions,
     is_action,
@@ -84,49 +84,13 @@ class ActionExecution:
         return self.attempt > 0
 
 
-_COLUMNS = (
-    "id",
-    "stage_execution_id",
-    "execution_id",
-    "pipeline_id",
-    "pipeline_version",
-    "stage_name",
-    "action_name",
-    "condition_type",
-    "status",
-    "retry",
-    "label",
-    "attempt",
-    "inputs",
-    "started_at",
-    "updated_at",
-)
+_ACTION_EXECUTIONS = Mapper(action_executions, ActionExecution)
 
 
 def insert(connection: Connection, new: Sequence[ActionExecution]) -> None:
     """Add action executions that nobody has begun, and tell the nodes."""
-    rows: list[tuple[Any, ...]] = [
-        (
-            item.id,
-            item.stage_execution_id,
-            item.execution_id,
-            item.pipeline_id,
-            item.pipeline_version,
-            item.stage_name,
-            item.action_name,
-            item.condition_type and item.condition_type.value,
-            item.status.value,
-            item.retry,
-            item.label,
-            item.attempt,
-            "{}",
-            item.started_at,
-            item.updated_at,
-        )
-        for item in new
-    ]
-    if rows:
-        dialect.insert_rows(connection, action_executions, _COLUMNS, rows)
+    if new:
+        _ACTION_EXECUTIONS.insert(connection, new)
         dialect.notify_nodes(connection)
 
 
@@ -172,7 +136,7 @@ def take(
         )
         .returning(action_executions)
     )
-    found = [_action_execution(row) for row in connection.execute(taken)]
+    found = [_ACTION_EXECUTIONS.value(row) for row in connection.execute(taken)]
     return sorted(found, key=lambda item: item.id)
 
 
@@ -276,7 +240,7 @@ def _found(
         .where(and_(*conditions))
         .order_by(action_executions.c.started_at, action_executions.c.id)
     )
-    return [_action_execution(row) for row in connection.execute(query)]
+    return [_ACTION_EXECUTIONS.value(row) for row in connection.execute(query)]
 
 
 def produced(connection: Connection, execution_ids: Sequence[str]) -> list[ActionExecution]:
@@ -303,7 +267,7 @@ def latest(
         is_action,
         action_executions.c.attempt > 0,
     )
-    return None if row is None else _action_execution(row)
+    return None if row is None else _ACTION_EXECUTIONS.value(row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,37 +309,4 @@ def page(
     if before is not None:
         query = query.where(tuple_(table.c.started_at, table.c.id) < before)
     newest_first = query.order_by(table.c.started_at.desc(), table.c.id.desc())
-    return [_action_execution(row) for row in connection.execute(newest_first.limit(limit))]
-
-
-def _action_execution(row: Row[Any]) -> ActionExecution:
-    return ActionExecution(
-        id=row.id,
-        stage_execution_id=row.stage_execution_id,
-        execution_id=row.execution_id,
-        pipeline_id=row.pipeline_id,
-        pipeline_version=row.pipeline_version,
-        stage_name=row.stage_name,
-        action_name=row.action_name,
-        condition_type=row.condition_type and ConditionType(row.condition_type),
-        status=ActionStatus(row.status),
-        retry=row.retry,
-        label=row.label,
-        owner=row.owner,
-        attempt=row.attempt,
-        started_at=row.started_at,
-        updated_at=row.updated_at,
-        inputs=row.inputs,
-        outputs=row.outputs or {},
-        summary=row.summary,
-        external_id=row.external_id,
-        external_url=row.external_url,
-        percent_complete=row.percent_complete,
-        error_code=row.error_code,
-        error_message=row.error_message,
-        variables=row.variables or {},
-        resolved=row.resolved or {},
-        token=row.token,
-        waits_until=row.waits_until,
-        updated_by=row.updated_by,
-    )
+    return [_ACTION_EXECUTIONS.value(row) for row in connection.execute(newest_first.limit(limit))]

@@ -2,12 +2,12 @@
 
 import time
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, select, update
 
 from hookline.model import ConditionStatus, ConditionType
 from hookline.store import dialect, executed
+from hookline.store.mapping import Mapper
 from hookline.store.tables import condition_executions
 
 
@@ -26,23 +26,16 @@ class ConditionExecution:
     summary: str | None = None
 
 
+_CONDITION_EXECUTIONS = Mapper(condition_executions, ConditionExecution)
+
+
 def put(connection: Connection, execution: ConditionExecution) -> None:
     """Keep a condition execution as it is now."""
     dialect.insert_or_replace(
         connection,
         condition_executions,
         ["stage_execution_id", "type"],
-        {
-            "stage_execution_id": execution.stage_execution_id,
-            "type": execution.type.value,
-            "execution_id": execution.execution_id,
-            "pipeline_id": execution.pipeline_id,
-            "stage_name": execution.stage_name,
-            "status": execution.status.value,
-            "summary": execution.summary,
-            "started_at": execution.started_at,
-            "updated_at": execution.updated_at,
-        },
+        _CONDITION_EXECUTIONS.columns(execution),
     )
 
 
@@ -71,7 +64,10 @@ def of_stage(
     query = select(condition_executions).where(
         condition_executions.c.stage_execution_id == stage_execution_id
     )
-    return {ConditionType(row.type): _execution(row) for row in connection.execute(query)}
+    return {
+        ConditionType(row.type): _CONDITION_EXECUTIONS.value(row)
+        for row in connection.execute(query)
+    }
 
 
 def latest(
@@ -86,18 +82,4 @@ def latest(
         condition_executions.c.type == kind.value,
         tie="stage_execution_id",
     )
-    return None if row is None else _execution(row)
-
-
-def _execution(row: Row[Any]) -> ConditionExecution:
-    return ConditionExecution(
-        stage_execution_id=row.stage_execution_id,
-        type=ConditionType(row.type),
-        execution_id=row.execution_id,
-        pipeline_id=row.pipeline_id,
-        stage_name=row.stage_name,
-        status=ConditionStatus(row.status),
-        started_at=row.started_at,
-        updated_at=row.updated_at,
-        summary=row.summary,
-    )
+    return None if row is None else _CONDITION_EXECUTIONS.value(row)

@@ -5,10 +5,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, select, update
+from sqlalchemy import Connection, exists, select, update
 
 from hookline.model import ActionStatus, RetryTrigger, StageStatus
 from hookline.store import dialect, executed
+from hookline.store.mapping import Mapper
 from hookline.store.tables import action_executions, is_in_progress, stage_executions
 
 
@@ -34,40 +35,16 @@ class StageExecution:
     entry_overridden: bool = False
 
 
-_COLUMNS = (
-    "id",
-    "execution_id",
-    "pipeline_id",
-    "stage_name",
-    "status",
-    "done_before",
-    "retries",
-    "retry_trigger",
-    "entry_overridden",
-    "started_at",
-    "updated_at",
+_STAGE_EXECUTIONS = Mapper(
+    stage_executions,
+    StageExecution,
+    encoded={"done_before": lambda names: dialect.json_text(sorted(names)) if names else None},
 )
 
 
 def insert(connection: Connection, entered: Sequence[StageExecution]) -> None:
     """Add stage executions."""
-    rows: list[tuple[Any, ...]] = [
-        (
-            stage.id,
-            stage.execution_id,
-            stage.pipeline_id,
-            stage.stage_name,
-            stage.status.value,
-            dialect.json_text(sorted(stage.done_before)) if stage.done_before else None,
-            stage.retries,
-            stage.retry_trigger and stage.retry_trigger.value,
-            stage.entry_overridden,
-            stage.started_at,
-            stage.updated_at,
-        )
-        for stage in entered
-    ]
-    dialect.insert_rows(connection, stage_executions, _COLUMNS, rows)
+    _STAGE_EXECUTIONS.insert(connection, entered)
 
 
 def count_retry(connection: Connection, stage_execution_id: str) -> None:
@@ -91,7 +68,7 @@ def in_progress(connection: Connection, pipeline_id: int) -> list[StageExecution
     query = select(stage_executions).where(
         stage_executions.c.pipeline_id == pipeline_id, is_in_progress
     )
-    return [_stage_execution(row) for row in connection.execute(query)]
+    return [_STAGE_EXECUTIONS.value(row) for row in connection.execute(query)]
 
 
 def of_execution_in_progress(connection: Connection, execution_id: str) -> list[StageExecution]:
@@ -99,7 +76,7 @@ def of_execution_in_progress(connection: Connection, execution_id: str) -> list[
     query = select(stage_executions).where(
         stage_executions.c.execution_id == execution_id, is_in_progress
     )
-    return [_stage_execution(row) for row in connection.execute(query)]
+    return [_STAGE_EXECUTIONS.value(row) for row in connection.execute(query)]
 
 
 def idle(connection: Connection) -> list[str]:
@@ -116,7 +93,7 @@ def find(connection: Connection, stage_execution_id: str) -> StageExecution | No
     """A stage execution by its id."""
     query = select(stage_executions).where(stage_executions.c.id == stage_execution_id)
     row = connection.execute(query).first()
-    return None if row is None else _stage_execution(row)
+    return None if row is None else _STAGE_EXECUTIONS.value(row)
 
 
 def finish(connection: Connection, stage_execution_id: str, status: StageStatus) -> None:
@@ -132,7 +109,7 @@ def latest(connection: Connection, pipeline_id: int, stage_name: str) -> StageEx
         stage_executions.c.pipeline_id == pipeline_id,
         stage_executions.c.stage_name == stage_name,
     )
-    return None if row is None else _stage_execution(row)
+    return None if row is None else _STAGE_EXECUTIONS.value(row)
 
 
 def attempts(
@@ -146,21 +123,7 @@ def attempts(
     )
     found: dict[tuple[str, str], list[StageExecution]] = {}
     for row in connection.execute(query):
-        found.setdefault((row.execution_id, row.stage_name), []).append(_stage_execution(row))
+        found.setdefault((row.execution_id, row.stage_name), []).append(
+            _STAGE_EXECUTIONS.value(row)
+        )
     return found
-
-
-def _stage_execution(row: Row[Any]) -> StageExecution:
-    return StageExecution(
-        id=row.id,
-        execution_id=row.execution_id,
-        pipeline_id=row.pipeline_id,
-        stage_name=row.stage_name,
-        status=StageStatus(row.status),
-        started_at=row.started_at,
-        updated_at=row.updated_at,
-        done_before=frozenset(row.done_before or ()),
-        retries=row.retries,
-        retry_trigger=row.retry_trigger and RetryTrigger(row.retry_trigger),
-        entry_overridden=row.entry_overridden,
-    )

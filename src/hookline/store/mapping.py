@@ -1,0 +1,99 @@
+"""Rows of a table as frozen values, and back."""
+
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+from operator import attrgetter
+from typing import Any, Generic, TypeVar, get_args, get_type_hints
+
+import msgspec
+from sqlalchemy import Connection, Row, Table
+
+from hookline.store import dialect
+from hookline.store.tables import Json
+
+T = TypeVar("T")
+
+
+class Mapper(Generic[T]):
+    """Maps the rows of a table to values of `kind`; a column holds the field of its name.
+
+    An enum is kept by its value, and JSON that is empty as NULL where the column takes it; NULL is
+    the field's default. What differs is named: `written` is column → attribute of the value, with
+    dots; `encoded` is column → what the driver takes for it; `read` is field → its value by a row.
+    Columns of no field are left to the database.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        kind: type[T],
+        *,
+        written: Mapping[str, str] = {},
+        encoded: Mapping[str, Callable[[Any], Any]] = {},
+        read: Mapping[str, Callable[[Row[Any]], Any]] = {},
+    ) -> None:
+        hints = get_type_hints(kind)
+        columns = [column for column in table.c if column.name in hints.keys() | written.keys()]
+        self._table = table
+        self._kind = kind
+        self._columns = tuple(column.name for column in columns)
+        self._values = attrgetter(*(written.get(name, name) for name in self._columns))
+        self._encoders: list[tuple[int, Callable[[Any], Any]]] = []
+        self._readers = dict(read)
+        for position, column in enumerate(columns):
+            hint = hints.get(column.name)
+            if column.name in encoded:
+                self._encoders.append((position, encoded[column.name]))
+            elif isinstance(column.type, Json):
+                encode = _json_or_null if column.nullable else dialect.json_text
+                self._encoders.append((position, encode))
+            elif column.name not in written and (enum := _enum_in(hint)):
+                self._encoders.append((position, _value_of))
+                hint = enum
+            if column.name in hints:
+                self._readers.setdefault(column.name, _reader(column.name, column.type, hint))
+
+    def columns(self, value: T) -> dict[str, Any]:
+        """The columns of a value's row, as the driver takes them; JSON is its text."""
+        return dict(zip(self._columns, self._row(value), strict=True))
+
+    def insert(self, connection: Connection, values: Iterable[T]) -> None:
+        """Add a row for each value, in their order."""
+        rows = [self._row(value) for value in values]
+        dialect.insert_rows(connection, self._table, self._columns, rows)
+
+    def _row(self, value: T) -> tuple[Any, ...]:
+        row = list(self._values(value))
+        for position, encode in self._encoders:
+            row[position] = encode(row[position])
+        return tuple(row)
+
+    def value(self, row: Row[Any]) -> T:
+        """The value that a row holds."""
+        fields = {name: read(row) for name, read in self._readers.items()}
+        return self._kind(**{name: field for name, field in fields.items() if field is not None})
+
+
+def _json_or_null(value: Any) -> str | None:
+    return dialect.json_text(value) if value else None
+
+
+def _value_of(value: Enum | None) -> Any:
+    return None if value is None else value.value
+
+
+def _enum_in(hint: Any) -> type[Enum] | None:
+    kinds = get_args(hint) or (hint,)
+    return next((item for item in kinds if isinstance(item, type) and issubclass(item, Enum)), None)
+
+
+def _reader(name: str, column_type: Any, hint: Any) -> Callable[[Row[Any]], Any]:
+    get = attrgetter(name)
+    if not isinstance(column_type, Json) and _enum_in(hint) is None:
+        return get
+
+    def read(row: Row[Any]) -> Any:
+        value = get(row)
+        return None if value is None else msgspec.convert(value, hint)
+
+    return read
