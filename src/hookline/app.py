@@ -26,9 +26,9 @@ from hookline.health import Health
 from hookline.installation import open_seal, open_state
 from hookline.model import Credential, Scope
 from hookline.receiver import endpoint as receiver
-from hookline.receiver.metrics import FILE as METRICS_FILE
-from hookline.receiver.metrics import log_figures
-from hookline.receiver.recording import Recording
+from hookline.receiver.recorder.client import RecorderClient
+from hookline.receiver.recorder.metrics import FILE as METRICS_FILE
+from hookline.receiver.recorder.metrics import log_figures
 from hookline.receiver.targets import Targets
 from hookline.scoreboard import RECORDER, Scoreboard, Slot
 from hookline.store import credentials
@@ -53,10 +53,10 @@ class Application:
         self._database = Database(settings.database)
         self._seal = open_seal(settings)
         self._state = open_state(settings)
-        self._recording = Recording(settings.data_dir)
+        self._recorder = RecorderClient(settings.data_dir)
         self._health = Health(self._database, self._state, scoreboard.slot(RECORDER))
         self._receiver = receiver.Receiver(
-            Targets(self._database, self._seal, self._state), self._recording, settings
+            Targets(self._database, self._seal, self._state), self._recorder, settings
         )
         self._last_used = LastUsed(self._database)
         self._authentication = Authentication(
@@ -135,13 +135,13 @@ class Application:
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         beating = asyncio.create_task(self._beat())
-        await self._recording.open()
+        await self._recorder.open()
         # What exists now lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
         yield
         # The server has answered what was in flight; what nobody waits for is still to be sent.
-        await self._recording.close()
+        await self._recorder.close()
         beating.cancel()
         self._health.close()
         self._last_used.close()

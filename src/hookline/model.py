@@ -583,8 +583,24 @@ class SourceRevision:
 
 
 @dataclass(frozen=True, slots=True)
+class StartRequest:
+    """A request to start an execution of a pipeline; `execution_id` is chosen by whoever asks.
+
+    `variables` are those whose value is not the pipeline's default.
+    """
+
+    scope: Scope
+    pipeline: str
+    execution_id: str
+    trigger: Trigger
+    source_revisions: tuple[SourceRevision, ...] = ()
+    client_request_token: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class StopRequest:
-    """The wish to stop an execution: after the actions that run, or abandoning them."""
+    """A request to stop an execution: after the actions that run, or abandoning them."""
 
     abandon: bool
     reason: str | None = None
@@ -594,7 +610,8 @@ class StopRequest:
 class Execution:
     """A pipeline execution. Times are epoch seconds.
 
-    `rollback_target` is the execution that a rollback repeats in one stage.
+    `in_stage` says whether it is inside the stage `stage_name`; else it waits to enter it, or has
+    ended there. `rollback_target` is the execution that a rollback repeats in one stage.
     """
 
     id: str
@@ -604,9 +621,12 @@ class Execution:
     mode: ExecutionMode
     trigger: Trigger
     source_revisions: tuple[SourceRevision, ...]
+    stage_name: str
+    in_stage: bool
     started_at: float
     updated_at: float
     status_summary: str | None = None
+    client_request_token: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     stop: StopRequest | None = None
     rollback_target: str | None = None

@@ -22,8 +22,8 @@ from hookline.errors import HooklineError
 from hookline.logs import configure
 from hookline.profile import write_profile
 from hookline.receiver.protocol import BoundedProtocol
-from hookline.receiver.recorder import Recorder
-from hookline.receiver.retention import Limits
+from hookline.receiver.recorder.process import Recorder
+from hookline.receiver.recorder.retention import Limits
 from hookline.runners import Sandbox
 from hookline.scoreboard import Scoreboard, Slot
 from hookline.standard_streams import guard_standard_streams

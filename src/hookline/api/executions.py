@@ -23,13 +23,14 @@ from hookline.api.services import Services
 from hookline.api.sigv4 import Caller
 from hookline.errors import ValidationException
 from hookline.executions import variables
-from hookline.executions.start import Start, start
+from hookline.executions.start import start
 from hookline.executions.stop import stop
 from hookline.model import (
     ActionType,
     Execution,
     Pipeline,
     SourceRevision,
+    StartRequest,
     StopRequest,
     Trigger,
     new_id,
@@ -84,15 +85,17 @@ class ExecutionOperations:
             given = [(item["name"], item["value"]) for item in parameters.get("variables", ())]
             chosen = variables.chosen(pipeline, given)
             check_concurrency(connection, pipeline)
-            wish = Start(
+            request = StartRequest(
+                scope=caller.scope,
+                pipeline=pipeline.name,
                 execution_id=new_id(),
                 trigger=Trigger("StartPipelineExecution", caller.arn),
                 source_revisions=revisions,
                 client_request_token=token,
                 variables=chosen,
             )
-            start(connection, pipeline, [wish])
-        return {"pipelineExecutionId": wish.execution_id}
+            start(connection, pipeline, [request])
+        return {"pipelineExecutionId": request.execution_id}
 
     def put_action_revision(
         self, caller: Caller, parameters: Mapping[str, Any]
@@ -107,23 +110,25 @@ class ExecutionOperations:
             if earlier is not None:
                 return {"newRevision": False, "pipelineExecutionId": earlier.id}
             check_concurrency(connection, pipeline)
-            wish = Start(
+            request = StartRequest(
+                scope=caller.scope,
+                pipeline=pipeline.name,
                 execution_id=new_id(),
                 trigger=Trigger("PutActionRevision", caller.arn),
                 source_revisions=(revision,),
             )
-            start(connection, pipeline, [wish])
-        return {"newRevision": True, "pipelineExecutionId": wish.execution_id}
+            start(connection, pipeline, [request])
+        return {"newRevision": True, "pipelineExecutionId": request.execution_id}
 
     def stop_pipeline_execution(
         self, caller: Caller, parameters: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """Stop an execution, after its running actions or abandoning them."""
         execution_id = parameters["pipelineExecutionId"]
-        wish = StopRequest(parameters.get("abandon", False), parameters.get("reason") or None)
+        request = StopRequest(parameters.get("abandon", False), parameters.get("reason") or None)
         with self._database.write() as connection:
             pipeline = lock_pipeline(connection, caller.scope, parameters["pipelineName"])
-            stop(connection, pipeline, execution_id, wish)
+            stop(connection, pipeline, execution_id, request)
         return {"pipelineExecutionId": execution_id}
 
     def get_pipeline_execution(

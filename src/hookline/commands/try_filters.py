@@ -1,9 +1,9 @@
 """`hookline try`: would this event pass these filters and triggers, and why not?"""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -16,12 +16,11 @@ from hookline.filter_warnings import literal_warnings, unknown_keys
 from hookline.installation import open_seal
 from hookline.jsonpath import CompileError
 from hookline.logs import printable
-from hookline.model import Filter
-from hookline.receiver.filters import CompiledFilter, FilterTrace, compile_filters, match
-from hookline.receiver.git_triggers import TriggerTrace, judge
-from hookline.receiver.payload import parse_event
-from hookline.receiver.refusal import Refused
-from hookline.receiver.targets import Target, target_of
+from hookline.model import Authentication, Filter, Scope, Verdict, Webhook
+from hookline.receiver.filters import FilterTrace, compile_filters
+from hookline.receiver.git_triggers import TriggerTrace
+from hookline.receiver.judge import Request, Target, judge
+from hookline.receiver.targets import target_of
 from hookline.store import webhooks
 
 _TOKEN = re.compile(
@@ -77,11 +76,14 @@ def try_filters(
         raise HooklineError(
             "--webhook brings its configuration; --configuration goes with --filter"
         )
-    event = _event(read_bytes(payload), payload)
+    body = read_bytes(payload)
     if webhook is None:
-        matched = _try_filters(filters or [], configuration or [], event)
+        values = dict(_configuration_value(text) for text in configuration or ())
+        target = _target_of(tuple(split_filter(text) for text in filters or ()), values)
     else:
-        matched = _try_webhook(_target(webhook, account, region), event, event_key)
+        target = _target(webhook, account, region)
+    source = "The standard input" if payload == Path("-") else payload
+    matched = _try(target, body, event_key, source)
     raise typer.Exit(0 if matched else 1)
 
 
@@ -96,49 +98,25 @@ def split_filter(text: str) -> Filter:
     return Filter(text)
 
 
-def _try_filters(filters: Iterable[str], configuration: Iterable[str], event: Any) -> bool:
-    values = _configuration(configuration)
-    return _try([_compiled(split_filter(text)) for text in filters], [], event, values)
-
-
-def _try_webhook(target: Target, event: Any, event_key: str) -> bool:
-    triggers = judge(target.triggers, event, event_key).traces
-    return _try(target.filters, triggers, event, target.configuration or {})
-
-
-def _configuration(texts: Iterable[str]) -> dict[str, str]:
-    values = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not key or not equals:
-            raise HooklineError(f"--configuration {text} can't be used. Give it as Branch=main.")
-        values[key] = value
-    return values
-
-
-def _compiled(rule: Filter) -> CompiledFilter:
-
+def _target_of(filters: tuple[Filter, ...], configuration: Mapping[str, str]) -> Target:
+    """A webhook that exists only for this command, with these filters."""
+    webhook = Webhook(0, Scope("", ""), "", "", "", filters, Authentication.UNAUTHENTICATED, "")
     try:
-        return compile_filters((rule,))[0]
+        return Target(webhook, b"", None, compile_filters(filters), configuration)
     except CompileError as error:
         raise HooklineError(
             f"The JSON path can't be used: {printable(error.message)}\n{error.caret}"
         ) from error
 
 
-def _event(body: bytes, source: Path) -> Any:
-
-    # A body that GitHub sent as a form, as `hookline deliveries payload` gives it.
-    is_form = body.startswith(b"payload=")
-    try:
-        return parse_event(body, b"application/x-www-form-urlencoded" if is_form else b"")
-    except Refused as refused:
-        name = "The standard input" if source == Path("-") else source
-        raise HooklineError(f"{name} can't be used: {refused.detail}") from refused
+def _configuration_value(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise HooklineError(f"--configuration {text} can't be used. Give it as Branch=main.")
+    return key, value
 
 
 def _target(name: str, account: str | None, region: str | None) -> Target:
-
     settings = config.load()
     with open_database(settings).read() as connection:
         names = webhooks.names_by_id(connection)
@@ -155,22 +133,27 @@ def _target(name: str, account: str | None, region: str | None) -> Target:
     return target
 
 
-def _try(
-    filters: Sequence[CompiledFilter],
-    triggers: Sequence[TriggerTrace],
-    event: Any,
-    configuration: Mapping[str, str],
-) -> bool:
+def _try(target: Target, body: bytes, event_key: str, source: object) -> bool:
 
-    traces = [match(compiled, event, configuration) for compiled in filters]
-    matched = not triggers or triggers[-1].reason is None
-    failed = sum(trace.reason is not None for trace in traces)
-    _say(_summary(len(traces), failed, triggered=matched))
-    for compiled, trace in zip(filters, traces, strict=True):
-        _show(compiled.rule, trace, configuration)
-    for seen in triggers:
+    headers = {b"x-event-key": event_key.encode("latin-1", "replace")}
+    # A body that GitHub sent as a form, as `hookline deliveries payload` gives it.
+    if body.startswith(b"payload="):
+        headers[b"content-type"] = b"application/x-www-form-urlencoded"
+    authentication = target.webhook.authentication.value
+    request = Request(
+        headers, "", 0.0, 0.0, body=body, authenticated_by=authentication, explain=True
+    )
+    verdict, entry = judge(target, request)
+    if verdict is Verdict.NOT_JSON:
+        raise HooklineError(f"{source} can't be used: {entry.reason}")
+    matched = not entry.triggers or entry.triggers[-1].reason is None
+    failed = sum(trace.reason is not None for trace in entry.filters)
+    _say(_summary(len(entry.filters), failed, triggered=matched))
+    for compiled, trace in zip(target.filters, entry.filters, strict=True):
+        _show(compiled.rule, trace, target.configuration or {})
+    for seen in entry.triggers:
         _show_trigger(seen)
-    return matched and not failed
+    return verdict is Verdict.STARTED
 
 
 def _summary(count: int, failed: int, *, triggered: bool) -> str:

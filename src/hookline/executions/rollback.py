@@ -50,26 +50,25 @@ def roll_back(
         raise UnableToRollbackStageException(
             f"The stage '{stage_name}' can't be rolled back to execution '{target_id}': {reason}"
         )
-    execution_id = new_id()
-    new = executions.NewExecution(
-        id=execution_id,
+    now = time.time()
+    new = Execution(
+        id=new_id(),
         pipeline_id=pipeline.id,
         pipeline_version=pipeline.version,
         status=ExecutionStatus.IN_PROGRESS,
         mode=pipeline.execution_mode,
         trigger=trigger,
-        client_request_token=None,
         source_revisions=target.source_revisions,
         stage_name=stage_name,
         in_stage=True,
-        started_at=time.time(),
-        status_summary=None,
+        started_at=now,
+        updated_at=now,
         variables=target.variables,
         rollback_target=target.id,
     )
     executions.insert(connection, [new])
-    enter(connection, [Entry(execution_id, pipeline, stage_name, target.variables)])
-    return execution_id
+    enter(connection, [Entry(new.id, pipeline, stage_name, new.variables)])
+    return new.id
 
 
 def roll_back_automatically(connection: Connection, run: StageRun) -> str:

@@ -1,8 +1,7 @@
 """The only door through which an execution comes into being."""
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
@@ -10,26 +9,12 @@ from hookline.executions.advance import Enter, Supersede, advance
 from hookline.executions.dispatch import enter_stages, supersede, superseded_by
 from hookline.executions.enter import Entry, enter
 from hookline.executions.variables import defaults
-from hookline.model import ExecutionStatus, Pipeline, SourceRevision, Trigger
+from hookline.model import Execution, ExecutionStatus, Pipeline, StartRequest
 from hookline.store import executions, states
 from hookline.store.executions import Standing
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
-    """A wish for an execution; `execution_id` is chosen by whoever asks.
-
-    `variables` are those whose value is not the pipeline's default.
-    """
-
-    execution_id: str
-    trigger: Trigger
-    source_revisions: tuple[SourceRevision, ...] = ()
-    client_request_token: str | None = None
-    variables: Mapping[str, str] = field(default_factory=dict)
-
-
-def start(connection: Connection, pipeline: Pipeline, starts: Sequence[Start]) -> None:
+def start(connection: Connection, pipeline: Pipeline, requests: Sequence[StartRequest]) -> None:
     """Start executions of `pipeline`, in order, in the caller's transaction.
 
     The pipeline must be locked by that transaction (`store.pipelines.lock`). In SUPERSEDED mode a
@@ -37,13 +22,13 @@ def start(connection: Connection, pipeline: Pipeline, starts: Sequence[Start]) -
     """
     now = time.time()
     first_stage = pipeline.stages[0].name
-    born = {item.execution_id for item in starts}
+    born = {item.execution_id for item in requests}
     superseded: dict[str, str] = {}
     entered: dict[str, str] = {}
     state = states.read(connection, pipeline.id)
     standings = [
         *state.standings,
-        *(Standing(item.execution_id, first_stage, in_stage=False) for item in starts),
+        *(Standing(item.execution_id, first_stage, in_stage=False) for item in requests),
     ]
     for command in advance(pipeline.execution_mode, standings, state.disabled):
         match command:
@@ -53,34 +38,29 @@ def start(connection: Connection, pipeline: Pipeline, starts: Sequence[Start]) -
                 entered[execution_id] = stage_name
     _apply_to_earlier(connection, born, superseded, entered)
     unchosen = defaults(pipeline)
-    executions.insert(
-        connection,
-        [
-            executions.NewExecution(
-                id=item.execution_id,
-                pipeline_id=pipeline.id,
-                pipeline_version=pipeline.version,
-                status=_status(item.execution_id, superseded),
-                mode=pipeline.execution_mode,
-                trigger=item.trigger,
-                client_request_token=item.client_request_token,
-                source_revisions=item.source_revisions,
-                stage_name=first_stage,
-                in_stage=item.execution_id in entered,
-                started_at=now,
-                status_summary=_summary(item.execution_id, superseded),
-                variables={**unchosen, **item.variables},
-            )
-            for item in starts
-        ],
-    )
+    new = [
+        Execution(
+            id=item.execution_id,
+            pipeline_id=pipeline.id,
+            pipeline_version=pipeline.version,
+            status=_status(item.execution_id, superseded),
+            mode=pipeline.execution_mode,
+            trigger=item.trigger,
+            client_request_token=item.client_request_token,
+            source_revisions=item.source_revisions,
+            stage_name=first_stage,
+            in_stage=item.execution_id in entered,
+            started_at=now,
+            updated_at=now,
+            status_summary=_summary(item.execution_id, superseded),
+            variables={**unchosen, **item.variables},
+        )
+        for item in requests
+    ]
+    executions.insert(connection, new)
     enter(
         connection,
-        [
-            Entry(item.execution_id, pipeline, first_stage, {**unchosen, **item.variables})
-            for item in starts
-            if item.execution_id in entered
-        ],
+        [Entry(item.id, pipeline, first_stage, item.variables) for item in new if item.in_stage],
     )
 
 

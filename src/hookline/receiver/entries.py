@@ -6,46 +6,21 @@ from collections.abc import Iterator
 
 import msgspec
 
+from hookline.model import StartRequest
 from hookline.receiver.filters import FilterTrace
 from hookline.receiver.git_triggers import TriggerTrace
 
 STEPS = ("read", "authenticate", "parse", "filter")
-"""The steps of a delivery whose times an entry carries, in their order."""
+"""The steps of a delivery whose times an entry carries."""
 
 _LENGTH = struct.Struct("!I")
-
-
-class Revision(msgspec.Struct, array_like=True, frozen=True):
-    """The source revision that a signed event brings, and the refs that the event names for it."""
-
-    revision_id: str
-    summary: str | None
-    url: str | None
-    refs: tuple[str, ...] = ()
-
-
-class Start(msgspec.Struct, array_like=True, frozen=True):
-    """The execution that a delivery is to start.
-
-    `dedupe_key` is None where the event can't be told from others; `trigger_type` is AWS's word.
-    """
-
-    execution_id: str
-    account: str
-    region: str
-    pipeline: str
-    action: str
-    trigger_detail: str
-    revision: Revision | None
-    dedupe_key: bytes | None
-    trigger_type: str = "Webhook"
 
 
 class Entry(msgspec.Struct, array_like=True, frozen=True):
     """A judged delivery, to be recorded; where `start` is given, an answer is waited for.
 
     `verdict` is the name of a `model.Verdict`; headers are as received; times are epoch seconds,
-    `duration` seconds.
+    `duration` seconds. `dedupe_key` is None where the event can't be told from others.
     """
 
     delivery_id: str
@@ -61,9 +36,10 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
     headers: dict[bytes, bytes]
     body_size: int
     body: bytes | None
-    start: Start | None
-    # Seconds of the STEPS that were gone through.
-    steps: tuple[float, ...] = ()
+    start: StartRequest | None = None
+    dedupe_key: bytes | None = None
+    # Seconds of those of the STEPS that were gone through.
+    steps: dict[str, float] = {}
     redelivery_of: str | None = None
     # An earlier attempt got no answer, so it may be recorded already.
     again: bool = False

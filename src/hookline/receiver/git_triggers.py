@@ -5,7 +5,7 @@ Source: "Add trigger with code push or pull request event types" of the AWS Code
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -36,8 +36,7 @@ class TriggerTrace(msgspec.Struct, array_like=True, frozen=True):
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class TriggerMatch(NamedTuple):
     """What the filters saw, up to the first that matched, and what it matched."""
 
     traces: list[TriggerTrace]
@@ -101,7 +100,7 @@ def compile_trigger(
     return tuple(rules)
 
 
-def judge(rules: Sequence[TriggerRule], event: Any, event_key: str) -> Judgement:
+def match_triggers(rules: Sequence[TriggerRule], event: Any, event_key: str) -> TriggerMatch:
     """Hold an event against filters, one of which must match; `event_key` as in `git_events`."""
     happened = git_events(event, event_key)
     traces: list[TriggerTrace] = []
@@ -111,12 +110,12 @@ def judge(rules: Sequence[TriggerRule], event: Any, event_key: str) -> Judgement
             reason = _why_not(rule, item)
             if reason is None:
                 traces.append(TriggerTrace(rule.name, _found(item), rule.wanted))
-                return Judgement(traces, item)
+                return TriggerMatch(traces, item)
             reasons.append(reason)
         found = joined(map(str, happened), SHOWN) or None
         reason = joined(dict.fromkeys(reasons), _SHOWN_REASON) or f"it is {_NOTHING}"
         traces.append(TriggerTrace(rule.name, found, rule.wanted, reason))
-    return Judgement(traces, None)
+    return TriggerMatch(traces, None)
 
 
 def why_none_matched(traces: Sequence[TriggerTrace]) -> str:

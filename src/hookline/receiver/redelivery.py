@@ -1,4 +1,4 @@
-"""A delivery once more, on a person's wish: its stored event, judged by today's definition."""
+"""Delivers a recorded delivery again when asked to, judged by today's definition."""
 
 import time
 
@@ -6,16 +6,10 @@ import msgspec
 from sqlalchemy import Connection
 
 from hookline.errors import HooklineError
-from hookline.model import Authentication, Verdict, new_id
-from hookline.receiver.endpoint import (
-    Arrival,
-    entry_of,
-    judge_event,
-)
 from hookline.receiver.entries import Entry
-from hookline.receiver.recorder import record
-from hookline.receiver.refusal import Refused
-from hookline.receiver.targets import Target, target_of
+from hookline.receiver.judge import Request, Target, judge
+from hookline.receiver.recorder.commit import Committer
+from hookline.receiver.targets import target_of
 from hookline.sealing import Seal
 from hookline.store import deliveries, webhooks
 from hookline.store.database import Database
@@ -39,48 +33,34 @@ def redeliver(database: Database, seal: Seal, delivery_id: str) -> Delivery:
         if first is None:
             raise RedeliveryError(f"There is no delivery {delivery_id}")
         target = _target(connection, seal, first)
-    entry = judge(target, first, time.time())
+    entry = judge_again(target, first, time.time())
     with database.write() as connection:
         # No window: without a dedupe key nothing is claimed.
-        [recorded] = record(connection, [entry], 0.0)
+        [recorded] = Committer(dedupe_window=0.0).commit(connection, [entry])
     return recorded
 
 
-def judge(target: Target, first: Delivery, now: float) -> Entry:
+def judge_again(target: Target, first: Delivery, now: float) -> Entry:
     """The new delivery that `first` makes at `now`, epoch seconds. Raises RedeliveryError."""
     if first.body is None:
         raise RedeliveryError(
             f"The body of delivery {first.id} was not kept, since it was refused "
             f"({first.verdict.reason}). Have its sender deliver it again."
         )
-    arrival = Arrival(
-        id=new_id(),
+    request = Request(
         headers={
             name.encode("latin-1"): value.encode("latin-1") for name, value in first.headers.items()
         },
-        peer=first.remote,
         address=first.remote,
         received_at=now,
         began=time.perf_counter(),
         body=first.body,
         body_size=first.body_size,
-        # It was, when it first came; the body is kept only then.
-        authenticated=True,
-        signed=first.trace["authentication"] == Authentication.GITHUB_HMAC.value,
+        # The body is kept only of a delivery that was authentic.
+        authenticated_by=first.trace["authentication"],
     )
-    return msgspec.structs.replace(
-        _judged(target, arrival),
-        redelivery_of=first.id,
-        authentication=first.trace["authentication"],
-    )
-
-
-def _judged(target: Target, arrival: Arrival) -> Entry:
-    try:
-        start = judge_event(target, arrival)
-    except Refused as refused:
-        return entry_of(target, arrival, refused.verdict, refused.detail)
-    return entry_of(target, arrival, Verdict.STARTED, None, start)
+    _, entry = judge(target, request)
+    return msgspec.structs.replace(entry, redelivery_of=first.id)
 
 
 def _target(connection: Connection, seal: Seal, first: Delivery) -> Target:

@@ -4,17 +4,19 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from hookline.receiver.entries import Revision
+from hookline.model import SourceRevision
 
 _COMMIT_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _SUMMARY_LIMIT = 2_048
 _URL_LIMIT = 2_000
 
 
-def pushed_revision(event: Any, refs: tuple[str, ...] = ()) -> Revision | None:
+def pushed_revision(
+    action_name: str, event: Any, refs: tuple[str, ...] = ()
+) -> SourceRevision | None:
     """The commit that a push leaves its branch or tag at; None where the event is no such push.
 
-    It may be fetched from `refs` beside the source action's own branch.
+    The source action may fetch it from `refs` beside its own branch.
 
     Knows the pushes of GitHub, Gitea and GitLab (`ref`, `after`) and of Bitbucket
     (`push.changes`). A deleted branch has no commit.
@@ -27,11 +29,12 @@ def pushed_revision(event: Any, refs: tuple[str, ...] = ()) -> Revision | None:
     if not commit_id.strip("0"):
         return None
     message, url = commit.get("message"), commit.get("url")
-    return Revision(
+    return SourceRevision(
+        action_name=action_name,
         revision_id=commit_id,
         summary=message[:_SUMMARY_LIMIT] if isinstance(message, str) else None,
         url=url if _is_link(url) else None,
-        refs=refs,
+        reachable_from=refs,
     )
 
 

@@ -5,16 +5,15 @@ import ipaddress
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import structlog
 from sqlalchemy import Connection
 
-from hookline.config import Network
 from hookline.errors import HooklineError, StoreUnavailableError
 from hookline.model import Webhook, triggers_of
-from hookline.receiver.filters import CompiledFilter, compile_filters
+from hookline.receiver.filters import compile_filters
 from hookline.receiver.git_triggers import TriggerRule, compile_trigger
+from hookline.receiver.judge import Target
 from hookline.sealing import Seal
 from hookline.store import pipelines, webhooks
 from hookline.store.database import Database
@@ -27,23 +26,6 @@ _KEPT = 8_192
 _MAX_AGE_S = 0.9
 # A sender waits for ten seconds, and the recorder has its time, too.
 _LOAD_LIMIT_S = 4.0
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A webhook, ready to judge deliveries.
-
-    `secret` is empty where the authentication needs none. `configuration` is the target action's;
-    None when the pipeline or the action is gone. `triggers` are the filters of the pipeline's git
-    trigger on the target action; none where it has no such trigger.
-    """
-
-    webhook: Webhook
-    secret: bytes
-    allowed: Network | None
-    filters: tuple[CompiledFilter, ...]
-    configuration: Mapping[str, str] | None
-    triggers: tuple[TriggerRule, ...] = ()
 
 
 class Targets:

@@ -1,38 +1,21 @@
 """Deliveries: every request to a known URL, with its verdict and the reason for it."""
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, delete, null, select
+from sqlalchemy import ColumnElement, Connection, delete, null, select
 
 from hookline.model import Verdict, first_id_at
 from hookline.store import dialect
 from hookline.store.compression import compress, decompress
+from hookline.store.mapping import Mapper
 from hookline.store.tables import dedupe, deliveries, is_refused
 
 REFUSED_KEPT = 1_000
 """How many refused deliveries of a webhook are kept, the newest (contract T14)."""
 
 _IDS_AT_ONCE = 1_000
-_COLUMNS = (
-    "id",
-    "webhook_id",
-    "received_at",
-    "verdict",
-    "refused",
-    "execution_id",
-    "event",
-    "sender_id",
-    "remote",
-    "headers",
-    "trace",
-    "body",
-    "body_size",
-    "duration",
-    "redelivery_of",
-)
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -67,29 +50,21 @@ class Delivery(msgspec.Struct, frozen=True):
         return ", ".join(passed) or "the webhook has no filters"
 
 
+_DELIVERIES = Mapper(
+    deliveries,
+    Delivery,
+    written={"verdict": "verdict.name", "refused": "verdict.refused"},
+    encoded={"body": lambda body: None if body is None else compress(body)},
+    read={
+        "verdict": lambda row: Verdict[row.verdict],
+        "body": lambda row: None if row.body is None else decompress(row.body),
+    },
+)
+
+
 def insert(connection: Connection, new: Sequence[Delivery]) -> None:
     """Record deliveries."""
-    dialect.insert_rows(connection, deliveries, _COLUMNS, [_row(delivery) for delivery in new])
-
-
-def _row(delivery: Delivery) -> tuple[Any, ...]:
-    return (
-        delivery.id,
-        delivery.webhook_id,
-        delivery.received_at,
-        delivery.verdict.name,
-        delivery.verdict.refused,
-        delivery.execution_id,
-        delivery.event,
-        delivery.sender_id,
-        delivery.remote,
-        dialect.json_text(delivery.headers),
-        dialect.json_text(delivery.trace),
-        None if delivery.body is None else compress(delivery.body),
-        delivery.body_size,
-        delivery.duration,
-        delivery.redelivery_of,
-    )
+    _DELIVERIES.insert(connection, new)
 
 
 def known(connection: Connection, delivery_ids: Sequence[str]) -> dict[str, Delivery]:
@@ -97,7 +72,7 @@ def known(connection: Connection, delivery_ids: Sequence[str]) -> dict[str, Deli
     if not delivery_ids:
         return {}
     query = select(deliveries).where(deliveries.c.id.in_(delivery_ids))
-    return {row.id: _delivery(row) for row in connection.execute(query)}
+    return {row.id: _DELIVERIES.value(row) for row in connection.execute(query)}
 
 
 def trim_refused(connection: Connection, webhook_ids: Iterable[int]) -> None:
@@ -118,7 +93,7 @@ def trim_refused(connection: Connection, webhook_ids: Iterable[int]) -> None:
 def find(connection: Connection, delivery_id: str) -> Delivery | None:
     """A delivery by its id."""
     row = connection.execute(select(deliveries).where(deliveries.c.id == delivery_id)).first()
-    return None if row is None else _delivery(row)
+    return None if row is None else _DELIVERIES.value(row)
 
 
 def newest(connection: Connection, webhook_id: int | None, limit: int) -> list[Delivery]:
@@ -126,7 +101,7 @@ def newest(connection: Connection, webhook_id: int | None, limit: int) -> list[D
     query = select(deliveries).order_by(deliveries.c.id.desc()).limit(limit)
     if webhook_id is not None:
         query = query.where(deliveries.c.webhook_id == webhook_id)
-    return [_delivery(row) for row in connection.execute(query)]
+    return [_DELIVERIES.value(row) for row in connection.execute(query)]
 
 
 def oldest_of_newest(connection: Connection, count: int) -> str | None:
@@ -201,7 +176,7 @@ def without_bodies(connection: Connection, delivery_ids: Sequence[str]) -> list[
     for start in range(0, len(delivery_ids), _IDS_AT_ONCE):
         chosen = deliveries.c.id.in_(delivery_ids[start : start + _IDS_AT_ONCE])
         query = select(*columns).where(chosen)
-        found |= {row.id: _delivery(row) for row in connection.execute(query)}
+        found |= {row.id: _DELIVERIES.value(row) for row in connection.execute(query)}
     return [found[delivery_id] for delivery_id in delivery_ids if delivery_id in found]
 
 
@@ -213,11 +188,6 @@ def redeliveries(connection: Connection, first: Delivery) -> list[str]:
         deliveries.c.redelivery_of == first.id,
     )
     return list(connection.execute(query.order_by(deliveries.c.id)).scalars())
-
-
-def dedupe_key(webhook_id: int, event_key: str) -> bytes:
-    """The key under which an event of a webhook starts one execution (contract T10)."""
-    return hashlib.sha256(f"{webhook_id}:{event_key}".encode()).digest()
 
 
 def claim_events(
@@ -236,22 +206,3 @@ def claim_events(
         query = select(dedupe.c.key, dedupe.c.execution_id).where(dedupe.c.key.in_(lost))
         holders |= {bytes(row.key): row.execution_id for row in connection.execute(query)}
     return holders
-
-
-def _delivery(row: Row[Any]) -> Delivery:
-    return Delivery(
-        id=row.id,
-        webhook_id=row.webhook_id,
-        received_at=row.received_at,
-        verdict=Verdict[row.verdict],
-        remote=row.remote,
-        headers=row.headers,
-        trace=row.trace,
-        body_size=row.body_size,
-        body=None if row.body is None else decompress(row.body),
-        duration=row.duration,
-        execution_id=row.execution_id,
-        event=row.event,
-        sender_id=row.sender_id,
-        redelivery_of=row.redelivery_of,
-    )

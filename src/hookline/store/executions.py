@@ -2,17 +2,15 @@
 
 import hashlib
 import time
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-import msgspec
 import orjson
-from sqlalchemy import Connection, Row, Select, and_, delete, select, tuple_, update
+from sqlalchemy import Connection, Select, and_, delete, select, tuple_, update
 
 from hookline.model import (
     Execution,
-    ExecutionMode,
     ExecutionStatus,
     Pipeline,
     SourceRevision,
@@ -21,6 +19,7 @@ from hookline.model import (
     first_id_at,
 )
 from hookline.store import action_logs, dialect
+from hookline.store.mapping import Mapper
 from hookline.store.tables import (
     action_executions,
     condition_executions,
@@ -61,76 +60,32 @@ _ACTIVE_OF_PIPELINE = (
 )
 
 
-class NewExecution(msgspec.Struct, frozen=True):
-    """An execution to be kept; it stands at `stage_name`, inside or waiting."""
-
-    id: str
-    pipeline_id: int
-    pipeline_version: int
-    status: ExecutionStatus
-    mode: ExecutionMode
-    trigger: Trigger
-    client_request_token: str | None
-    source_revisions: tuple[SourceRevision, ...]
-    stage_name: str
-    in_stage: bool
-    started_at: float
-    status_summary: str | None
-    variables: Mapping[str, str] = {}
-    rollback_target: str | None = None
-
-
-_COLUMNS = (
-    "id",
-    "pipeline_id",
-    "pipeline_version",
-    "status",
-    "mode",
-    "trigger_type",
-    "trigger_detail",
-    "client_request_token",
-    "source_revisions",
-    "stage_name",
-    "in_stage",
-    "started_at",
-    "updated_at",
-    "status_summary",
-    "variables",
-    "rollback_target",
+_EXECUTIONS = Mapper(
+    executions,
+    Execution,
+    written={"trigger_type": "trigger.type", "trigger_detail": "trigger.detail"},
+    read={
+        "trigger": lambda row: Trigger(row.trigger_type, row.trigger_detail),
+        "stop": lambda row: (
+            None if row.abandon is None else StopRequest(row.abandon, row.stop_reason)
+        ),
+    },
 )
-_KEYS = ("key", "execution_id")
 
 
-def insert(connection: Connection, new: Sequence[NewExecution]) -> None:
+def insert(connection: Connection, new: Sequence[Execution]) -> None:
     """Add executions in the order given."""
-    rows = [
-        (
-            execution.id,
-            execution.pipeline_id,
-            execution.pipeline_version,
-            execution.status.value,
-            execution.mode.value,
-            execution.trigger.type,
-            execution.trigger.detail,
-            execution.client_request_token,
-            dialect.json_text([_revision_row(item) for item in execution.source_revisions]),
-            execution.stage_name,
-            execution.in_stage,
-            execution.started_at,
-            execution.started_at,
-            execution.status_summary,
-            dialect.json_text(execution.variables) if execution.variables else None,
-            execution.rollback_target,
-        )
-        for execution in new
-    ]
-    dialect.insert_rows(connection, executions, _COLUMNS, rows)
+    _EXECUTIONS.insert(connection, new)
     keys = {
-        (_revision_key(execution.pipeline_id, item.action_name, item.revision_id), execution.id)
+        (_revision_key(execution.pipeline_id, revision), execution.id)
         for execution in new
-        for item in execution.source_revisions
+        for revision in execution.source_revisions
     }
-    dialect.insert_rows(connection, source_revisions, _KEYS, sorted(keys))
+    _insert_keys(connection, keys)
+
+
+def _insert_keys(connection: Connection, keys: Collection[tuple[bytes, str]]) -> None:
+    dialect.insert_rows(connection, source_revisions, ("key", "execution_id"), sorted(keys))
 
 
 def move(connection: Connection, execution_id: str, stage_name: str, *, in_stage: bool) -> None:
@@ -208,42 +163,27 @@ def set_source_revision(
     connection: Connection, execution_id: str, revision: SourceRevision
 ) -> None:
     """Keep the revision that a source action really fetched."""
-    query = select(executions.c.pipeline_id, executions.c.source_revisions).where(
-        executions.c.id == execution_id
-    )
-    found = connection.execute(query.with_for_update()).first()
-    if found is None:
+    execution = find(connection, execution_id, for_update=True)
+    if execution is None:
         return
-    row = _revision_row(revision)
-    for earlier in found.source_revisions:
-        if all(earlier[name] == row[name] for name in ("action_name", "revision_id")):
+    before = execution.source_revisions
+    for earlier in before:
+        if _is_same(earlier, revision):
             # Whoever put the revision knows more of it than who fetched it.
-            row |= {name: earlier.get(name) for name in ("change_id", "created")}
-    kept = [item for item in found.source_revisions if item["action_name"] != revision.action_name]
-    _update(connection, execution_id, source_revisions=[*kept, row])
-    _change_keys(connection, found.pipeline_id, execution_id, found.source_revisions, [*kept, row])
+            revision = replace(revision, change_id=earlier.change_id, created=earlier.created)
+    kept = [item for item in before if item.action_name != revision.action_name]
+    now = [*kept, revision]
+    _update(connection, execution_id, source_revisions=now)
+    keys = {_revision_key(execution.pipeline_id, item) for item in now}
+    if keys != {_revision_key(execution.pipeline_id, item) for item in before}:
+        # All of them, so that they are right afterwards whatever they were before.
+        of_execution = source_revisions.c.execution_id == execution_id
+        connection.execute(delete(source_revisions).where(of_execution))
+        _insert_keys(connection, {(key, execution_id) for key in keys})
 
 
-def _change_keys(
-    connection: Connection,
-    pipeline_id: int,
-    execution_id: str,
-    before: Sequence[Mapping[str, Any]],
-    now: Sequence[Mapping[str, Any]],
-) -> None:
-    def keys(revisions: Sequence[Mapping[str, Any]]) -> set[bytes]:
-        return {
-            _revision_key(pipeline_id, item["action_name"], item["revision_id"])
-            for item in revisions
-        }
-
-    if keys(before) == keys(now):
-        return
-    # All of them, so that they are right afterwards whatever they were before.
-    of_execution = source_revisions.c.execution_id == execution_id
-    connection.execute(delete(source_revisions).where(of_execution))
-    rows = [(key, execution_id) for key in sorted(keys(now))]
-    dialect.insert_rows(connection, source_revisions, _KEYS, rows)
+def _is_same(one: SourceRevision, other: SourceRevision) -> bool:
+    return (one.action_name, one.revision_id) == (other.action_name, other.revision_id)
 
 
 def _update(connection: Connection, execution_id: str, **values: Any) -> None:
@@ -260,13 +200,13 @@ def find(
     """An execution by its id; `for_update` keeps it from being forgotten before the commit."""
     query = select(executions).where(executions.c.id == execution_id)
     row = connection.execute(query.with_for_update() if for_update else query).first()
-    return None if row is None else _execution(row)
+    return None if row is None else _EXECUTIONS.value(row)
 
 
 def find_all(connection: Connection, execution_ids: Collection[str]) -> dict[str, Execution]:
     """Those of the executions that are there, by id."""
     query = select(executions).where(executions.c.id.in_(execution_ids))
-    return {row.id: _execution(row) for row in connection.execute(query)}
+    return {row.id: _EXECUTIONS.value(row) for row in connection.execute(query)}
 
 
 def find_by_request_token(connection: Connection, pipeline_id: int, token: str) -> Execution | None:
@@ -275,14 +215,14 @@ def find_by_request_token(connection: Connection, pipeline_id: int, token: str) 
         executions.c.pipeline_id == pipeline_id, executions.c.client_request_token == token
     )
     row = connection.execute(query).first()
-    return None if row is None else _execution(row)
+    return None if row is None else _EXECUTIONS.value(row)
 
 
 def find_by_revision(
     connection: Connection, pipeline_id: int, revision: SourceRevision
 ) -> Execution | None:
     """The newest execution of a pipeline that has had this revision of its source action."""
-    key = _revision_key(pipeline_id, revision.action_name, revision.revision_id)
+    key = _revision_key(pipeline_id, revision)
     query = (
         select(executions)
         .join(source_revisions, source_revisions.c.execution_id == executions.c.id)
@@ -291,7 +231,7 @@ def find_by_revision(
         .limit(1)
     )
     row = connection.execute(query).first()
-    return None if row is None else _execution(row)
+    return None if row is None else _EXECUTIONS.value(row)
 
 
 def page(
@@ -302,7 +242,7 @@ def page(
     if before is not None:
         query = query.where(executions.c.sequence < before)
     rows = connection.execute(query.order_by(executions.c.sequence.desc()).limit(limit))
-    return [(row.sequence, _execution(row)) for row in rows]
+    return [(row.sequence, _EXECUTIONS.value(row)) for row in rows]
 
 
 def page_of_succeeded(
@@ -315,7 +255,7 @@ def page_of_succeeded(
     query = _succeeded(pipeline, stage_name).limit(limit)
     if before is not None:
         query = query.where(stage_executions.c.execution_id < before)
-    return [_execution(row) for row in connection.execute(query)]
+    return [_EXECUTIONS.value(row) for row in connection.execute(query)]
 
 
 def last_succeeded_in(connection: Connection, pipeline: Pipeline, stage_name: str) -> str | None:
@@ -410,41 +350,7 @@ def remove(connection: Connection, ids: Collection[str]) -> None:
     connection.execute(delete(executions).where(executions.c.id.in_(ids)))
 
 
-def _revision_key(pipeline_id: int, action_name: str, revision_id: str) -> bytes:
+def _revision_key(pipeline_id: int, revision: SourceRevision) -> bytes:
     # A digest, since a revision's id can be longer than what PostgreSQL keeps in an index.
-    return hashlib.sha256(orjson.dumps([pipeline_id, action_name, revision_id])).digest()
-
-
-def _revision_row(revision: SourceRevision) -> dict[str, Any]:
-    return {
-        "action_name": revision.action_name,
-        "revision_id": revision.revision_id,
-        "summary": revision.summary,
-        "url": revision.url,
-        "change_id": revision.change_id,
-        "created": revision.created,
-        "reachable_from": revision.reachable_from,
-    }
-
-
-def _revision(row: Mapping[str, Any]) -> SourceRevision:
-    refs = row.get("reachable_from")
-    return SourceRevision(**{**row, "reachable_from": None if refs is None else tuple(refs)})
-
-
-def _execution(row: Row[Any]) -> Execution:
-    return Execution(
-        id=row.id,
-        pipeline_id=row.pipeline_id,
-        pipeline_version=row.pipeline_version,
-        status=ExecutionStatus(row.status),
-        mode=ExecutionMode(row.mode),
-        trigger=Trigger(row.trigger_type, row.trigger_detail),
-        source_revisions=tuple(map(_revision, row.source_revisions)),
-        started_at=row.started_at,
-        updated_at=row.updated_at,
-        status_summary=row.status_summary,
-        variables=row.variables or {},
-        stop=None if row.abandon is None else StopRequest(row.abandon, row.stop_reason),
-        rollback_target=row.rollback_target,
-    )
+    named = orjson.dumps([pipeline_id, revision.action_name, revision.revision_id])
+    return hashlib.sha256(named).digest()

@@ -13,7 +13,7 @@ from hookline.executions import clock
 from hookline.executions.cancel import cancel_all
 from hookline.executions.override import override
 from hookline.executions.retry import retry
-from hookline.executions.start import Start, start
+from hookline.executions.start import start
 from hookline.executions.stop import stop
 from hookline.model import (
     ActionStatus,
@@ -23,6 +23,7 @@ from hookline.model import (
     Pipeline,
     Scope,
     StageStatus,
+    StartRequest,
     StopRequest,
     Trigger,
     new_id,
@@ -53,7 +54,7 @@ def begin(database: Database, **conditions: Any) -> str:
     kind = {"category": "Build", "owner": "AWS", "provider": "Any", "version": "1"}
     action = {"name": "Make", "actionTypeId": kind}
     stages = [{"name": "Build", "actions": [action], **conditions}]
-    new = Start(new_id(), Trigger("Webhook", "arn"))
+    new = StartRequest(SCOPE, "p", new_id(), Trigger("Webhook", "arn"))
     with database.write() as connection:
         pipelines.create(connection, SCOPE, {"name": "p", "stages": stages})
         start(connection, locked(connection), [new])

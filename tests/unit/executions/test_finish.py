@@ -13,7 +13,7 @@ from hookline.executions import clock
 from hookline.executions.cancel import cancel_all
 from hookline.executions.finish import Abandoned, Outcome
 from hookline.executions.retry import retry
-from hookline.executions.start import Start, start
+from hookline.executions.start import start
 from hookline.executions.stop import stop
 from hookline.executions.take import prepare
 from hookline.model import (
@@ -21,6 +21,7 @@ from hookline.model import (
     ExecutionStatus,
     Pipeline,
     Scope,
+    StartRequest,
     StopRequest,
     Trigger,
     new_id,
@@ -55,7 +56,7 @@ def make(database: Database, build: list[dict[str, object]]) -> Callable[[], str
         pipelines.create(connection, SCOPE, {"name": "p", "stages": stages})
 
     def begin() -> str:
-        new = Start(new_id(), Trigger("Webhook", "arn"))
+        new = StartRequest(SCOPE, "p", new_id(), Trigger("Webhook", "arn"))
         with database.write() as connection:
             pipelines.lock(connection, [(SCOPE, "p")])
             pipeline = pipelines.find(connection, SCOPE, "p")

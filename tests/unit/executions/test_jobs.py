@@ -6,10 +6,19 @@ from hookline.actions.provider import ActionResult, Waiting
 from hookline.errors import ActionError, InvalidJobStateException
 from hookline.executions import clock
 from hookline.executions import jobs as job_results
-from hookline.executions.start import Start, start
+from hookline.executions.start import start
 from hookline.executions.stop import stop
 from hookline.executions.take import prepare
-from hookline.model import ActionStatus, ActionType, JobStatus, Scope, StopRequest, Trigger, new_id
+from hookline.model import (
+    ActionStatus,
+    ActionType,
+    JobStatus,
+    Scope,
+    StartRequest,
+    StopRequest,
+    Trigger,
+    new_id,
+)
 from hookline.sealing import Seal
 from hookline.store import action_executions, action_types, executions, jobs, pipelines
 from hookline.store.action_types import CustomActionType
@@ -35,7 +44,8 @@ def _begin(database: Database) -> None:
         action_types.put(connection, SCOPE, CustomActionType(KIND, DEFINITION))
         pipeline = pipelines.create(connection, SCOPE, {"name": "p", "stages": STAGES})
         assert pipeline is not None
-        start(connection, pipeline, [Start(new_id(), Trigger("Webhook", "arn"))])
+        request = StartRequest(SCOPE, "p", new_id(), Trigger("Webhook", "arn"))
+        start(connection, pipeline, [request])
 
 
 def offer(node: TestNode, seconds: float = 60) -> str:

@@ -3,8 +3,8 @@
 import msgspec
 
 from hookline.model import new_id
-from hookline.receiver.backlog import Backlog
 from hookline.receiver.entries import Entry
+from hookline.receiver.recorder.backlog import Backlog
 
 
 def entry(verdict: str, body_size: int = 0, webhook_id: int = 1, header: bytes = b"") -> Entry:

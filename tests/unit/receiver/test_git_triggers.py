@@ -13,10 +13,10 @@ from hookline.globs import GlobError, Globs, escaped
 from hookline.model import triggers_of
 from hookline.receiver.git_events import PullRequest, Push, git_events
 from hookline.receiver.git_triggers import (
-    Judgement,
+    TriggerMatch,
     TriggerRule,
     compile_trigger,
-    judge,
+    match_triggers,
     why_none_matched,
 )
 from hookline.receiver.revision import pushed_revision
@@ -186,8 +186,8 @@ KEYS = (
 PATHS: dict[str, Any] = {"filePaths": {"includes": ["api/**", "lib/*.py"], "excludes": ["**.md"]}}
 
 
-def judged(event: Any, event_key: str = "", **git: Any) -> Judgement:
-    return judge(rules(**git), event, event_key)
+def judged(event: Any, event_key: str = "", **git: Any) -> TriggerMatch:
+    return match_triggers(rules(**git), event, event_key)
 
 
 def reason(event: Any, event_key: str = "", **git: Any) -> str | None:
@@ -310,8 +310,8 @@ def test_one_filter_that_matches_is_enough() -> None:
 
 
 def test_a_trigger_without_filters_is_a_push_to_the_actions_branch() -> None:
-    assert judge(rules("release/{x}"), push("release/{x}"), "").matched is not None
-    seen = judge(rules("main"), push("dev"), "")
+    assert match_triggers(rules("release/{x}"), push("release/{x}"), "").matched is not None
+    seen = match_triggers(rules("main"), push("dev"), "")
     assert why_none_matched(seen.traces) == (
         "the pipeline's trigger does not match: the branch is dev, not main"
     )
@@ -348,7 +348,7 @@ def test_the_trace_says_what_was_found_and_wanted() -> None:
 def test_what_matched_brings_its_commit(event: Any, key: str) -> None:
     matched = judged(event, key, push=[{}], pullRequest=[{}]).matched
     assert matched is not None
-    revision = pushed_revision(matched.origin)
+    revision = pushed_revision("App", matched.origin)
     assert revision is not None
     assert revision.revision_id == COMMIT
 
@@ -375,13 +375,13 @@ def test_of_several_branches_the_one_that_matched_brings_its_commit() -> None:
     event = bitbucket(change("a", commit="a" * 40), change("main", commit="b" * 40))
     matched = judged(event, push=[branches("main")]).matched
     assert matched is not None
-    assert getattr(pushed_revision(matched.origin), "revision_id", "") == "b" * 40
+    assert getattr(pushed_revision("App", matched.origin), "revision_id", "") == "b" * 40
 
 
 def test_a_pull_request_of_bitbucket_says_that_its_commit_is_not_known() -> None:
     seen = judged(BITBUCKET_REQUEST, "pullrequest:created", pullRequest=[{}])
     assert seen.matched is not None
-    assert pushed_revision(seen.matched.origin) is None
+    assert pushed_revision("App", seen.matched.origin) is None
     assert "its commit id is not given in full" in str(seen.traces[0].found)
 
 
@@ -451,7 +451,7 @@ def test_githubs_own_examples_are_told_apart(kind: Any) -> None:
                 event["pull_request"]["base"]["ref"],
                 False,
             )
-            revision = pushed_revision(item.origin)
+            revision = pushed_revision("App", item.origin)
             assert revision is not None
             assert revision.revision_id == event["pull_request"]["head"]["sha"]
         else:

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from hookline.receiver.metrics import FILE, Histogram, Metrics
+from hookline.receiver.recorder.metrics import FILE, Histogram, Metrics
 
-from .test_recording import entry
+from .test_recorder_client import entry
 
 
 def samples(folder: Path) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:

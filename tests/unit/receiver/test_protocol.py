@@ -15,6 +15,7 @@ from uvicorn.server import ServerState
 from hookline.model import Verdict
 from hookline.receiver import endpoint, protocol
 from hookline.receiver.budget import Budget
+from hookline.receiver.judge import Request
 from hookline.receiver.protocol import BoundedProtocol
 from hookline.receiver.refusal import Refused
 
@@ -386,11 +387,11 @@ def test_t12_a_slow_body_is_408(monkeypatch: pytest.MonkeyPatch) -> None:
         await asyncio.sleep(5)
         return {}
 
-    arrival = endpoint.Arrival(id="", headers={}, peer="", received_at=0.0, began=0.0)
+    request = Request({}, "", received_at=0.0, began=0.0)
 
     async def read() -> None:
         with pytest.raises(Refused) as caught:
-            await endpoint._read_rest(b"{", arrival, never, 100)
+            await endpoint._read_rest(b"{", request, never, 100)
         assert caught.value.verdict is Verdict.TOO_SLOW
 
     asyncio.run(read())
@@ -399,7 +400,7 @@ def test_t12_a_slow_body_is_408(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_t14_giving_up_on_a_body_is_recorded_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(endpoint, "_BODY_TIMEOUT_S", 0.05)
     began = time.perf_counter()
-    arrival = endpoint.Arrival(id="", headers={}, peer="", received_at=0.0, began=began)
-    assert endpoint._hung_up(arrival).verdict is Verdict.NOT_JSON
+    request = Request({}, "", received_at=0.0, began=began)
+    assert endpoint._hung_up(request).verdict is Verdict.NOT_JSON
     time.sleep(0.06)
-    assert endpoint._hung_up(arrival).verdict is Verdict.TOO_SLOW
+    assert endpoint._hung_up(request).verdict is Verdict.TOO_SLOW

@@ -1,4 +1,4 @@
-"""`record` on both databases: each event once, each delivery once, whatever is sent again."""
+"""The committer on both databases: each event once, each delivery once, whatever is sent again."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,10 +10,11 @@ import pytest
 from sqlalchemy import Connection
 
 from hookline.errors import StoreUnavailableError
-from hookline.model import Authentication, Scope, Verdict, Webhook, new_id
-from hookline.receiver.entries import Entry, Frames, Start, decode_entries, frame
-from hookline.receiver.recorder import Recorder, record
-from hookline.receiver.retention import Limits
+from hookline.model import Authentication, Scope, StartRequest, Trigger, Verdict, Webhook, new_id
+from hookline.receiver.entries import Entry, Frames, decode_entries, frame
+from hookline.receiver.recorder.commit import Committer
+from hookline.receiver.recorder.process import Recorder
+from hookline.receiver.recorder.retention import Limits
 from hookline.sealing import Seal
 from hookline.store import deliveries, executions, pipelines, webhooks
 from hookline.store.database import Database
@@ -40,7 +41,7 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 def entry(key: bytes | None = None, pipeline: str = "p") -> Entry:
-    wish = Start(new_id(), SCOPE.account, SCOPE.region, pipeline, "App", "arn", None, key)
+    request = StartRequest(SCOPE, pipeline, new_id(), Trigger("Webhook", "arn"))
     return Entry(
         delivery_id=new_id(),
         webhook_id=1,
@@ -55,7 +56,8 @@ def entry(key: bytes | None = None, pipeline: str = "p") -> Entry:
         headers={b"x": b"y"},
         body_size=2,
         body=b"{}",
-        start=wish,
+        start=request,
+        dedupe_key=key,
     )
 
 
@@ -64,9 +66,11 @@ def commit(database: Database) -> Callable[..., list[tuple[Verdict, str | None]]
     def outcome(delivery: Delivery) -> tuple[Verdict, str | None]:
         return delivery.verdict, delivery.execution_id
 
+    committer = Committer(dedupe_window=300.0)
+
     def commit_all(*entries: Entry) -> list[tuple[Verdict, str | None]]:
         with database.write() as connection:
-            return [outcome(delivery) for delivery in record(connection, entries, 300.0)]
+            return [outcome(delivery) for delivery in committer.commit(connection, entries)]
 
     return commit_all
 
@@ -133,7 +137,7 @@ def test_one_delivery_that_cannot_be_recorded_does_not_harm_the_others(recorder:
     bad = msgspec.structs.replace(entry(), body_size=2**70)
     recorded = recorder._commit([entry(), bad, entry()])
     assert recorded is not None
-    assert [delivery.verdict for delivery in recorded] == [
+    assert [Verdict[item.verdict] for item in recorded] == [
         Verdict.STARTED,
         Verdict.UNAVAILABLE,
         Verdict.STARTED,

@@ -17,18 +17,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from hookline.model import Scope, Verdict, new_id
+from hookline.model import Scope, StartRequest, Trigger, Verdict, new_id
 from hookline.receiver.entries import (
     Entry,
     Frames,
     Recorded,
-    Start,
     decode_entries,
     decode_recorded,
     frame,
 )
-from hookline.receiver.recorder import record
-from hookline.receiver.recording import SOCKET, QueueFullError, Recording
+from hookline.receiver.recorder.client import SOCKET, QueueFullError, RecorderClient
+from hookline.receiver.recorder.commit import Committer
 from hookline.scoreboard import RECORDER, Scoreboard, Slot
 from hookline.store import deliveries, pipelines
 from hookline.store.database import Database
@@ -40,16 +39,7 @@ SCOPE = Scope("000000000000", "us-east-1")
 
 
 def entry(verdict: Verdict = Verdict.STARTED, body: bytes = b"{}", pipeline: str = "p") -> Entry:
-    start = Start(
-        execution_id=new_id(),
-        account=SCOPE.account,
-        region=SCOPE.region,
-        pipeline=pipeline,
-        action="App",
-        trigger_detail="arn",
-        revision=None,
-        dedupe_key=None,
-    )
+    start = StartRequest(SCOPE, pipeline, new_id(), Trigger("Webhook", "arn"))
     return Entry(
         delivery_id=new_id(),
         webhook_id=1,
@@ -88,7 +78,7 @@ def database(folder: Path) -> Iterator[Database]:
     database.close()
 
 
-RECORDING = """
+RECORDER_PROCESS = """
 import sys
 from hookline import config, processes
 from hookline.scoreboard import RECORDER, Scoreboard
@@ -123,7 +113,7 @@ class Recorders:
         own = {"HOOKLINE_CONFIG": os.devnull, "HOOKLINE_DATA_DIR": str(self._folder)}
         inherited = [self._lifeline, self._scoreboard.descriptor]
         self.process = subprocess.Popen(
-            [sys.executable, "-c", RECORDING, *map(str, inherited)],
+            [sys.executable, "-c", RECORDER_PROCESS, *map(str, inherited)],
             env={**clean_environment(), **own},
             pass_fds=inherited,
             stderr=subprocess.DEVNULL,
@@ -174,11 +164,11 @@ def test_frames_may_come_all_at_once(bodies: list[bytes]) -> None:
 def test_t1_entries_sent_again_are_recorded_once(database: Database) -> None:
     first, second = entry(), entry()
     with database.write() as connection:
-        [began] = record(connection, [first], 300.0)
+        [began] = Committer(300.0).commit(connection, [first])
     values = {name: getattr(first, name) for name in first.__struct_fields__}
     again = Entry(**{**values, "again": True})
     with database.write() as connection:
-        answered = record(connection, [second, again], 300.0)
+        answered = Committer(300.0).commit(connection, [second, again])
     assert [item.id for item in answered] == [second.delivery_id, first.delivery_id]
     assert answered[1].execution_id == began.execution_id
     with database.read() as connection:
@@ -189,25 +179,25 @@ def test_t1_t14_what_a_dead_recorder_did_not_answer_the_next_one_does(
     folder: Path, database: Database, recorders: Recorders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Five recorders have to start one after the other, on whatever machine.
-    monkeypatch.setattr("hookline.receiver.recording._DEADLINE_S", 60.0)
+    monkeypatch.setattr("hookline.receiver.recorder.client._DEADLINE_S", 60.0)
     wanted = [entry() for _ in range(1_500)]
 
     async def run() -> list[Recorded]:
-        recording = Recording(folder)
-        await recording.open()
+        client = RecorderClient(folder)
+        await client.open()
         recorders.start()
-        assert await asyncio.to_thread(until, lambda: recording.is_open, 30.0)
+        assert await asyncio.to_thread(until, lambda: client.is_open, 30.0)
         answers = []
         for begin in range(0, len(wanted), 300):
             pending = [
-                asyncio.create_task(recording.record(item)) for item in wanted[begin : begin + 300]
+                asyncio.create_task(client.record(item)) for item in wanted[begin : begin + 300]
             ]
             # Somewhere between sending, committing and answering.
             await asyncio.sleep(0.002 * (begin // 300))
             recorders.kill()
             recorders.start()
             answers += await asyncio.wait_for(asyncio.gather(*pending), 60)
-        await recording.close()
+        await client.close()
         return answers
 
     answers = asyncio.run(run())
@@ -224,18 +214,18 @@ def test_t12_a_recorder_that_waits_for_the_store_still_beats(
     folder: Path, database: Database, recorders: Recorders
 ) -> None:
     async def run() -> list[float]:
-        recording = Recording(folder)
-        await recording.open()
+        client = RecorderClient(folder)
+        await client.open()
         recorders.start()
-        assert await asyncio.to_thread(until, lambda: recording.is_open, 30.0)
+        assert await asyncio.to_thread(until, lambda: client.is_open, 30.0)
         with database.write():
-            waiting = asyncio.create_task(recording.record(entry()))
+            waiting = asyncio.create_task(client.record(entry()))
             silences = []
             while not waiting.done():
                 await asyncio.sleep(0.05)
                 silences.append(recorders.slot.silence)
         assert (await waiting).verdict == "UNAVAILABLE"
-        await recording.close()
+        await client.close()
         return silences
 
     # It waits five seconds for the lock, in one call.
@@ -248,18 +238,18 @@ def test_t12_a_recorder_that_is_stopped_is_given_up_after_five_seconds(
     lost, kept = entry(), entry()
 
     async def run() -> tuple[Recorded, float, Recorded]:
-        recording = Recording(folder)
-        await recording.open()
+        client = RecorderClient(folder)
+        await client.open()
         recorders.start()
         assert recorders.process is not None
-        assert await asyncio.to_thread(until, lambda: recording.is_open, 30.0)
+        assert await asyncio.to_thread(until, lambda: client.is_open, 30.0)
         recorders.process.send_signal(signal.SIGSTOP)
         began = time.monotonic()
-        answer = await recording.record(lost)
+        answer = await client.record(lost)
         took = time.monotonic() - began
         recorders.process.send_signal(signal.SIGCONT)
-        later = await recording.record(kept)
-        await recording.close()
+        later = await client.record(kept)
+        await client.close()
         return answer, took, later
 
     answer, took, later = asyncio.run(run())
@@ -274,18 +264,18 @@ def test_t12_a_recorder_that_is_stopped_is_given_up_after_five_seconds(
 
 def test_t12_t14_what_waits_for_a_recorder_is_bounded(folder: Path) -> None:
     async def run() -> tuple[int, int]:
-        recording = Recording(folder)
+        client = RecorderClient(folder)
         large = noted = 0
         with suppress(QueueFullError):
             for _ in range(1_000):
-                recording.note(entry(Verdict.FILTERED, b"x" * 1_000_000))
+                client.note(entry(Verdict.FILTERED, b"x" * 1_000_000))
                 large += 1
-        recording = Recording(folder)
+        client = RecorderClient(folder)
         with suppress(QueueFullError):
             for _ in range(100_000):
                 # An announced size is nobody's memory.
                 refused = entry(Verdict.TOO_LARGE, b"")
-                recording.note(refused)
+                client.note(refused)
                 noted += 1
         return large, noted
 

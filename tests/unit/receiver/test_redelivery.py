@@ -5,11 +5,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from hookline.model import Authentication, Filter, Scope, Verdict, Webhook
-from hookline.receiver.entries import Revision, Start
+from hookline.model import (
+    Authentication,
+    Filter,
+    Scope,
+    SourceRevision,
+    StartRequest,
+    Verdict,
+    Webhook,
+)
 from hookline.receiver.filters import compile_filters
-from hookline.receiver.redelivery import RedeliveryError, judge
-from hookline.receiver.targets import Target
+from hookline.receiver.judge import Target
+from hookline.receiver.redelivery import RedeliveryError, judge_again
 from hookline.store.deliveries import Delivery
 
 NOW = 1_700_000_000.0
@@ -49,18 +56,18 @@ def changed(**values: Any) -> Delivery:
 
 
 def test_t6_the_configuration_of_today_decides() -> None:
-    passed = judge(target({"Branch": "x"}), FIRST, NOW)
+    passed = judge_again(target({"Branch": "x"}), FIRST, NOW)
     assert passed.verdict == "STARTED"
-    assert isinstance(passed.start, Start)
-    filtered = judge(target({"Branch": "y"}), FIRST, NOW)
+    assert isinstance(passed.start, StartRequest)
+    filtered = judge_again(target({"Branch": "y"}), FIRST, NOW)
     assert (filtered.verdict, filtered.start) == ("FILTERED", None)
     assert filtered.reason == "$.ref is refs/heads/x, not refs/heads/y"
 
 
 def test_t10_a_redelivery_is_nobodys_duplicate_and_names_its_first() -> None:
-    entry = judge(target({"Branch": "x"}), FIRST, NOW)
+    entry = judge_again(target({"Branch": "x"}), FIRST, NOW)
     assert entry.start is not None
-    assert entry.start.dedupe_key is None
+    assert entry.dedupe_key is None
     assert entry.redelivery_of == "first"
     assert entry.delivery_id not in {"", "first"}
     assert (entry.received_at, entry.remote, entry.body) == (NOW, FIRST.remote, FIRST.body)
@@ -70,12 +77,12 @@ def test_t10_a_redelivery_is_nobodys_duplicate_and_names_its_first() -> None:
 def test_x3_only_what_was_signed_when_it_first_came_brings_its_commit() -> None:
     body = b'{"ref":"refs/heads/x","after":"%b"}' % (b"1" * 40)
     first = changed(body=body, trace={**FIRST.trace, "authentication": "UNAUTHENTICATED"})
-    unsigned = judge(target({"Branch": "x"}), first, NOW)
+    unsigned = judge_again(target({"Branch": "x"}), first, NOW)
     assert unsigned.start is not None
-    assert unsigned.start.revision is None
-    signed = judge(target({"Branch": "x"}), changed(body=body), NOW)
+    assert unsigned.start.source_revisions == ()
+    signed = judge_again(target({"Branch": "x"}), changed(body=body), NOW)
     assert signed.start is not None
-    assert signed.start.revision == Revision("1" * 40, None, None)
+    assert signed.start.source_revisions == (SourceRevision("App", "1" * 40, reachable_from=()),)
 
 
 def test_t8_a_stored_form_is_read_as_a_form() -> None:
@@ -83,20 +90,20 @@ def test_t8_a_stored_form_is_read_as_a_form() -> None:
         headers={"content-type": "application/x-www-form-urlencoded"},
         body=b"payload=%7B%22ref%22%3A%22refs%2Fheads%2Fx%22%7D",
     )
-    assert judge(target({"Branch": "x"}), form, NOW).verdict == "STARTED"
+    assert judge_again(target({"Branch": "x"}), form, NOW).verdict == "STARTED"
 
 
 def test_t9_a_ping_starts_nothing_again() -> None:
     ping = changed(headers={"x-github-event": "ping"})
-    entry = judge(target({"Branch": "x"}), ping, NOW)
+    entry = judge_again(target({"Branch": "x"}), ping, NOW)
     assert (entry.verdict, entry.start) == ("PING", None)
 
 
 def test_t12_a_target_that_is_gone_refuses() -> None:
-    entry = judge(target(None), FIRST, NOW)
+    entry = judge_again(target(None), FIRST, NOW)
     assert (entry.verdict, entry.body, entry.redelivery_of) == ("NO_TARGET", None, "first")
 
 
 def test_t14_without_a_body_there_is_nothing_to_redeliver() -> None:
     with pytest.raises(RedeliveryError, match="was not kept, since it was refused"):
-        judge(target({}), changed(body=None, verdict=Verdict.BAD_SIGNATURE), NOW)
+        judge_again(target({}), changed(body=None, verdict=Verdict.BAD_SIGNATURE), NOW)

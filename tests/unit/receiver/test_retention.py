@@ -7,20 +7,21 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, func, select, update
 
-from hookline.executions.start import Start, start
+from hookline.executions.start import start
 from hookline.model import (
     ConditionStatus,
     ConditionType,
     ExecutionStatus,
     Pipeline,
     Scope,
+    StartRequest,
     Trigger,
     Verdict,
     first_id_at,
     new_id,
 )
-from hookline.receiver import retention
-from hookline.receiver.retention import Limits, Retention
+from hookline.receiver.recorder import retention
+from hookline.receiver.recorder.retention import Limits, Retention
 from hookline.store import (
     action_executions,
     condition_executions,
@@ -156,7 +157,12 @@ def test_executions_go_when_they_ended_long_ago_with_all_of_theirs(
     pipeline = make_pipeline()
     names = [new_id() for _ in range(4)]
     with database.write() as connection:
-        start(connection, pipeline, [Start(name, Trigger("Webhook", "arn"), ()) for name in names])
+        trigger = Trigger("Webhook", "arn")
+        start(
+            connection,
+            pipeline,
+            [StartRequest(pipeline.scope, "p", name, trigger) for name in names],
+        )
     ended, recent, running, waiting = names
     with database.write() as connection:
         for name in (ended, recent):

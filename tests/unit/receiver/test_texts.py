@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hookline.model import Filter, GitTrigger, Patterns, PushFilter
 from hookline.receiver.filters import compile_filters, match
-from hookline.receiver.git_triggers import compile_trigger, judge
+from hookline.receiver.git_triggers import compile_trigger, match_triggers
 from hookline.receiver.texts import joined, shown
 
 values = st.recursive(
@@ -62,5 +62,5 @@ def test_a_large_push_is_judged_without_writing_it_whole(event: Any) -> None:
     trigger = GitTrigger("App", (PushFilter(branches=patterns), PushFilter(file_paths=patterns)))
     rules = compile_trigger([trigger], "App", {})
     # The name without its prefix is a copy.
-    assert peak(lambda: judge(rules, event, "")) < 7_000_000
-    assert all(len(seen.reason or "") <= 1_000 for seen in judge(rules, event, "").traces)
+    assert peak(lambda: match_triggers(rules, event, "")) < 7_000_000
+    assert all(len(seen.reason or "") <= 1_000 for seen in match_triggers(rules, event, "").traces)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from hookline.executions.start import Start, start
+from hookline.executions.start import start
 from hookline.executions.take import take
 from hookline.model import (
     DEFAULT_LABEL,
@@ -19,6 +19,7 @@ from hookline.model import (
     Pipeline,
     Scope,
     SourceRevision,
+    StartRequest,
     Trigger,
     Verdict,
     Webhook,
@@ -48,9 +49,12 @@ MakePipeline = Callable[..., Pipeline]
 MakeWebhook = Callable[..., Webhook]
 
 
-def starts(count: int) -> list[Start]:
+def starts(count: int) -> list[StartRequest]:
     trigger = Trigger("Webhook", "arn")
-    return [Start(new_id(), trigger, (SourceRevision("App", "1" * 40),)) for _ in range(count)]
+    return [
+        StartRequest(SCOPE, "p", new_id(), trigger, (SourceRevision("App", "1" * 40),))
+        for _ in range(count)
+    ]
 
 
 def test_p2_p3_a_webhook_comes_back_as_it_was_put(

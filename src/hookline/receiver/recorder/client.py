@@ -18,8 +18,8 @@ SOCKET = "recorder.sock"
 
 _log = structlog.get_logger()
 # Nobody waits for what started nothing; it is recorded well within the second of contract T14.
-_LAZY_DELAY_S = 0.05
-_LAZY_COUNT = 64
+_UNACKNOWLEDGED_DELAY_S = 0.05
+_UNACKNOWLEDGED_COUNT = 64
 _MAX_WAITING = 10_000
 _MAX_WAITING_BYTES = 64_000_000
 _RECONNECT_S = 0.05
@@ -31,7 +31,7 @@ class QueueFullError(Exception):
     """More deliveries wait to be recorded than may; the sender is asked to try again."""
 
 
-class Recording(asyncio.Protocol):
+class RecorderClient(asyncio.Protocol):
     """Hands entries to the recorder of this machine; used from one event loop.
 
     What waits is bounded in entries, bytes and time. When the recorder is lost, entries that wait
@@ -75,10 +75,12 @@ class Recording(asyncio.Protocol):
     def note(self, entry: Entry) -> None:
         """Record an entry that nobody waits for. Raises QueueFullError."""
         self._add(entry)
-        if len(self._outgoing) >= _LAZY_COUNT:
+        if len(self._outgoing) >= _UNACKNOWLEDGED_COUNT:
             self._flush()
         elif self._flush_due is None:
-            self._flush_due = asyncio.get_running_loop().call_later(_LAZY_DELAY_S, self._flush)
+            self._flush_due = asyncio.get_running_loop().call_later(
+                _UNACKNOWLEDGED_DELAY_S, self._flush
+            )
 
     async def record(self, entry: Entry) -> Recorded:
         """Record an entry and wait until it is committed. Raises QueueFullError.

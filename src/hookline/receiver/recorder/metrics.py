@@ -87,7 +87,7 @@ class Metrics(Collector):
         self._batches.observe(len(entries))
         self._commit_time.observe(seconds)
         for entry in entries:
-            for step, took in zip(STEPS, entry.steps, strict=False):
+            for step, took in entry.steps.items():
                 self._steps[step].observe(took)
 
     def failed(self) -> None:

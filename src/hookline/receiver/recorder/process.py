@@ -1,39 +1,25 @@
 """The one writer of this machine: whatever has arrived is committed together, then answered."""
 
-import functools
 import os
 import selectors
 import socket
 import time
 import traceback
-from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import structlog
-from sqlalchemy import Connection
 
 from hookline.errors import StoreUnavailableError
-from hookline.executions.start import Start as ExecutionStart
-from hookline.executions.start import start
-from hookline.model import Pipeline, Scope, SourceRevision, Trigger, Verdict
-from hookline.receiver.backlog import Backlog
-from hookline.receiver.entries import (
-    Entry,
-    Frames,
-    Recorded,
-    Revision,
-    Start,
-    decode_entries,
-    frame,
-)
-from hookline.receiver.headers import kept_headers
-from hookline.receiver.metrics import Metrics
-from hookline.receiver.recording import SOCKET
-from hookline.receiver.retention import Limits, Retention
-from hookline.receiver.trace import trace_of
-from hookline.store import deliveries, pipelines, webhooks
+from hookline.model import Verdict
+from hookline.receiver.entries import Entry, Frames, Recorded, decode_entries, frame
+from hookline.receiver.recorder.backlog import Backlog
+from hookline.receiver.recorder.client import SOCKET
+from hookline.receiver.recorder.commit import Committer
+from hookline.receiver.recorder.metrics import Metrics
+from hookline.receiver.recorder.retention import Limits, Retention
 from hookline.store.database import Database
 from hookline.store.deliveries import Delivery
 
@@ -41,13 +27,12 @@ _log = structlog.get_logger()
 _READ = 1 << 20
 _BATCH = 256
 # The others must not wait for a worker that reads no answers.
-_ANSWER_PATIENCE_S = 1.0
+_ANSWER_TIMEOUT_S = 1.0
 # What a commit takes at most, as a rule: one that begins later than that before its deadline might
 # be done after the sender was told that nothing was.
 _COMMIT_S = 0.5
 _METRICS_EVERY_S = 1.0
 _BEAT_EVERY_S = 1.0
-_PIPELINES_KEPT = 1_000
 
 
 class Recorder:
@@ -62,7 +47,7 @@ class Recorder:
     ) -> None:
         self._database = database
         self._beat = beat
-        self._window = limits.dedupe_window
+        self._committer = Committer(limits.dedupe_window)
         self._retention = Retention(database, limits, beat)
         self._metrics = Metrics(folder)
         self._metrics_due = 0.0
@@ -91,12 +76,12 @@ class Recorder:
         while not (self._stopping and self._is_idle()):
             self._beat()
             # What has come in during the last commit makes the next batch.
-            self._receive(0.0 if self._waiting else self._patience())
+            self._receive(0.0 if self._waiting else self._poll_timeout())
             if self._waiting:
                 self._commit_waiting()
             if self._backlog.is_due() or self._stopping:
                 self._commit_backlog()
-            self._keep_house()
+            self._run_maintenance()
 
     def close(self) -> None:
         """Hang up on all workers."""
@@ -111,13 +96,13 @@ class Recorder:
             len(self._selector.get_map()) == self._own and not self._waiting and not self._backlog
         )
 
-    def _patience(self) -> float:
+    def _poll_timeout(self) -> float:
         if self._stopping:
             return 0.05
         figures = max(0.0, self._metrics_due - time.monotonic()) if self._counted else _BEAT_EVERY_S
         return min(self._backlog.due_in(), self._retention.due_in(), figures, _BEAT_EVERY_S)
 
-    def _keep_house(self) -> None:
+    def _run_maintenance(self) -> None:
         now = time.monotonic()
         if self._counted and now >= self._metrics_due:
             self._counted = False
@@ -166,12 +151,10 @@ class Recorder:
             # Who came meanwhile would wait as long for nothing.
             batch += self._waiting
             self._waiting.clear()
-            recorded = [_delivery(entry, Verdict.UNAVAILABLE) for entry, _ in batch]
+            recorded = [_unavailable(entry) for entry, _ in batch]
         answers: dict[_Worker, list[Recorded]] = defaultdict(list)
-        for (_, worker), delivery in zip(batch, recorded, strict=True):
-            answers[worker].append(
-                Recorded(delivery.id, delivery.verdict.name, delivery.execution_id)
-            )
+        for (_, worker), answer in zip(batch, recorded, strict=True):
+            answers[worker].append(answer)
         for worker, values in answers.items():
             worker.answer(values)
 
@@ -183,7 +166,7 @@ class Recorder:
                 self._metrics.dropped(self._backlog.dropped)
                 return
 
-    def _commit(self, entries: Sequence[Entry]) -> list[Delivery] | None:
+    def _commit(self, entries: Sequence[Entry]) -> list[Recorded] | None:
         """Record entries; None when the store can't be reached now."""
         self._beat()
         began = time.perf_counter()
@@ -191,7 +174,7 @@ class Recorder:
         try:
             with self._database.write() as connection:
                 _check_deadlines(entries)
-                recorded = record(connection, entries, self._window)
+                committed = self._committer.commit(connection, entries)
         except StoreUnavailableError as error:
             _log.error("deliveries not recorded", count=len(entries), reason=error.message)
             self._metrics.failed()
@@ -199,18 +182,18 @@ class Recorder:
         except Exception as error:  # noqa: BLE001 - whatever it was, the senders must get an answer
             return self._commit_each(entries, error)
         took = time.perf_counter() - began
-        self._metrics.committed(entries, [item.verdict.name for item in recorded], took)
-        for delivery in recorded:
+        self._metrics.committed(entries, [item.verdict.name for item in committed], took)
+        for delivery in committed:
             _log_delivery(delivery)
-        return recorded
+        return [Recorded(item.id, item.verdict.name, item.execution_id) for item in committed]
 
-    def _commit_each(self, entries: Sequence[Entry], error: Exception) -> list[Delivery]:
+    def _commit_each(self, entries: Sequence[Entry], error: Exception) -> list[Recorded]:
         """Record entries one by one, as one of them can't be: the others must not suffer for it."""
         if len(entries) > 1:
             return [
-                delivery
+                recorded
                 for entry in entries
-                for delivery in self._commit([entry]) or [_delivery(entry, Verdict.UNAVAILABLE)]
+                for recorded in self._commit([entry]) or [_unavailable(entry)]
             ]
         _log.error(
             "delivery not recorded",
@@ -219,7 +202,11 @@ class Recorder:
             stack="".join(traceback.format_tb(error.__traceback__)),
         )
         self._metrics.failed()
-        return [_delivery(entries[0], Verdict.UNAVAILABLE)]
+        return [_unavailable(entries[0])]
+
+
+def _unavailable(entry: Entry) -> Recorded:
+    return Recorded(entry.delivery_id, Verdict.UNAVAILABLE.name, None)
 
 
 def _check_deadlines(entries: Sequence[Entry]) -> None:
@@ -231,7 +218,7 @@ class _Worker:
     """The recorder's end of a worker's connection."""
 
     def __init__(self, connection: socket.socket) -> None:
-        connection.settimeout(_ANSWER_PATIENCE_S)
+        connection.settimeout(_ANSWER_TIMEOUT_S)
         self.connection = connection
         self._frames = Frames()
 
@@ -286,122 +273,4 @@ def _log_delivery(delivery: Delivery) -> None:
         sender_event=delivery.event,
         size=delivery.body_size,
         execution=delivery.execution_id,
-    )
-
-
-def record(connection: Connection, entries: Sequence[Entry], window: float) -> list[Delivery]:
-    """Record entries and start what they start, each event once, in the caller's transaction.
-
-    Returns the deliveries with their final verdicts.
-    """
-    known = deliveries.known(connection, [entry.delivery_id for entry in entries if entry.again])
-    new = [entry for entry in entries if entry.delivery_id not in known] if known else entries
-    settled = _settle(connection, new, window)
-    recorded = [_delivery(entry, *verdict) for entry, verdict in zip(new, settled, strict=True)]
-    deliveries.insert(connection, recorded)
-    refused = {delivery.webhook_id for delivery in recorded if delivery.verdict.refused}
-    deliveries.trim_refused(connection, refused)
-    if not known:
-        return recorded
-    by_id = known | {delivery.id: delivery for delivery in recorded}
-    return [by_id[entry.delivery_id] for entry in entries]
-
-
-def _settle(
-    connection: Connection, entries: Sequence[Entry], window: float
-) -> list[tuple[Verdict, str | None]]:
-    """Start executions, each event once; the verdict and the execution of each entry."""
-    wishes = [entry.start for entry in entries if entry.start is not None]
-    targets = pipelines.lock(connection, map(_target, wishes)) if wishes else {}
-    possible = [wish for wish in wishes if _target(wish) in targets]
-    holders = _holders(connection, possible, window)
-    settled: list[tuple[Verdict, str | None]] = []
-    begun: dict[pipelines.Locked, list[ExecutionStart]] = defaultdict(list)
-    triggered: set[int] = set()
-    for entry in entries:
-        verdict, execution_id = _verdict(entry, targets, holders)
-        settled.append((verdict, execution_id))
-        if verdict is Verdict.STARTED and entry.start is not None:
-            begun[targets[_target(entry.start)]].append(_execution_start(entry.start))
-            triggered.add(entry.webhook_id)
-    for locked, starts in begun.items():
-        start(connection, _pipeline(connection, locked), starts)
-    webhooks.triggered(connection, triggered, time.time())
-    return settled
-
-
-def _verdict(
-    entry: Entry,
-    targets: Mapping[tuple[Scope, str], pipelines.Locked],
-    holders: Mapping[bytes, str],
-) -> tuple[Verdict, str | None]:
-    wish = entry.start
-    if wish is None:
-        return Verdict[entry.verdict], None
-    if _target(wish) not in targets:
-        return Verdict.NO_TARGET, None
-    holder = wish.execution_id if wish.dedupe_key is None else holders[wish.dedupe_key]
-    return (Verdict.STARTED if holder == wish.execution_id else Verdict.DUPLICATE), holder
-
-
-def _target(wish: Start) -> tuple[Scope, str]:
-    return _scope(wish.account, wish.region), wish.pipeline
-
-
-_scope = functools.lru_cache(maxsize=1_024)(Scope)
-
-_pipelines: OrderedDict[pipelines.Locked, Pipeline] = OrderedDict()
-
-
-def _pipeline(connection: Connection, locked: pipelines.Locked) -> Pipeline:
-    """A version of a pipeline, which never changes; the recently used ones are at hand."""
-    if locked not in _pipelines:
-        pipeline = pipelines.get(connection, locked.id, locked.version)
-        if pipeline is None:
-            raise StoreUnavailableError("A pipeline's version is missing in the store")
-        _pipelines[locked] = pipeline
-        if len(_pipelines) > _PIPELINES_KEPT:
-            _pipelines.popitem(last=False)
-    return _pipelines[locked]
-
-
-def _holders(connection: Connection, wishes: Sequence[Start], window: float) -> Mapping[bytes, str]:
-    first: dict[bytes, str] = {}
-    for wish in wishes:
-        if wish.dedupe_key is not None:
-            first.setdefault(wish.dedupe_key, wish.execution_id)
-    return deliveries.claim_events(connection, first, time.time(), window)
-
-
-def _execution_start(wish: Start) -> ExecutionStart:
-    return ExecutionStart(
-        execution_id=wish.execution_id,
-        trigger=Trigger(wish.trigger_type, wish.trigger_detail),
-        source_revisions=() if wish.revision is None else (_revision(wish.action, wish.revision),),
-    )
-
-
-def _revision(action: str, brought: Revision) -> SourceRevision:
-    return SourceRevision(
-        action, brought.revision_id, brought.summary, brought.url, reachable_from=brought.refs
-    )
-
-
-def _delivery(entry: Entry, verdict: Verdict, execution_id: str | None = None) -> Delivery:
-    headers = kept_headers(entry.headers)
-    return Delivery(
-        id=entry.delivery_id,
-        webhook_id=entry.webhook_id,
-        received_at=entry.received_at,
-        verdict=verdict,
-        remote=entry.remote,
-        headers=headers.kept,
-        trace=trace_of(entry),
-        body_size=entry.body_size,
-        body=None if verdict is Verdict.NO_TARGET else entry.body,
-        duration=entry.duration,
-        execution_id=execution_id,
-        event=headers.event,
-        sender_id=headers.delivery_id,
-        redelivery_of=entry.redelivery_of,
     )
