@@ -166,6 +166,37 @@ class Webhook:
         """The webhook's ARN."""
         return self.scope.webhook_arn(self.name)
 
+    @property
+    def registration(self) -> "Registration | None":
+        """What it has at GitHub; None while it is not registered."""
+        if self.github_hook_id is None or self.github_repository is None:
+            return None
+        return Registration(
+            self.arn,
+            self.github_hook_id,
+            self.github_repository,
+            self.target_pipeline,
+            self.target_action,
+        )
+
+    def is_registered_in(self, repository: str) -> bool:
+        """Whether its hook is in `repository`; GitHub's names know no capital letters."""
+        return (self.github_repository or "").casefold() == repository.casefold()
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What a webhook has at GitHub: the hook `hook_id` in `repository` (`owner/name`).
+
+    The target is the webhook's, whose configuration holds the token for it.
+    """
+
+    arn: str
+    hook_id: int
+    repository: str
+    target_pipeline: str
+    target_action: str
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class ActionType:

@@ -19,7 +19,9 @@ from cryptography.x509.oid import NameOID
 
 from hookline import config
 from hookline.errors import GitHubError, SettingsError
-from hookline.github import Access, Hook, connection, events_of, place
+from hookline.github import connection
+from hookline.github.events import events_of
+from hookline.github.hooks import Access, Hook, upsert_hook
 from hookline.model import Filter
 from support.github_api import Answer, DrippingServer, GitHubApi
 
@@ -114,7 +116,7 @@ def refused(answer: Answer, patience: float = 0.0) -> GitHubError:
         api.answers += [answer] * 9
         access = Access(api.url, "acme/app", "TOKEN", later(), ("URL-TOKEN", HOOK.secret), patience)
         with pytest.raises(GitHubError) as caught:
-            place(access, HOOK, None)
+            upsert_hook(access, HOOK, None)
     return caught.value
 
 
@@ -186,7 +188,7 @@ def test_r3_odd_headers_of_a_success_are_an_error_or_nothing(headers: dict[str, 
     with GitHubApi() as api:
         api.answers += [Answer(201, {"id": 7}, headers)]
         with suppress(GitHubError):
-            assert place(Access(api.url, "acme/app", "TOKEN", later()), HOOK, None) == 7
+            assert upsert_hook(Access(api.url, "acme/app", "TOKEN", later()), HOOK, None) == 7
 
 
 @pytest.mark.parametrize(
@@ -203,10 +205,10 @@ def test_r3_an_answer_that_drips_ends_at_the_deadline(scheme: str, begin: bytes)
     with DrippingServer(begin) as server:
         started = time.monotonic()
         access = Access(
-            f"{scheme}://127.0.0.1:{server.port}", "acme/app", "TOKEN", later(1.0), patience=8.0
+            f"{scheme}://127.0.0.1:{server.port}", "acme/app", "TOKEN", later(1.0), retry_for=8.0
         )
         with pytest.raises(GitHubError, match=r"No answer from 127\.0\.0\.1"):
-            place(access, HOOK, None)
+            upsert_hook(access, HOOK, None)
         assert 0.9 < time.monotonic() - started < 4
 
 
@@ -214,7 +216,7 @@ def test_r3_after_the_deadline_nothing_is_connected_to() -> None:
     with DrippingServer(b"") as server:
         access = Access(f"http://127.0.0.1:{server.port}", "acme/app", "TOKEN", later(-1.0))
         with pytest.raises(GitHubError, match=r"No answer from 127\.0\.0\.1"):
-            place(access, HOOK, None)
+            upsert_hook(access, HOOK, None)
         assert not server.callers
 
 
@@ -234,7 +236,7 @@ def test_r6_a_circle_of_redirects_ends() -> None:
     with GitHubApi() as api:
         api.answers += [Answer(307, headers={"Location": "/repositories/1/hooks"})] * 9
         with pytest.raises(GitHubError, match="redirects to another address"):
-            place(Access(api.url, "acme/app", "TOKEN", later()), HOOK, None)
+            upsert_hook(Access(api.url, "acme/app", "TOKEN", later()), HOOK, None)
         assert len(api.asked) == 3
 
 
@@ -248,7 +250,7 @@ def test_r2_the_page_with_the_hook_is_found_without_the_servers_links() -> None:
             Answer(200, [{"id": 3, "config": {"url": HOOK.url}}]),
             Answer(200, {"id": 3}),
         ]
-        assert place(Access(api.url, "acme/app", "TOKEN", later()), HOOK, None) == 3
+        assert upsert_hook(Access(api.url, "acme/app", "TOKEN", later()), HOOK, None) == 3
         assert api.lines == [
             "POST /repos/acme/app/hooks",
             "GET /repos/acme/app/hooks?page=1&per_page=100",
@@ -298,10 +300,10 @@ def test_r6_the_api_is_asked_over_tls_whose_certificate_holds(
         api.answers += [Answer(201, {"id": 7})]
         access = Access(api.url, "acme/app", "TOKEN", later())
         with pytest.raises(GitHubError, match=r"No answer from 127\.0\.0\.1:\d+ \(SSLError\)"):
-            place(access, HOOK, None)
+            upsert_hook(access, HOOK, None)
         assert api.asked == []
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
-        assert place(access, HOOK, None) == 7
+        assert upsert_hook(access, HOOK, None) == 7
 
 
 def test_pygithub_is_not_imported_before_it_is_used() -> None:
@@ -313,7 +315,7 @@ def test_r3_a_github_that_is_silent_is_given_up(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(connection, "READ_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(1) as pool:
         access = Access(f"http://127.0.0.1:{silent.getsockname()[1]}", "acme/app", "TOKEN", later())
-        asking = pool.submit(place, access, HOOK, None)
+        asking = pool.submit(upsert_hook, access, HOOK, None)
         conversation, _ = silent.accept()
         try:
             error = asking.exception(timeout=10)

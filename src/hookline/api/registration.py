@@ -8,7 +8,7 @@ at GitHub, too.
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -25,9 +25,9 @@ from hookline.errors import (
     ValidationException,
     WebhookNotFoundException,
 )
-from hookline.model import Authentication, Filter, Scope, Webhook
+from hookline.github.hook_client import HookClient, WantedHook
+from hookline.model import Authentication, Registration, Scope, Webhook
 from hookline.store import pipeline_secrets, pipelines, webhooks
-from hookline.store.webhooks import Registration
 
 _ROUNDS = 3
 _NOT_REGISTERED = "Webhook could not be registered with GitHub. "
@@ -38,35 +38,16 @@ _UNCHANGED = (
     "included: register the webhook again."
 )
 _NO_ANSWER = "0"
-_PATIENCE_S = 8.0
 # All that one operation asks of GitHub, its answers included.
 _TOTAL_S = 15.0
 # A delete should not wait long for what it can do without.
-_LEAVING_S = 2.0
+_UNREGISTER_RETRY_S = 2.0
 _log = structlog.get_logger()
 
 
 def url_of(settings: Settings, webhook: Webhook) -> str:
     """The URL that the webhook's sender is given (contract P3)."""
     return f"{settings.trigger_url}/trigger?t={webhook.token}&v=1"
-
-
-@dataclass(frozen=True, slots=True)
-class _Target:
-    repository: str
-    token: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """What GitHub should have for a webhook; two are equal when GitHub would not see a change."""
-
-    webhook: Webhook = field(compare=False)
-    webhook_id: int
-    target: _Target
-    url: str = field(repr=False)
-    secret: str = field(repr=False)
-    filters: tuple[Filter, ...]
 
 
 class RegistrationOperations:
@@ -76,6 +57,7 @@ class RegistrationOperations:
         self._database = services.database
         self._seal = services.seal
         self._settings = services.settings
+        self._github = HookClient(services.settings.github_api_url)
 
     def register_webhook_with_third_party(
         self, caller: Caller, parameters: Mapping[str, Any]
@@ -86,7 +68,7 @@ class RegistrationOperations:
         where the webhook has no secret to sign with, or in AWS's words where GitHub refuses.
         """
         try:
-            self._bring(caller.scope, _name(parameters), time.monotonic() + _TOTAL_S)
+            self._reconcile(caller.scope, _name(parameters), _deadline())
         except GitHubError as error:
             raise ValidationException(_NOT_REGISTERED + error.message) from error
         return {}
@@ -101,33 +83,31 @@ class RegistrationOperations:
         """
         with self._database.read() as connection:
             webhook = self._found(connection, caller.scope, _name(parameters))
-            registration = _registration(webhook)
-            target = None if registration is None else self._target(connection, webhook)
-        if registration is None or target is None:
-            self._note_removed(webhook)
-            return {}
-        try:
-            until = time.monotonic() + _TOTAL_S
-            self._remove(registration, target.token, until, hidden=_hidden(webhook))
-        except GitHubError as error:
-            self._note_failure(webhook, error, message := _NOT_REMOVED + error.message)
-            raise ValidationException(message) from error
+            if webhook.registration is not None:
+                _, token = self._repository(connection, webhook)
+        if webhook.registration is not None:
+            hidden = webhook.secret_token or "", webhook.token
+            try:
+                self._github.remove(webhook.registration, token, _deadline(), hidden=hidden)
+            except GitHubError as error:
+                self._note_failure(webhook, error, message := _NOT_REMOVED + error.message)
+                raise ValidationException(message) from error
         self._note_removed(webhook)
         return {}
 
-    def carry(self, previous: Webhook) -> None:
+    def sync(self, previous: Webhook) -> None:
         """Bring the hook of a registered webhook to what was put over `previous` (contract P11).
 
         What GitHub refuses is kept as the webhook's error. Where the webhook has become one that
         can't be registered, its hook is removed.
         """
         with self._database.read() as connection:
-            spare = self._token(
+            earlier_token = self._token(
                 connection, previous.scope, previous.target_pipeline, previous.target_action
             )
-        until = time.monotonic() + _TOTAL_S
+        deadline = _deadline()
         try:
-            self._bring(previous.scope, previous.name, until, spare)
+            self._reconcile(previous.scope, previous.name, deadline, earlier_token)
         except GitHubError as error:
             message = _NOT_REGISTERED + error.message + _UNCHANGED
             self._note_failure(previous, error, message)
@@ -135,20 +115,23 @@ class RegistrationOperations:
         except WebhookNotFoundException:
             _log.info("a webhook was deleted while it was put", webhook=previous.arn)
         except ValidationException:
-            self._withdraw(previous, until, spare)
+            self._remove_hook(previous, deadline, earlier_token)
 
-    def leave(self, scope: Scope, registration: Registration) -> None:
-        """Remove what a deleted webhook leaves at GitHub (contract D4); a failure is logged."""
+    def unregister(self, scope: Scope, registration: Registration) -> None:
+        """Remove the hook of a deleted webhook (contract D4); a failure is logged."""
         token = None
         with suppress(StoreUnavailableError), self._database.read() as connection:
             token = self._token(
                 connection, scope, registration.target_pipeline, registration.target_action
             )
-        until = time.monotonic() + _TOTAL_S
-        self._try_to_remove(registration, until, token, patience=_LEAVING_S)
+        self._github.try_to_remove(
+            registration, (token,), _deadline(), retry_for=_UNREGISTER_RETRY_S
+        )
 
-    def _bring(self, scope: Scope, name: str, until: float, spare: str | None = None) -> None:
-        """Make GitHub's hook what the webhook says; `spare` is a token for the hook it had.
+    def _reconcile(
+        self, scope: Scope, name: str, deadline: float, earlier_token: str | None = None
+    ) -> None:
+        """Make GitHub's hook what the webhook says; `earlier_token` is for the hook it had.
 
         Raises GitHubError, which is noted, and what `_wanted` raises.
         """
@@ -156,25 +139,27 @@ class RegistrationOperations:
             with self._database.read() as connection:
                 wanted = self._wanted(connection, scope, name)
             try:
-                hook_id = self._place(wanted, until)
+                hook_id = self._github.upsert(wanted, deadline)
             except GitHubError as error:
                 self._note_failure(wanted.webhook, error, _NOT_REGISTERED + error.message)
                 raise
-            if self._note_placed(wanted, hook_id, spare, until):
+            if self._note_registered(wanted, hook_id, earlier_token, deadline):
                 return
         raise ThrottlingException("The webhook is being changed by others at once. Try again.")
 
-    def _wanted(self, connection: Connection, scope: Scope, name: str) -> _Wanted:
+    def _wanted(self, connection: Connection, scope: Scope, name: str) -> WantedHook:
         webhook = self._found(connection, scope, name)
         if webhook.authentication is not Authentication.GITHUB_HMAC or not webhook.secret_token:
             raise ValidationException(
                 f"Webhook {name} can't be registered with GitHub: its authentication is "
                 f"{webhook.authentication}, and GitHub's deliveries need GITHUB_HMAC"
             )
-        return _Wanted(
+        repository, token = self._repository(connection, webhook)
+        return WantedHook(
             webhook=webhook,
             webhook_id=webhook.id,
-            target=self._target(connection, webhook),
+            repository=repository,
+            token=token,
             url=url_of(self._settings, webhook),
             secret=webhook.secret_token,
             filters=webhook.filters,
@@ -186,7 +171,8 @@ class RegistrationOperations:
             raise WebhookNotFoundException(f"Webhook with name '{name}' does not exist")
         return webhook
 
-    def _target(self, connection: Connection, webhook: Webhook) -> _Target:
+    def _repository(self, connection: Connection, webhook: Webhook) -> tuple[str, str]:
+        """The repository that the webhook's target fetches, as owner/name, and the token for it."""
         configuration = self._configuration(
             connection, webhook.scope, webhook.target_pipeline, webhook.target_action
         )
@@ -201,8 +187,7 @@ class RegistrationOperations:
             raise ValidationException(
                 f"The configuration of action {webhook.target_action} lacks {', '.join(missing)}"
             )
-        repository = f"{configuration['Owner']}/{configuration['Repo']}"
-        return _Target(repository, configuration["OAuthToken"])
+        return f"{configuration['Owner']}/{configuration['Repo']}", configuration["OAuthToken"]
 
     def _configuration(
         self, connection: Connection, scope: Scope, pipeline_name: str, action_name: str
@@ -223,41 +208,11 @@ class RegistrationOperations:
             return None
         return None if found is None else found.get("OAuthToken")
 
-    def _place(self, wanted: _Wanted, until: float) -> int:
-        from hookline import github  # noqa: PLC0415 - slow, and most calls do without
-
-        access = github.Access(
-            self._settings.github_api_url,
-            wanted.target.repository,
-            wanted.target.token,
-            until,
-            _hidden(wanted.webhook),
-            _PATIENCE_S,
-        )
-        hook = github.Hook(wanted.url, wanted.secret, github.events_of(wanted.filters))
-        known = wanted.webhook.github_hook_id
-        return github.place(
-            access, hook, known if _is_in(wanted.webhook, wanted.target.repository) else None
-        )
-
-    def _remove(
-        self,
-        registration: Registration,
-        token: str,
-        until: float,
-        patience: float = _PATIENCE_S,
-        hidden: tuple[str, ...] = (),
-    ) -> None:
-        from hookline import github  # noqa: PLC0415 - the same
-
-        access = github.Access(
-            self._settings.github_api_url, registration.repository, token, until, hidden, patience
-        )
-        github.remove(access, registration.hook_id)
-
-    def _note_placed(self, wanted: _Wanted, hook_id: int, spare: str | None, until: float) -> bool:
-        """Note the hook, clear away the one it follows; whether the webhook still says the same."""
-        webhook, repository, token = wanted.webhook, wanted.target.repository, wanted.target.token
+    def _note_registered(
+        self, wanted: WantedHook, hook_id: int, earlier_token: str | None, deadline: float
+    ) -> bool:
+        """Note the hook, remove the one it replaces; whether the webhook still says the same."""
+        webhook, repository = wanted.webhook, wanted.repository
         with self._database.write() as connection:
             webhooks.lock_scope(connection, webhook.scope)
             current = webhooks.find(connection, self._seal, webhook.scope, webhook.name)
@@ -265,56 +220,35 @@ class RegistrationOperations:
             if kept:
                 webhooks.registered(connection, webhook.id, hook_id, repository)
             settled = kept and self._is_settled(connection, wanted)
-        placed = replace(webhook, github_hook_id=hook_id, github_repository=repository)
+        new = replace(webhook, github_hook_id=hook_id, github_repository=repository)
         if not kept:
-            self._try_to_remove(_registration(placed), until, token)
+            self._try_to_remove(new, (wanted.token,), deadline)
             raise WebhookNotFoundException(f"Webhook with name '{webhook.name}' was deleted")
         # The same hook answers to the old and the new name of a repository.
-        if hook_id != webhook.github_hook_id and not _is_in(webhook, repository):
-            self._try_to_remove(_registration(webhook), until, spare, token)
+        if hook_id != webhook.github_hook_id and not webhook.is_registered_in(repository):
+            self._try_to_remove(webhook, (earlier_token, wanted.token), deadline)
         return settled
 
-    def _is_settled(self, connection: Connection, wanted: _Wanted) -> bool:
+    def _is_settled(self, connection: Connection, wanted: WantedHook) -> bool:
         try:
             return self._wanted(connection, wanted.webhook.scope, wanted.webhook.name) == wanted
         except ValidationException:
             return False
 
-    def _withdraw(self, webhook: Webhook, until: float, token: str | None) -> None:
+    def _remove_hook(self, webhook: Webhook, deadline: float, token: str | None) -> None:
         """Remove the hook of a webhook that can't be registered any more."""
-        registration = _registration(webhook)
-        failure = self._try_to_remove(registration, until, token)
+        failure = self._try_to_remove(webhook, (token,), deadline)
         if failure is None:
             self._note_removed(webhook)
         else:
             self._note_failure(webhook, failure, _NOT_REMOVED + failure.message)
 
     def _try_to_remove(
-        self,
-        registration: Registration | None,
-        until: float,
-        *tokens: str | None,
-        patience: float = _PATIENCE_S,
+        self, webhook: Webhook, tokens: tuple[str | None, ...], deadline: float
     ) -> GitHubError | None:
-        """Remove a hook with the first token that can; what the last one met, logged, too."""
-        if registration is None:
+        if webhook.registration is None:
             return None
-        failure = GitHubError("its target has no OAuthToken any more")
-        for token in dict.fromkeys(filter(None, tokens)):
-            try:
-                self._remove(registration, token, until, patience)
-            except GitHubError as error:
-                failure = error
-            else:
-                return None
-        _log.warning(
-            "a hook was left at GitHub",
-            webhook=registration.arn,
-            repository=registration.repository,
-            hook=registration.hook_id,
-            why=failure.message,
-        )
-        return failure
+        return self._github.try_to_remove(webhook.registration, tokens, deadline)
 
     def _note_removed(self, webhook: Webhook) -> None:
         with self._database.write() as connection:
@@ -326,30 +260,13 @@ class RegistrationOperations:
             webhooks.failed(connection, webhook.id, code, message)
 
 
+def _deadline() -> float:
+    return time.monotonic() + _TOTAL_S
+
+
 def _name(parameters: Mapping[str, Any]) -> str:
     name = parameters.get("webhookName")
     if name is None:
         # The model does not ask for it, although without it there is nothing to do.
         raise ValidationException("webhookName is missing")
     return str(name)
-
-
-def _hidden(webhook: Webhook) -> tuple[str, ...]:
-    return webhook.secret_token or "", webhook.token
-
-
-def _registration(webhook: Webhook) -> Registration | None:
-    if webhook.github_hook_id is None or webhook.github_repository is None:
-        return None
-    return Registration(
-        webhook.arn,
-        webhook.github_hook_id,
-        webhook.github_repository,
-        webhook.target_pipeline,
-        webhook.target_action,
-    )
-
-
-def _is_in(webhook: Webhook, repository: str) -> bool:
-    # GitHub's names are the same in capital and small letters.
-    return (webhook.github_repository or "").casefold() == repository.casefold()

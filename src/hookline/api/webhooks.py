@@ -67,7 +67,7 @@ class WebhookOperations:
         self._state.definitions_changed()
         _warn_of_literals(webhook)
         if previous is not None and previous.github_hook_id is not None:
-            self._registration.carry(previous)
+            self._registration.sync(previous)
             listed = self._listed_now(webhook) or listed
         return {"webhook": listed}
 
@@ -99,7 +99,7 @@ class WebhookOperations:
             tags.replace(connection, caller.scope.webhook_arn(parameters["name"]), {})
         self._state.definitions_changed()
         if registration is not None:
-            self._registration.leave(caller.scope, registration)
+            self._registration.unregister(caller.scope, registration)
 
     def _webhook(
         self,
@@ -114,28 +114,23 @@ class WebhookOperations:
             authentication, definition["authenticationConfiguration"], previous
         )
         _check_target(connection, scope, definition)
-        if previous is None and webhooks.count(connection, scope) >= _LIMIT:
+        given: dict[str, Any] = {
+            "target_pipeline": definition["targetPipeline"],
+            "target_action": definition["targetAction"],
+            "filters": rules,
+            "authentication": authentication,
+            "secret_token": secret,
+            "allowed_ip_range": allowed,
+        }
+        if previous is not None:
+            return replace(previous, **given)
+        if webhooks.count(connection, scope) >= _LIMIT:
             raise LimitExceededException(
                 f"Account '{scope.account}' already has {_LIMIT} webhooks in {scope.region}, "
                 "which is the limit. Delete one that is no longer used."
             )
-        return Webhook(
-            id=0 if previous is None else previous.id,
-            scope=scope,
-            name=definition["name"],
-            target_pipeline=definition["targetPipeline"],
-            target_action=definition["targetAction"],
-            filters=rules,
-            authentication=authentication,
-            token=self._seal.new_token() if previous is None else previous.token,
-            secret_token=secret,
-            allowed_ip_range=allowed,
-            last_triggered=None if previous is None else previous.last_triggered,
-            error_code=None if previous is None else previous.error_code,
-            error_message=None if previous is None else previous.error_message,
-            github_hook_id=None if previous is None else previous.github_hook_id,
-            github_repository=None if previous is None else previous.github_repository,
-        )
+        token = self._seal.new_token()
+        return Webhook(id=0, scope=scope, name=definition["name"], token=token, **given)
 
     def _listed_now(self, webhook: Webhook) -> dict[str, Any] | None:
         with self._database.read() as connection:

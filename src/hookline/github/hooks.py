@@ -51,17 +51,17 @@ class Access:
     """How a repository's hooks are reached.
 
     `api_url` is the setting's, and nothing else names a host. `repository` is `owner/name`.
-    `hidden` are texts that no message may show, beside `token`. `patience`, in seconds, is how
-    long a call that GitHub could not answer now is tried again. At `until`, on the monotonic clock,
-    all ends, an answer that still drips in as well.
+    `hidden` are texts that no message may show, beside `token`. `retry_for`, in seconds, is how
+    long a call that GitHub could not answer now is tried again. At `deadline`, on the monotonic
+    clock, all ends, including an answer that still drips in.
     """
 
     api_url: str
     repository: str
     token: str = field(repr=False)
-    until: float
+    deadline: float
     hidden: tuple[str, ...] = field(default=(), repr=False)
-    patience: float = 0.0
+    retry_for: float = 0.0
 
     def __post_init__(self) -> None:
         names = self.repository.split("/")
@@ -75,7 +75,7 @@ def _is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None and text not in {".", ".."}
 
 
-def place(access: Access, hook: Hook, hook_id: int | None) -> int:
+def upsert_hook(access: Access, hook: Hook, hook_id: int | None) -> int:
     """Make `hook` in a repository, or bring the one with `hook_id` to it; its id.
 
     One that GitHub does not know any more is made anew. When GitHub says that a hook with this URL
@@ -105,7 +105,7 @@ def place(access: Access, hook: Hook, hook_id: int | None) -> int:
             return adopted
 
 
-def remove(access: Access, hook_id: int) -> None:
+def remove_hook(access: Access, hook_id: int) -> None:
     """Remove a hook; its absence is success (contract R5). Raises GitHubError."""
     with _opened(access) as (repository, call):
         try:
@@ -156,7 +156,7 @@ def _find(repository: Repository, url: str) -> int | None:
 
 
 @contextmanager
-def _opened(access: Access) -> Iterator[tuple[Repository, "_Patient"]]:
+def _opened(access: Access) -> Iterator[tuple[Repository, "_Retrier"]]:
     requester = BoundedRequester(
         auth=Auth.Token(access.token),
         base_url=access.api_url,
@@ -170,13 +170,13 @@ def _opened(access: Access) -> Iterator[tuple[Repository, "_Patient"]]:
         lazy=True,
     )
     try:
-        with Deadline(access.until):
-            yield Repository(requester, url=f"/repos/{access.repository}"), _Patient(access)
+        with Deadline(access.deadline):
+            yield Repository(requester, url=f"/repos/{access.repository}"), _Retrier(access)
     finally:
         requester.close()
 
 
-class _Patient:
+class _Retrier:
     """Makes calls of one undertaking: again when GitHub can't answer now, until its time is over.
 
     PyGithub's own retries would wait as long as a Retry-After says.
@@ -184,21 +184,21 @@ class _Patient:
 
     def __init__(self, access: Access) -> None:
         self._access = access
-        self._deadline = min(time.monotonic() + access.patience, access.until)
+        self._deadline = min(time.monotonic() + access.retry_for, access.deadline)
 
     def __call__(self, call: Callable[[], T]) -> T:
         for pause in _PAUSES_S:
             try:
                 return self._once(call)
-            except _Passing as passing:
-                wait = max(pause, passing.retry_after)
+            except _Transient as transient:
+                wait = max(pause, transient.retry_after)
                 if time.monotonic() + wait > self._deadline:
-                    raise passing.error from None
+                    raise transient.error from None
                 time.sleep(wait)
         try:
             return self._once(call)
-        except _Passing as passing:
-            raise passing.error from None
+        except _Transient as transient:
+            raise transient.error from None
 
     def _once(self, call: Callable[[], T]) -> T:
         try:
@@ -206,8 +206,8 @@ class _Patient:
         except GithubException as error:
             failure = self._failure(error)
             retry_after = _retry_after(error)
-            if _is_passing(error.status, retry_after):
-                raise _Passing(failure, retry_after or 0.0) from None
+            if _is_transient(error.status, retry_after):
+                raise _Transient(failure, retry_after or 0.0) from None
             # GitHub's exception holds its answer unmasked.
             raise failure from None
         except OSError as error:
@@ -223,14 +223,14 @@ class _Patient:
         return GitHubError(_cause(error.status, body), error.status, body[:_SHOWN])
 
 
-class _Passing(Exception):  # noqa: N818 - a passing state, never shown
+class _Transient(Exception):  # noqa: N818 - a state, never shown
     def __init__(self, error: GitHubError, retry_after: float) -> None:
         super().__init__()
         self.error = error
         self.retry_after = retry_after
 
 
-def _is_passing(status: int, retry_after: float | None) -> bool:
+def _is_transient(status: int, retry_after: float | None) -> bool:
     # A 403 is a rate limit that ends soon only when it says when.
     return status >= _SERVER or status == _TOO_MANY or (status == 403 and retry_after is not None)  # noqa: PLR2004
 

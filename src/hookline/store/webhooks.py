@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, delete, func, select, update
 
-from hookline.model import Authentication, Filter, Scope, Webhook
+from hookline.model import Authentication, Filter, Registration, Scope, Webhook
 from hookline.sealing import Seal
 from hookline.store import dialect
 from hookline.store.tables import webhooks
@@ -115,20 +115,6 @@ def names_by_id(connection: Connection) -> dict[int, WebhookName]:
         row.id: WebhookName(Scope(row.account, row.region), row.name)
         for row in connection.execute(query)
     }
-
-
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """What a webhook has at GitHub: the hook `hook_id` in `repository` (`owner/name`).
-
-    The target is the webhook's, whose configuration holds the token for it.
-    """
-
-    arn: str
-    hook_id: int
-    repository: str
-    target_pipeline: str
-    target_action: str
 
 
 def remove(connection: Connection, scope: Scope, name: str) -> Registration | None:
