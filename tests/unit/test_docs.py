@@ -328,6 +328,13 @@ def test_every_page_is_linked_from_the_readme_or_from_a_page_that_is() -> None:
     assert set(PAGES) <= seen
 
 
+def test_every_file_that_the_architecture_names_exists() -> None:
+    page = (ROOT / "docs/architecture.md").read_text()
+    named = {name for name in re.findall(r"[\w/]+\.py\b", page) if "/" in name}
+    assert len(named) > 30
+    assert [name for name in sorted(named) if not (ROOT / "src/hookline" / name).is_file()] == []
+
+
 def section(page: Path, heading: str) -> str:
     """The text under a heading, up to the next one of any kind."""
     found = re.search(rf"^#+ {heading}\n(.*?)(?=^#+ )", page.read_text(), re.DOTALL | re.MULTILINE)
