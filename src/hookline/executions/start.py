@@ -18,25 +18,13 @@ def start(connection: Connection, pipeline: Pipeline, requests: Sequence[StartRe
     """Start executions of `pipeline`, in order, in the caller's transaction.
 
     The pipeline must be locked by that transaction (`store.pipelines.lock`). In SUPERSEDED mode a
-    burst costs rows only: all but the newest are born superseded, and no engine hears of them.
+    burst costs rows only: all but the newest begin as superseded, and no engine hears of them.
     """
     now = time.time()
     first_stage = pipeline.stages[0].name
-    born = {item.execution_id for item in requests}
-    superseded: dict[str, str] = {}
-    entered: dict[str, str] = {}
-    state = states.read(connection, pipeline.id)
-    standings = [
-        *state.standings,
-        *(Standing(item.execution_id, first_stage, in_stage=False) for item in requests),
-    ]
-    for command in advance(pipeline.execution_mode, standings, state.disabled):
-        match command:
-            case Supersede(execution_id, by):
-                superseded[execution_id] = by
-            case Enter(execution_id, stage_name):
-                entered[execution_id] = stage_name
-    _apply_to_earlier(connection, born, superseded, entered)
+    new_ids = {item.execution_id for item in requests}
+    superseded, entered = _decide(connection, pipeline, requests)
+    _apply_to_earlier(connection, new_ids, superseded, entered)
     unchosen = defaults(pipeline)
     new = [
         Execution(
@@ -64,15 +52,33 @@ def start(connection: Connection, pipeline: Pipeline, requests: Sequence[StartRe
     )
 
 
+def _decide(
+    connection: Connection, pipeline: Pipeline, requests: Sequence[StartRequest]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Which executions are superseded, and by which; which enter a stage, and which stage."""
+    first_stage = pipeline.stages[0].name
+    state = states.read(connection, pipeline.id)
+    new = (Standing(item.execution_id, first_stage, in_stage=False) for item in requests)
+    superseded: dict[str, str] = {}
+    entered: dict[str, str] = {}
+    for command in advance(pipeline.execution_mode, [*state.standings, *new], state.disabled):
+        match command:
+            case Supersede(execution_id, by):
+                superseded[execution_id] = by
+            case Enter(execution_id, stage_name):
+                entered[execution_id] = stage_name
+    return superseded, entered
+
+
 def _apply_to_earlier(
-    connection: Connection, born: set[str], superseded: dict[str, str], entered: dict[str, str]
+    connection: Connection, new_ids: set[str], superseded: dict[str, str], entered: dict[str, str]
 ) -> None:
     for execution_id, by in superseded.items():
-        if execution_id not in born:
+        if execution_id not in new_ids:
             supersede(connection, execution_id, by)
     enter_stages(
         connection,
-        {name: stage_name for name, stage_name in entered.items() if name not in born},
+        {name: stage_name for name, stage_name in entered.items() if name not in new_ids},
     )
 
 

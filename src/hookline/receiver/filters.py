@@ -1,6 +1,6 @@
 """Whether an event passes a webhook's filters, and why not (contract T5-T7)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,15 @@ class FilterTrace(msgspec.Struct, array_like=True, frozen=True):
 def compile_filters(rules: Sequence[Filter]) -> tuple[CompiledFilter, ...]:
     """Compile the paths of a webhook's filters. Raises jsonpath.CompileError."""
     return tuple(CompiledFilter(rule, jsonpath.compile(rule.json_path)) for rule in rules)
+
+
+def match_all(
+    filters: Iterable[CompiledFilter], event: Any, configuration: Mapping[str, str]
+) -> tuple[list[FilterTrace], str | None]:
+    """What each filter saw, and the reason of the first that the event does not pass."""
+    traces = [match(compiled, event, configuration) for compiled in filters]
+    failed = (trace.reason for trace in traces if trace.reason is not None)
+    return traces, next(failed, None)
 
 
 def match(compiled: CompiledFilter, event: Any, configuration: Mapping[str, str]) -> FilterTrace:

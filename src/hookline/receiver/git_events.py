@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from hookline.model import PullRequestEvent
@@ -273,10 +273,11 @@ def _first(names: Iterable[str], characters: int) -> Iterator[str]:
 
 def _collect(commit: Any, names: dict[str, None]) -> str | None:
     """Add the files of a commit; why some may be missing."""
-    lists = [_at(commit, name) for name in _FILE_LISTS]
-    files = [name for listed in lists if isinstance(listed, list) for name in listed]
+    found = (_at(commit, name) for name in _FILE_LISTS)
+    lists = [listed for listed in found if isinstance(listed, list)]
+    files = list(chain.from_iterable(lists))
     names.update(dict.fromkeys(name for name in files if isinstance(name, str)))
-    if not any(isinstance(listed, list) for listed in lists):
+    if not lists:
         return "a commit of the payload lists no files"
     if len(files) >= _FILES_LISTED:
         return f"a commit of the payload lists {_FILES_LISTED:,} files, and there may be more"

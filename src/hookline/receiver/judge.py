@@ -20,7 +20,7 @@ from hookline.model import (
 )
 from hookline.receiver.authentication import check_signature
 from hookline.receiver.entries import Entry
-from hookline.receiver.filters import CompiledFilter, FilterTrace, match
+from hookline.receiver.filters import CompiledFilter, FilterTrace, match_all
 from hookline.receiver.git_events import PullRequest, Push
 from hookline.receiver.git_triggers import (
     TriggerRule,
@@ -139,16 +139,15 @@ def _match(target: Target, request: Request, findings: Findings, event: Any) -> 
     Returns the push or pull request that a trigger has matched; the event if there are none.
     """
     configuration = target.configuration or {}
-    findings.filters = [match(rule, event, configuration) for rule in target.filters]
-    reasons = [trace.reason for trace in findings.filters if trace.reason is not None]
+    findings.filters, failed = match_all(target.filters, event, configuration)
     matched = event
-    if target.triggers and (request.explain or not reasons):
+    if target.triggers and (request.explain or failed is None):
         event_key = request.headers.get(b"x-event-key", b"").decode("latin-1")
         findings.triggers, matched = match_triggers(target.triggers, event, event_key)
         if matched is None:
-            reasons.append(why_none_matched(findings.triggers))
-    if reasons:
-        raise Refused(Verdict.FILTERED, reasons[0])
+            failed = failed or why_none_matched(findings.triggers)
+    if failed is not None:
+        raise Refused(Verdict.FILTERED, failed)
     return matched
 
 

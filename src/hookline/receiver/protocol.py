@@ -14,7 +14,7 @@ from hookline.receiver.budget import Budget, Request
 HEADER_COUNT = 100
 HEADER_BYTES = 32_768
 HEADER_TIMEOUT_S = 10.0
-# Somewhat more than the receiver's own patience, which ends with an answer.
+# Somewhat more than the receiver's own time limit, which ends with an answer.
 BODY_TIMEOUT_S = 40.0
 LINGER_S = 5.0
 FAREWELL_S = 1.0
@@ -110,8 +110,10 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._is_new = False
         self._parse(data)
-        if self._output.is_closing():
-            return
+        if not self._output.is_closing():
+            self._bound(data)
+
+    def _bound(self, data: bytes) -> None:
         if self._in_headers:
             # What came before a request's first byte is not its own.
             self._unparsed += 0 if self._is_new else len(data)
@@ -205,7 +207,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._hold(len(body))
 
     def on_message_complete(self) -> None:
-        """The whole request is there, but for a body that is behind a wish for an upgrade."""
+        """The whole request is there, except for a body that follows a request to upgrade."""
         if self.parser.should_upgrade():
             return
         self._deadline = None

@@ -1,8 +1,8 @@
 """The source revision that a push brings with it (contract T11)."""
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeGuard
 
 from hookline.model import SourceRevision
 
@@ -24,9 +24,7 @@ def pushed_revision(
     if not isinstance(event, Mapping):
         return None
     commit_id, commit = _github(event) or _bitbucket(event) or (None, {})
-    if not isinstance(commit_id, str) or not _COMMIT_ID.fullmatch(commit_id):
-        return None
-    if not commit_id.strip("0"):
+    if not _is_commit(commit_id):
         return None
     message, url = commit.get("message"), commit.get("url")
     return SourceRevision(
@@ -38,23 +36,25 @@ def pushed_revision(
     )
 
 
+def _is_commit(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and bool(_COMMIT_ID.fullmatch(value) and value.strip("0"))
+
+
 def _github(event: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]] | None:
     if not isinstance(event.get("ref"), str) or "after" not in event:
         return None
     head, commits = event.get("head_commit"), event.get("commits")
     if not isinstance(head, Mapping) and isinstance(commits, list):
-        head = next(
-            (
-                item
-                for item in commits
-                if isinstance(item, Mapping) and item.get("id") == event["after"]
-            ),
-            None,
-        )
+        head = _commit_of(commits, event["after"])
     if not isinstance(head, Mapping):
         return event["after"], {}
     # Of an annotated tag, `after` is the tag object and not the commit.
     return head.get("id", event["after"]), head
+
+
+def _commit_of(commits: Sequence[Any], commit_id: Any) -> Mapping[str, Any] | None:
+    found = (item for item in commits if isinstance(item, Mapping) and item.get("id") == commit_id)
+    return next(found, None)
 
 
 def _bitbucket(event: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]] | None:

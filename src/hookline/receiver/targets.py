@@ -40,10 +40,10 @@ class Targets:
         self._generation = -1
 
     def kept(self, token: str) -> Target | None:
-        """The target of a token, if it is at hand and surely still right."""
-        return self._at_hand(token)[1]
+        """The target of a token, if it is cached and certainly up to date."""
+        return self._cached(token)[1]
 
-    def _at_hand(self, token: str) -> tuple[bool, Target | None]:
+    def _cached(self, token: str) -> tuple[bool, Target | None]:
         """Whether it is known what the token leads to, and that; it may be nothing."""
         if self._state.generation != self._generation:
             self._generation = self._state.generation
@@ -59,7 +59,7 @@ class Targets:
 
         A token that Hookline never made is told by its check alone, without the store.
         """
-        known, target = self._at_hand(token)
+        known, target = self._cached(token)
         if known or not self._seal.is_token(token):
             return target
         return await self._load(token)

@@ -54,12 +54,10 @@ def joined(texts: Iterable[str], limit: int) -> str:
 
 def _json(value: Any, room: int) -> str:
     """The compact JSON of a value, right in its first `room` characters; longer if that is cut."""
-    if isinstance(value, str):
-        return json.dumps(value[: max(room, 0)], ensure_ascii=False)
     if not isinstance(value, dict | list):
-        return json.dumps(value)
+        return _json_of_scalar(value, room)
     is_object = isinstance(value, dict)
-    text = "{" if is_object else "["
+    text, end = ("{", "}") if is_object else ("[", "]")
     for item in value:
         if len(text) > room:
             return text
@@ -67,4 +65,10 @@ def _json(value: Any, room: int) -> str:
         if is_object:
             text += f"{_json(item, room - len(text))}:"
         text += _json(value[item] if is_object else item, room - len(text))
-    return text + ("}" if is_object else "]")
+    return text + end
+
+
+def _json_of_scalar(value: Any, room: int) -> str:
+    return json.dumps(
+        value[: max(room, 0)] if isinstance(value, str) else value, ensure_ascii=False
+    )

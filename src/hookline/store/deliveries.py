@@ -157,15 +157,19 @@ def _conditions(wanted: Search) -> Iterator[ColumnElement[bool]]:
         yield deliveries.c.verdict.in_([verdict.name for verdict in wanted.verdicts])
     if wanted.event is not None:
         yield deliveries.c.event == wanted.event
+    if wanted.body_kept is not None:
+        yield deliveries.c.body.is_not(None) if wanted.body_kept else deliveries.c.body.is_(None)
+    yield from _in_period(wanted)
+
+
+def _in_period(wanted: Search) -> Iterator[ColumnElement[bool]]:
+    # The id, which is indexed, was made at most a moment before `received_at` was read.
     if wanted.since is not None:
-        # The id, which is indexed, was made at most a moment before `received_at` was read.
         yield deliveries.c.id >= first_id_at(wanted.since - 1)
         yield deliveries.c.received_at >= wanted.since
     if wanted.until is not None:
         yield deliveries.c.id < first_id_at(wanted.until + 1)
         yield deliveries.c.received_at < wanted.until
-    if wanted.body_kept is not None:
-        yield deliveries.c.body.is_not(None) if wanted.body_kept else deliveries.c.body.is_(None)
 
 
 def without_bodies(connection: Connection, delivery_ids: Sequence[str]) -> list[Delivery]:

@@ -76,12 +76,14 @@ _EXECUTIONS = Mapper(
 def insert(connection: Connection, new: Sequence[Execution]) -> None:
     """Add executions in the order given."""
     _EXECUTIONS.insert(connection, new)
-    keys = {
+    _insert_keys(connection, set().union(*map(_revision_keys, new)))
+
+
+def _revision_keys(execution: Execution) -> set[tuple[bytes, str]]:
+    return {
         (_revision_key(execution.pipeline_id, revision), execution.id)
-        for execution in new
         for revision in execution.source_revisions
     }
-    _insert_keys(connection, keys)
 
 
 def _insert_keys(connection: Connection, keys: Collection[tuple[bytes, str]]) -> None:
@@ -166,24 +168,22 @@ def set_source_revision(
     execution = find(connection, execution_id, for_update=True)
     if execution is None:
         return
-    before = execution.source_revisions
-    for earlier in before:
-        if _is_same(earlier, revision):
+    for earlier in execution.source_revisions:
+        if (earlier.action_name, earlier.revision_id) == (
+            revision.action_name,
+            revision.revision_id,
+        ):
             # Whoever put the revision knows more of it than who fetched it.
             revision = replace(revision, change_id=earlier.change_id, created=earlier.created)
-    kept = [item for item in before if item.action_name != revision.action_name]
-    now = [*kept, revision]
-    _update(connection, execution_id, source_revisions=now)
-    keys = {_revision_key(execution.pipeline_id, item) for item in now}
-    if keys != {_revision_key(execution.pipeline_id, item) for item in before}:
+    others = (x for x in execution.source_revisions if x.action_name != revision.action_name)
+    changed = replace(execution, source_revisions=(*others, revision))
+    _update(connection, execution_id, source_revisions=changed.source_revisions)
+    keys = _revision_keys(changed)
+    if keys != _revision_keys(execution):
         # All of them, so that they are right afterwards whatever they were before.
         of_execution = source_revisions.c.execution_id == execution_id
         connection.execute(delete(source_revisions).where(of_execution))
-        _insert_keys(connection, {(key, execution_id) for key in keys})
-
-
-def _is_same(one: SourceRevision, other: SourceRevision) -> bool:
-    return (one.action_name, one.revision_id) == (other.action_name, other.revision_id)
+        _insert_keys(connection, keys)
 
 
 def _update(connection: Connection, execution_id: str, **values: Any) -> None:

@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import Any, Generic, TypeVar, get_args, get_type_hints
 
 import msgspec
-from sqlalchemy import Connection, Row, Table
+from sqlalchemy import Column, Connection, Row, Table
 
 from hookline.store import dialect
 from hookline.store.tables import Json
@@ -33,7 +33,8 @@ class Mapper(Generic[T]):
         read: Mapping[str, Callable[[Row[Any]], Any]] = {},
     ) -> None:
         hints = get_type_hints(kind)
-        columns = [column for column in table.c if column.name in hints.keys() | written.keys()]
+        names = hints.keys() | written.keys()
+        columns = [column for column in table.c if column.name in names]
         self._table = table
         self._kind = kind
         self._columns = tuple(column.name for column in columns)
@@ -42,16 +43,10 @@ class Mapper(Generic[T]):
         self._readers = dict(read)
         for position, column in enumerate(columns):
             hint = hints.get(column.name)
-            if column.name in encoded:
-                self._encoders.append((position, encoded[column.name]))
-            elif isinstance(column.type, Json):
-                encode = _json_or_null if column.nullable else dialect.json_text
+            if encode := encoded.get(column.name, _encoder(column, hint)):
                 self._encoders.append((position, encode))
-            elif column.name not in written and (enum := _enum_in(hint)):
-                self._encoders.append((position, _value_of))
-                hint = enum
             if column.name in hints:
-                self._readers.setdefault(column.name, _reader(column.name, column.type, hint))
+                self._readers.setdefault(column.name, _reader(column, hint))
 
     def columns(self, value: T) -> dict[str, Any]:
         """The columns of a value's row, as the driver takes them; JSON is its text."""
@@ -74,22 +69,28 @@ class Mapper(Generic[T]):
         return self._kind(**{name: field for name, field in fields.items() if field is not None})
 
 
+def _encoder(column: Column[Any], hint: Any) -> Callable[[Any], Any] | None:
+    if isinstance(column.type, Json):
+        return _json_or_null if column.nullable else dialect.json_text
+    return _value_of if _is_enum(hint) else None
+
+
 def _json_or_null(value: Any) -> str | None:
     return dialect.json_text(value) if value else None
 
 
-def _value_of(value: Enum | None) -> Any:
-    return None if value is None else value.value
+def _value_of(value: Any) -> Any:
+    return value.value if isinstance(value, Enum) else value
 
 
-def _enum_in(hint: Any) -> type[Enum] | None:
+def _is_enum(hint: Any) -> bool:
     kinds = get_args(hint) or (hint,)
-    return next((item for item in kinds if isinstance(item, type) and issubclass(item, Enum)), None)
+    return any(isinstance(kind, type) and issubclass(kind, Enum) for kind in kinds)
 
 
-def _reader(name: str, column_type: Any, hint: Any) -> Callable[[Row[Any]], Any]:
-    get = attrgetter(name)
-    if not isinstance(column_type, Json) and _enum_in(hint) is None:
+def _reader(column: Column[Any], hint: Any) -> Callable[[Row[Any]], Any]:
+    get = attrgetter(column.name)
+    if not isinstance(column.type, Json) and not _is_enum(hint):
         return get
 
     def read(row: Row[Any]) -> Any:

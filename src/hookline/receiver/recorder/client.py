@@ -164,7 +164,7 @@ class RecorderClient(asyncio.Protocol):
         self._connecting = asyncio.create_task(self._connect())
 
     def _expire(self) -> None:
-        """Ask the senders to come again whose time is over."""
+        """Tell the senders whose time is over to try again."""
         self._expiry = None
         while self._waiting:
             delivery_id, (entry, answer) = next(iter(self._waiting.items()))

@@ -48,35 +48,39 @@ class Committer:
         """Record entries in the caller's transaction: the deliveries with their final verdicts."""
         again = [entry.delivery_id for entry in entries if entry.again]
         known = deliveries.known(connection, again)
-        new = [entry for entry in entries if entry.delivery_id not in known] if known else entries
-        settled = self._start(connection, new)
-        recorded = [_delivery(entry, *outcome) for entry, outcome in zip(new, settled, strict=True)]
-        deliveries.insert(connection, recorded)
-        refused = {delivery.webhook_id for delivery in recorded if delivery.verdict.refused}
-        deliveries.trim_refused(connection, refused)
         if not known:
-            return recorded
-        by_id = known | {delivery.id: delivery for delivery in recorded}
+            return self._commit_new(connection, entries)
+        new = [entry for entry in entries if entry.delivery_id not in known]
+        committed = self._commit_new(connection, new)
+        by_id = known | {delivery.id: delivery for delivery in committed}
         return [by_id[entry.delivery_id] for entry in entries]
+
+    def _commit_new(self, connection: Connection, entries: Sequence[Entry]) -> list[Delivery]:
+        outcomes = self._start(connection, entries)
+        new = [_delivery(entry, *outcome) for entry, outcome in zip(entries, outcomes, strict=True)]
+        deliveries.insert(connection, new)
+        refused = {delivery.webhook_id for delivery in new if delivery.verdict.refused}
+        deliveries.trim_refused(connection, refused)
+        return new
 
     def _start(
         self, connection: Connection, entries: Sequence[Entry]
     ) -> list[tuple[Verdict, str | None]]:
         """Start executions; the verdict and the execution of each entry."""
-        requests = [entry.start for entry in entries if entry.start is not None]
-        targets = pipelines.lock(connection, map(_target, requests)) if requests else {}
+        named = {_target(entry.start) for entry in entries if entry.start is not None}
+        targets = pipelines.lock(connection, named)
         holders = self._claim(connection, entries, targets)
-        settled = [_outcome(entry, targets, holders) for entry in entries]
+        outcomes = [_outcome(entry, targets, holders) for entry in entries]
         begun: dict[Locked, list[StartRequest]] = defaultdict(list)
         triggered: set[int] = set()
-        for entry, (verdict, _) in zip(entries, settled, strict=True):
+        for entry, (verdict, _) in zip(entries, outcomes, strict=True):
             if verdict is Verdict.STARTED and entry.start is not None:
                 begun[targets[_target(entry.start)]].append(entry.start)
                 triggered.add(entry.webhook_id)
-        for locked, started in begun.items():
-            start(connection, self._versions.get(connection, locked), started)
+        for locked, requests in begun.items():
+            start(connection, self._versions.get(connection, locked), requests)
         webhooks.triggered(connection, triggered, time.time())
-        return settled
+        return outcomes
 
     def _claim(
         self,

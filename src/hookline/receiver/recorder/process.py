@@ -139,11 +139,7 @@ class Recorder:
                 self._waiting.append((entry, worker))
 
     def _commit_waiting(self) -> None:
-        count = min(_BATCH, len(self._waiting))
-        taken = [self._waiting.popleft() for _ in range(count)]
-        # Their senders have been told to come again: what began now might begin twice.
-        now = time.monotonic()
-        batch = [(entry, worker) for entry, worker in taken if entry.deadline - _COMMIT_S > now]
+        batch = self._take_waiting()
         if not batch:
             return
         recorded = self._commit([entry for entry, _ in batch])
@@ -157,6 +153,13 @@ class Recorder:
             answers[worker].append(answer)
         for worker, values in answers.items():
             worker.answer(values)
+
+    def _take_waiting(self) -> "list[tuple[Entry, _Worker]]":
+        count = min(_BATCH, len(self._waiting))
+        taken = [self._waiting.popleft() for _ in range(count)]
+        # The other senders have been told to try again: what began now might begin twice.
+        now = time.monotonic()
+        return [(entry, worker) for entry, worker in taken if entry.deadline - _COMMIT_S > now]
 
     def _commit_backlog(self) -> None:
         while self._backlog:
