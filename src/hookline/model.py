@@ -614,22 +614,6 @@ class SourceRevision:
 
 
 @dataclass(frozen=True, slots=True)
-class StartRequest:
-    """A request to start an execution of a pipeline; `execution_id` is chosen by whoever asks.
-
-    `variables` are those whose value is not the pipeline's default.
-    """
-
-    scope: Scope
-    pipeline: str
-    execution_id: str
-    trigger: Trigger
-    source_revisions: tuple[SourceRevision, ...] = ()
-    client_request_token: str | None = None
-    variables: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class StopRequest:
     """A request to stop an execution: after the actions that run, or abandoning them."""
 

@@ -24,13 +24,13 @@ from hookline.api.sigv4 import Caller
 from hookline.errors import ValidationException
 from hookline.executions import variables
 from hookline.executions.start import start
+from hookline.executions.start_request import StartRequest
 from hookline.executions.stop import stop
 from hookline.model import (
     ActionType,
     Execution,
     Pipeline,
     SourceRevision,
-    StartRequest,
     StopRequest,
     Trigger,
     new_id,

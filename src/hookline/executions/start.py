@@ -8,8 +8,9 @@ from sqlalchemy import Connection
 from hookline.executions.advance import Enter, Supersede, advance
 from hookline.executions.dispatch import enter_stages, supersede, superseded_by
 from hookline.executions.enter import Entry, enter
+from hookline.executions.start_request import StartRequest
 from hookline.executions.variables import defaults
-from hookline.model import Execution, ExecutionStatus, Pipeline, StartRequest
+from hookline.model import Execution, ExecutionStatus, Pipeline
 from hookline.store import executions, states
 from hookline.store.executions import Standing
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from hookline.model import StartRequest
+from hookline.executions.start_request import StartRequest
 from hookline.receiver.filters import FilterTrace
 from hookline.receiver.git_triggers import TriggerTrace
 

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 
 from hookline.config import Network
+from hookline.executions.start_request import StartRequest
 from hookline.model import (
     Authentication,
     SourceRevision,
-    StartRequest,
     Trigger,
     Verdict,
     Webhook,
@@ -69,10 +69,13 @@ class Request(msgspec.Struct):
     authenticated_by: str | None = None
     explain: bool = False
     steps: dict[str, float] = {}
+    step_began: float = 0.0
 
     def end_step(self, name: str) -> None:
-        """Note how long a step took: since `began` without the earlier steps."""
-        self.steps[name] = time.perf_counter() - self.began - sum(self.steps.values())
+        """Note how long a step took, which began when the one before it ended."""
+        now = time.perf_counter()
+        self.steps[name] = now - (self.step_began or self.began)
+        self.step_began = now
 
 
 class Findings(msgspec.Struct):

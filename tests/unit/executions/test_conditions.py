@@ -14,6 +14,7 @@ from hookline.executions.cancel import cancel_all
 from hookline.executions.override import override
 from hookline.executions.retry import retry
 from hookline.executions.start import start
+from hookline.executions.start_request import StartRequest
 from hookline.executions.stop import stop
 from hookline.model import (
     ActionStatus,
@@ -23,7 +24,6 @@ from hookline.model import (
     Pipeline,
     Scope,
     StageStatus,
-    StartRequest,
     StopRequest,
     Trigger,
     new_id,

@@ -14,6 +14,7 @@ from hookline.executions.cancel import cancel_all
 from hookline.executions.finish import Abandoned, Outcome
 from hookline.executions.retry import retry
 from hookline.executions.start import start
+from hookline.executions.start_request import StartRequest
 from hookline.executions.stop import stop
 from hookline.executions.take import prepare
 from hookline.model import (
@@ -21,7 +22,6 @@ from hookline.model import (
     ExecutionStatus,
     Pipeline,
     Scope,
-    StartRequest,
     StopRequest,
     Trigger,
     new_id,

@@ -7,6 +7,7 @@ from hookline.errors import ActionError, InvalidJobStateException
 from hookline.executions import clock
 from hookline.executions import jobs as job_results
 from hookline.executions.start import start
+from hookline.executions.start_request import StartRequest
 from hookline.executions.stop import stop
 from hookline.executions.take import prepare
 from hookline.model import (
@@ -14,7 +15,6 @@ from hookline.model import (
     ActionType,
     JobStatus,
     Scope,
-    StartRequest,
     StopRequest,
     Trigger,
     new_id,

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import Connection
 
 from hookline.errors import StoreUnavailableError
-from hookline.model import Authentication, Scope, StartRequest, Trigger, Verdict, Webhook, new_id
+from hookline.executions.start_request import StartRequest
+from hookline.model import Authentication, Scope, Trigger, Verdict, Webhook, new_id
 from hookline.receiver.entries import Entry, Frames, decode_entries, frame
 from hookline.receiver.recorder.commit import Committer
 from hookline.receiver.recorder.process import Recorder

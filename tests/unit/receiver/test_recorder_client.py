@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from hookline.model import Scope, StartRequest, Trigger, Verdict, new_id
+from hookline.executions.start_request import StartRequest
+from hookline.model import Scope, Trigger, Verdict, new_id
 from hookline.receiver.entries import (
     Entry,
     Frames,

@@ -5,12 +5,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from hookline.executions.start_request import StartRequest
 from hookline.model import (
     Authentication,
     Filter,
     Scope,
     SourceRevision,
-    StartRequest,
     Verdict,
     Webhook,
 )

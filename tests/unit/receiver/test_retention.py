@@ -8,13 +8,13 @@ import pytest
 from sqlalchemy import Connection, func, select, update
 
 from hookline.executions.start import start
+from hookline.executions.start_request import StartRequest
 from hookline.model import (
     ConditionStatus,
     ConditionType,
     ExecutionStatus,
     Pipeline,
     Scope,
-    StartRequest,
     Trigger,
     Verdict,
     first_id_at,

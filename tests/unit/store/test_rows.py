@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from hookline.executions.start import start
+from hookline.executions.start_request import StartRequest
 from hookline.executions.take import take
 from hookline.model import (
     DEFAULT_LABEL,
@@ -19,7 +20,6 @@ from hookline.model import (
     Pipeline,
     Scope,
     SourceRevision,
-    StartRequest,
     Trigger,
     Verdict,
     Webhook,

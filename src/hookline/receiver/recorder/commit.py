@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 
 from hookline.errors import StoreUnavailableError
 from hookline.executions.start import start
-from hookline.model import Pipeline, Scope, StartRequest, Verdict
+from hookline.executions.start_request import StartRequest
+from hookline.model import Pipeline, Scope, Verdict
 from hookline.receiver.entries import Entry
 from hookline.receiver.headers import kept_headers
 from hookline.store import deliveries, pipelines, webhooks
