@@ -18,7 +18,7 @@ from hookline.api.action_logs import ActionLogs
 from hookline.api.authentication import Authentication
 from hookline.api.endpoint import Endpoint
 from hookline.api.last_used import LastUsed
-from hookline.api.operations import operations
+from hookline.api.operations import served
 from hookline.api.pagination import PageTokens
 from hookline.api.services import Services
 from hookline.config import Settings
@@ -104,7 +104,7 @@ class Application:
             settings=settings,
             page_tokens=PageTokens(self._seal.derived_key("page-tokens")),
         )
-        return Endpoint(operations(services), self._authentication)
+        return Endpoint(served(services), self._authentication)
 
     def _credential(self, access_key_id: str) -> Credential | None:
         with self._database.read() as connection:

@@ -96,7 +96,7 @@ class SerializationException(ApiError):
 
 
 class UnknownOperationException(ApiError):
-    """The operation is not one of AWS CodePipeline's."""
+    """The operation is not one of the services that Hookline answers for."""
 
 
 class NotImplementedException(ApiError):

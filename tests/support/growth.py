@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, select, update
 
 from hookline.actions.provider import ActionResult
-from hookline.api.operations import operations
+from hookline.api.codepipeline.operations import operations
 from hookline.api.pagination import PageTokens
 from hookline.api.services import Services
 from hookline.api.sigv4 import Caller

@@ -14,11 +14,11 @@ from typer.core import TyperArgument, TyperGroup
 
 from hookline import config
 from hookline.actions import PROVIDERS
+from hookline.api.codepipeline.not_built import NOT_BUILT
+from hookline.api.codepipeline.operations import operations
+from hookline.api.codepipeline.pipeline_structure import check_structure
 from hookline.api.constraints import check
-from hookline.api.not_built import NOT_BUILT
-from hookline.api.operations import operations
-from hookline.api.pipeline_structure import check_structure
-from hookline.api.service import service
+from hookline.api.service import CODEPIPELINE
 from hookline.builds.members import MEMBERS
 from hookline.builds.reading import read
 from hookline.cli import app, load
@@ -198,7 +198,7 @@ def api_page() -> str:
             f"[`{name}`]({API_REFERENCE}API_{name}.html)",
             "works" if name in built else f"refused: {NOT_BUILT[name]}",
         )
-        for name in service().operation_names
+        for name in CODEPIPELINE.operations
     )
     operations_table = table(("operation", "state"), rows)
     return f"{HOW_TO_WRITE}\n{API_HEAD}\n{operations_table}\n{API_LOGS}"
@@ -253,7 +253,7 @@ def test_the_buildspecs_of_the_documents_are_read_without_a_warning() -> None:
 
 def test_w2_every_operation_that_is_not_built_has_its_reason() -> None:
     built = operations(MagicMock()).keys()
-    assert sorted([*built, *NOT_BUILT]) == sorted(service().operation_names)
+    assert sorted([*built, *NOT_BUILT]) == sorted(CODEPIPELINE.operations)
 
 
 def test_every_verdict_is_in_the_receivers_reference() -> None:
@@ -363,7 +363,7 @@ def test_every_pipeline_of_the_documents_is_accepted() -> None:
     found = declarations("stages")
     assert found
     for pipeline in found:
-        check("CreatePipeline", {"pipeline": pipeline})
+        check(CODEPIPELINE.operations["CreatePipeline"], {"pipeline": pipeline})
         check_structure(pipeline, "us-east-1")
 
 
@@ -374,7 +374,7 @@ def test_the_conditions_of_the_documents_are_accepted() -> None:
     stage = json.loads(block)
     stage["actions"] = pipeline["stages"][-1]["actions"]
     conditional = {**pipeline, "stages": [*pipeline["stages"][:-1], stage]}
-    check("CreatePipeline", {"pipeline": conditional})
+    check(CODEPIPELINE.operations["CreatePipeline"], {"pipeline": conditional})
     check_structure(conditional, "us-east-1")
 
 
@@ -382,7 +382,7 @@ def test_every_webhook_of_the_documents_is_accepted() -> None:
     found = declarations("targetPipeline")
     assert found
     for webhook in found:
-        check("PutWebhook", {"webhook": webhook})
+        check(CODEPIPELINE.operations["PutWebhook"], {"webhook": webhook})
         compile_filters(
             [Filter(rule["jsonPath"], rule.get("matchEquals")) for rule in webhook["filters"]]
         )

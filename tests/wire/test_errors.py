@@ -10,15 +10,15 @@ import pytest
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
-from hookline.api.not_built import NOT_BUILT
-from hookline.api.service import input_shape, operation_model, service
+from hookline.api.codepipeline.not_built import NOT_BUILT
+from hookline.api.service import CODEPIPELINE
 from support.server import Server, until
 from support.tenant import Tenant, commands, declaration, source
 from unit.api.model_values import full
 from unit.api.test_constraints import broken
 
 TESTS = Path(__file__).parents[1]
-OPERATIONS = service().operation_names
+OPERATIONS = list(CODEPIPELINE.operations)
 SERIAL = "writes wait for each other, so none finds that another came between"
 HERE = "wire/test_errors.py"
 JOBS = "wire/test_jobs.py"
@@ -229,7 +229,7 @@ def is_built(operation: str) -> bool:
 
 
 def errors_of(operation: str) -> Iterator[str]:
-    return (shape.name for shape in operation_model(operation).error_shapes)
+    return (shape.name for shape in CODEPIPELINE.operations[operation].model.error_shapes)
 
 
 def built_with(error: str) -> list[str]:
@@ -287,7 +287,7 @@ def caller(server: Server, tenant: Tenant) -> Caller:
 
 def parameters_of(operation: str, **changes: Any) -> dict[str, Any]:
     """Every parameter, valid by the model; then the changes that the operation has members for."""
-    parameters = dict(full(input_shape(operation)))
+    parameters = dict(full(CODEPIPELINE.operations[operation].input_shape))
     if operation == "PutWebhook":
         definition = parameters["webhook"]
         parameters["webhook"] = {
@@ -296,18 +296,22 @@ def parameters_of(operation: str, **changes: Any) -> dict[str, Any]:
             "authentication": "UNAUTHENTICATED",
             "authenticationConfiguration": {},
         }
-    known = input_shape(operation).members
+    known = CODEPIPELINE.operations[operation].input_shape.members
     return parameters | {key: value for key, value in changes.items() if key in known}
 
 
 def with_pipeline(operation: str, name: str, **changes: Any) -> dict[str, Any]:
-    key = "pipelineName" if "pipelineName" in input_shape(operation).members else "name"
+    key = (
+        "pipelineName"
+        if "pipelineName" in CODEPIPELINE.operations[operation].input_shape.members
+        else "name"
+    )
     return parameters_of(operation, **{key: name}, **changes)
 
 
 @pytest.mark.parametrize("operation", built_with("ValidationException"))
 def test_w3_every_operation_checks_its_input(caller: Caller, operation: str) -> None:
-    shape = input_shape(operation)
+    shape = CODEPIPELINE.operations[operation].input_shape
     parameters, _ = next(broken(shape, full(shape), ""))
     assert caller.code(operation, parameters) == "ValidationException"
 
@@ -343,14 +347,14 @@ def test_w4_a_webhook_that_is_not_there(caller: Caller, operation: str) -> None:
     [
         name
         for name in built_with("InvalidNextTokenException")
-        if {"nextToken", "NextToken"} & set(input_shape(name).members)
+        if {"nextToken", "NextToken"} & set(CODEPIPELINE.operations[name].input_shape.members)
     ],
 )
 def test_w4_a_page_token_that_is_forged(caller: Caller, tenant: Tenant, operation: str) -> None:
     name = tenant.idle_pipeline()
     arn = tenant.client.get_pipeline(name=name)["metadata"]["pipelineArn"]
     given = {"pipelineName": name, "resourceArn": arn, "nextToken": "forged", "NextToken": "forged"}
-    members = input_shape(operation).members
+    members = CODEPIPELINE.operations[operation].input_shape.members
     parameters = {key: value for key, value in given.items() if key in members}
     assert caller.code(operation, parameters) == "InvalidNextTokenException"
 
@@ -388,7 +392,7 @@ def test_w4_an_execution_that_is_not_there(
 ) -> None:
     one, other = tenant.idle_pipeline(), tenant.idle_pipeline()
     of_other = tenant.client.start_pipeline_execution(name=other)["pipelineExecutionId"]
-    members = input_shape(operation).members
+    members = CODEPIPELINE.operations[operation].input_shape.members
     for execution_id in ("01234567-89ab-7def-8123-456789abcdef", of_other):
         given = {
             "pipelineExecutionId": execution_id,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hookline.api.not_built import NOT_BUILT
+from hookline.api.codepipeline.not_built import NOT_BUILT
 from support.programs import program
 from support.sending import push_event
 from support.server import clean_environment

@@ -9,6 +9,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from hookline.actions import runs_commands
 from hookline.api.authentication import Authentication, receive
+from hookline.api.service import CODEPIPELINE
 from hookline.api.sigv4 import Caller, Received
 from hookline.errors import (
     ApiError,
@@ -78,7 +79,7 @@ class ActionLogs:
         return StreamingResponse(pieces, media_type="text/plain", headers=_HEADERS)
 
     def _open(self, received: Received, identifier: str, query: QueryParams) -> Iterator[bytes]:
-        caller = self._authentication.caller(received)
+        caller = self._authentication.caller(received, CODEPIPELINE.name)
         offset = _offset(query.get("offset", "0"))
         self._check(caller, identifier)
         return open_log(self._database, identifier, offset)

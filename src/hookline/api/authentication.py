@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -36,24 +37,24 @@ class Authentication:
         self._used = used
         self._clock = clock
 
-    def caller(self, received: sigv4.Received) -> sigv4.Caller:
-        """Who sent the request. Raises what `sigv4.verify` does, and StoreUnavailableError."""
+    def caller(self, received: sigv4.Received, service: str) -> sigv4.Caller:
+        """Who signed the request for `service`, AWS's name of one as in `codepipeline`.
+
+        Raises what `sigv4.verify` does, and StoreUnavailableError.
+        """
         if not self._verify:
             scope = sigv4.claimed_scope(
                 received, self._credential, self._default_scope, self._sessions
             )
             return sigv4.Caller(scope)
-        caller = sigv4.verify(received, self._credential, self._clock(), self._sessions)
+        caller = sigv4.verify(received, service, self._credential, self._clock(), self._sessions)
         if caller.credential is not None:
             self._used(caller.credential.access_key_id)
         return caller
 
 
-async def receive(request: Request, max_body: int) -> sigv4.Received:
-    """The request as it came in, with a body of at most `max_body` bytes.
-
-    Raises RequestEntityTooLargeException, or SerializationException for a body that ended early.
-    """
+def head(request: Request) -> sigv4.Received:
+    """The request as it came in, without its body."""
     return sigv4.Received(
         method=request.method,
         path=request.scope.get("raw_path", b"/").decode("latin-1"),
@@ -62,8 +63,16 @@ async def receive(request: Request, max_body: int) -> sigv4.Received:
             (name.decode("latin-1").lower(), value.decode("latin-1"))
             for name, value in request.headers.raw
         ),
-        body=await _read_body(request, max_body),
+        body=b"",
     )
+
+
+async def receive(request: Request, max_body: int) -> sigv4.Received:
+    """The request as it came in, with a body of at most `max_body` bytes.
+
+    Raises RequestEntityTooLargeException, or SerializationException for a body that ended early.
+    """
+    return replace(head(request), body=await _read_body(request, max_body))
 
 
 async def _read_body(request: Request, limit: int) -> bytes:

@@ -6,7 +6,6 @@ from typing import Any
 import orjson
 
 from hookline.api.protocol import MAX_DEPTH, Protocol
-from hookline.api.service import service
 from hookline.api.sigv4 import Received
 from hookline.errors import SerializationException, UnknownOperationException
 
@@ -18,22 +17,19 @@ class AwsJson(Protocol):
     """
 
     content_type = "application/x-amz-json-1.1"
+    target_place = "X-Amz-Target, {service}.<Operation>"
     time_form = "epoch seconds as a number"
 
-    def operation(self, received: Received) -> str:
-        """The operation in X-Amz-Target."""
-        prefix = service().metadata["targetPrefix"]
+    def target(self, received: Received) -> tuple[str, str]:
+        """The two parts of X-Amz-Target."""
         target = received.header("x-amz-target")
         if target is None:
             raise UnknownOperationException(
-                f"The request has no X-Amz-Target header; AWS JSON 1.1 needs {prefix}.<Operation>."
+                "The request has no X-Amz-Target header; AWS JSON 1.1 needs it, as in "
+                "CodePipeline_20150709.ListPipelines."
             )
-        name = target.removeprefix(f"{prefix}.")
-        if name == target or name not in service().operation_names:
-            raise UnknownOperationException(
-                f"X-Amz-Target names no operation of AWS CodePipeline; use {prefix}.<Operation>."
-            )
-        return name
+        prefix, _, operation = target.partition(".")
+        return prefix, operation
 
     def load(self, body: bytes) -> Any:
         """The JSON document of a body."""

@@ -4,6 +4,7 @@ Source: https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html
 """
 
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -11,13 +12,13 @@ from typing import Any, ClassVar
 import cbor2
 
 from hookline.api.protocol import MAX_DEPTH, Protocol
-from hookline.api.service import service
 from hookline.api.sigv4 import Received
 from hookline.errors import SerializationException, UnknownOperationException
 
 PATH = "/service/{service}/operation/{operation}"
 """The path of a request, as a route."""
 
+_PATH = re.compile(PATH.format(service="([^/]*)", operation="([^/]*)"))
 _NAME = "rpc-v2-cbor"
 _MEDIA_TYPE = "application/cbor"
 _EPOCH_TAG = 1
@@ -31,24 +32,20 @@ class Cbor(Protocol):
     """
 
     content_type = _MEDIA_TYPE
+    target_place = "The path, " + PATH.replace("{operation}", "<Operation>")
     headers: ClassVar[Mapping[str, str]] = {"smithy-protocol": _NAME}
     time_form = "epoch seconds in tag 1"
 
-    def operation(self, received: Received) -> str:
-        """The operation in the path; the headers must agree that this is the protocol."""
+    def target(self, received: Received) -> tuple[str, str]:
+        """What the path names; the headers must agree that this is the protocol."""
         if received.header("smithy-protocol") != _NAME:
             raise UnknownOperationException(
                 f"A request to {PATH} needs the header smithy-protocol: {_NAME}."
             )
         if received.header("x-amz-target") is not None:
             raise UnknownOperationException(f"A request to {PATH} has no X-Amz-Target header.")
-        prefix = PATH.format(service=service().metadata["targetPrefix"], operation="")
-        name = received.path.removeprefix(prefix)
-        if name == received.path or name not in service().operation_names:
-            raise UnknownOperationException(
-                f"The path names no operation of AWS CodePipeline; use {prefix}<Operation>."
-            )
-        return name
+        named = _PATH.fullmatch(received.path)
+        return (named[1], named[2]) if named else ("", "")
 
     def load(self, body: bytes) -> Any:
         """The CBOR data item of a body; no body is an empty map."""

@@ -12,7 +12,7 @@ from typing import Any, cast
 import re2  # type: ignore[import-untyped]  # google-re2 ships no types
 from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
 
-from hookline.api.service import entry_path, input_shape, member_path, shape_named
+from hookline.api.service import Operation, Service, entry_path, member_path
 from hookline.errors import ValidationException
 
 MAX_FAILURES = 25
@@ -57,7 +57,7 @@ class _Rule:
     holds: Callable[[Any], bool]
 
 
-def check(operation: str, parameters: Mapping[str, Any]) -> None:
+def check(operation: Operation, parameters: Mapping[str, Any]) -> None:
     """Check the parsed `parameters` of `operation` against the model's constraints.
 
     Raises ValidationException in AWS's form, naming at most `MAX_FAILURES` failures in the model's
@@ -70,19 +70,19 @@ def check(operation: str, parameters: Mapping[str, Any]) -> None:
         raise ValidationException(f"{len(found)} validation {errors} detected: {text}")
 
 
-def failures(operation: str, parameters: Mapping[str, Any]) -> list[Failure]:
+def failures(operation: Operation, parameters: Mapping[str, Any]) -> list[Failure]:
     """The constraints that `parameters` do not satisfy, at most `MAX_FAILURES` of them."""
-    found = _check(input_shape(operation).name)(parameters, "")
+    found = _check(operation.service, operation.input_shape.name)(parameters, "")
     return list(islice(found, MAX_FAILURES))
 
 
 @functools.cache
-def _check(shape_name: str) -> _Check:
-    shape = shape_named(shape_name)
-    return _CHECKS.get(shape.type_name, _scalar_check)(shape)
+def _check(service: Service, shape_name: str) -> _Check:
+    shape = service.shape(shape_name)
+    return _CHECKS.get(shape.type_name, _scalar_check)(service, shape)
 
 
-def _scalar_check(shape: Shape) -> _Check:
+def _scalar_check(_service: Service, shape: Shape) -> _Check:
     rules = _rules(shape)
 
     def run(value: Any, path: str) -> Iterator[Failure]:
@@ -91,10 +91,10 @@ def _scalar_check(shape: Shape) -> _Check:
     return run
 
 
-def _structure_check(shape: Shape) -> _Check:
+def _structure_check(service: Service, shape: Shape) -> _Check:
     structure = cast("StructureShape", shape)
     required = frozenset(structure.required_members)
-    members = [(name, _check(member.name)) for name, member in structure.members.items()]
+    members = [(name, _check(service, member.name)) for name, member in structure.members.items()]
 
     def run(value: Any, path: str) -> Iterator[Failure]:
         for name, member in members:
@@ -107,10 +107,10 @@ def _structure_check(shape: Shape) -> _Check:
     return run
 
 
-def _list_check(shape: Shape) -> _Check:
+def _list_check(service: Service, shape: Shape) -> _Check:
     member = cast("ListShape", shape).member
     rules = _rules(shape)
-    entries = _entries_check(shape, member, "Member must satisfy constraint")
+    entries = _entries_check(service, shape, member, "Member must satisfy constraint")
 
     def run(value: Any, path: str) -> Iterator[Failure]:
         yield from _own_failures(shape, rules, value, path)
@@ -119,11 +119,11 @@ def _list_check(shape: Shape) -> _Check:
     return run
 
 
-def _map_check(shape: Shape) -> _Check:
+def _map_check(service: Service, shape: Shape) -> _Check:
     mapping = cast("MapShape", shape)
     rules = _rules(shape)
     key_rules = _rules(mapping.key)
-    entries = _entries_check(shape, mapping.value, "Map value must satisfy constraint")
+    entries = _entries_check(service, shape, mapping.value, "Map value must satisfy constraint")
 
     def run(value: Any, path: str) -> Iterator[Failure]:
         yield from _own_failures(shape, rules, value, path)
@@ -136,7 +136,7 @@ def _map_check(shape: Shape) -> _Check:
 
 
 def _entries_check(
-    shape: Shape, entry: Shape, words: str
+    service: Service, shape: Shape, entry: Shape, words: str
 ) -> Callable[[Any, Any, str], Iterator[Failure]]:
     """Checks `(position or key, entry)` pairs of a list or a map.
 
@@ -144,7 +144,7 @@ def _entries_check(
     every rule of its entries.
     """
     if entry.type_name in _CHECKS:
-        run_entry = _check(entry.name)
+        run_entry = _check(service, entry.name)
 
         def each(_container: Any, pairs: Any, path: str) -> Iterator[Failure]:
             for place, item in pairs:
@@ -165,7 +165,7 @@ def _entries_check(
     return together
 
 
-_CHECKS: Mapping[str, Callable[[Shape], _Check]] = {
+_CHECKS: Mapping[str, Callable[[Service, Shape], _Check]] = {
     "structure": _structure_check,
     "list": _list_check,
     "map": _map_check,

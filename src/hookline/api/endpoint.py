@@ -1,10 +1,10 @@
 """The endpoint of the AWS API: one short list of steps from a request to its answer."""
 
 import functools
-import re
 import traceback
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -13,13 +13,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hookline.api import sigv4
-from hookline.api.authentication import Authentication, receive
+from hookline.api.authentication import Authentication, head, receive
 from hookline.api.aws_json import AWS_JSON
 from hookline.api.cbor import CBOR
 from hookline.api.constraints import check
-from hookline.api.not_built import NOT_BUILT
 from hookline.api.protocol import Protocol
-from hookline.api.service import operation_model, service
+from hookline.api.service import Operation, Service
 from hookline.errors import (
     AccessDeniedException,
     ApiError,
@@ -27,6 +26,7 @@ from hookline.errors import (
     NotImplementedException,
     ServiceUnavailableException,
     StoreUnavailableError,
+    UnknownOperationException,
 )
 from hookline.model import Scope
 
@@ -36,6 +36,20 @@ Handler = Callable[[sigv4.Caller, dict[str, Any]], Mapping[str, Any] | None]
 Plain `def`, run in a thread. Timestamps come in as epoch seconds and may go out as those or as
 datetimes with a time zone.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A service: handlers of operations by name, and why the others have none.
+
+    `asking` are the operations that wait for a third party's answer.
+    """
+
+    service: Service
+    handlers: Mapping[str, Handler]
+    not_built: Mapping[str, str]
+    asking: frozenset[str] = frozenset()
+
 
 COMMON_ERRORS = frozenset(
     {
@@ -58,46 +72,50 @@ COMMON_ERRORS = frozenset(
 """Codes that any operation may answer with, whatever the model lists for it (contract W4)."""
 
 # A third party that answers slowly must not hold the threads of all other operations.
-_ASKING = frozenset(
-    {
-        "DeleteWebhook",
-        "DeregisterWebhookWithThirdParty",
-        "PutWebhook",
-        "RegisterWebhookWithThirdParty",
-    }
-)
 _ASKING_THREADS = 8
+_READING = ("BatchGet", "Describe", "Get", "List")
 _log = structlog.get_logger()
 
 
 @functools.cache
-def allowed_errors(operation: str) -> frozenset[str]:
+def allowed_errors(operation: Operation) -> frozenset[str]:
     """The error codes that clients of `operation` know: the model's and the common ones."""
-    return COMMON_ERRORS | {shape.name for shape in operation_model(operation).error_shapes}
+    return COMMON_ERRORS | {shape.name for shape in operation.model.error_shapes}
 
 
-@functools.cache
-def only_reads(operation: str) -> bool:
-    """Whether a read-only access key may call `operation`: it changes nothing, shows no secret."""
+def only_reads(name: str) -> bool:
+    """Whether a read-only access key may call an operation: it changes nothing, shows no secret."""
     # GetJobDetails and its third-party twin tell a worker the secrets of its action.
-    return operation.startswith(("Get", "List")) and not operation.endswith("JobDetails")
+    return name.startswith(_READING) and not name.endswith("JobDetails")
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What a request is for; only after `_answer` is it known that the model has `name`."""
+
+    served: Served
+    name: str
+
+    @property
+    def is_known(self) -> bool:
+        return self.name in self.served.handlers or self.name in self.served.not_built
 
 
 class Endpoint:
     """Answers requests in AWS JSON 1.1 (`POST /`) and CBOR (`POST /service/…`).
 
-    Its `__call__` is the endpoint of a Starlette route. `operations` maps names of the model to
-    their handlers. `max_body` is in bytes.
+    Its `__call__` is the endpoint of a Starlette route. `served` are the services that it answers
+    for. `max_body` is in bytes.
     """
 
     def __init__(
         self,
-        operations: Mapping[str, Handler],
+        served: Iterable[Served],
         authentication: Authentication,
         *,
         max_body: int = 1_000_000,
     ) -> None:
-        self._operations = operations
+        self._served = {item.service.target_prefix: item for item in served}
         self._authentication = authentication
         self._max_body = max_body
         self._asking_third_parties = CapacityLimiter(_ASKING_THREADS)
@@ -106,36 +124,58 @@ class Endpoint:
         """The answer to one request; an error of any kind becomes an answer as well."""
         request_id = str(uuid.uuid4())
         protocol = _protocol(request)
+        target = None
         try:
+            target = self._target(protocol, head(request))
             received = await receive(request, self._max_body)
             content = await to_thread.run_sync(
-                self._answer, protocol, received, limiter=self._threads(request)
+                self._answer, protocol, target, received, limiter=self._threads(target)
             )
         except Exception as error:  # noqa: BLE001 -- whatever goes wrong, the client gets AWS's form
             failure = _as_api_error(error)
-            _log_failure(error, failure, request_id, _claimed_operation(request))
+            _log_failure(error, failure, request_id, target)
             return _response(protocol, failure.status, protocol.failure(failure), request_id)
         return _response(protocol, 200, content, request_id)
 
-    def _threads(self, request: Request) -> CapacityLimiter | None:
+    def _threads(self, target: _Target) -> CapacityLimiter | None:
         """The threads for an operation: few, and their own, for those that wait for GitHub."""
-        return self._asking_third_parties if _claimed_operation(request) in _ASKING else None
+        return self._asking_third_parties if target.name in target.served.asking else None
 
-    def _answer(self, protocol: Protocol, received: sigv4.Received) -> bytes:
-        caller = self._authentication.caller(received)
-        operation = protocol.operation(received)
+    def _target(self, protocol: Protocol, received: sigv4.Received) -> _Target:
+        """What a request is for: its service, which the signature must be for, is certain."""
+        prefix, name = protocol.target(received)
+        served = self._served.get(prefix)
+        if served is None:
+            raise UnknownOperationException(_unknown(protocol, self._served.values()))
+        return _Target(served, name)
+
+    def _answer(self, protocol: Protocol, target: _Target, received: sigv4.Received) -> bytes:
+        caller = self._authentication.caller(received, target.served.service.name)
+        operation = target.served.service.operations.get(target.name)
+        if operation is None:
+            raise UnknownOperationException(_unknown(protocol, [target.served]))
         _authorize(caller, operation)
-        handler = self._handler(operation)
+        handler = _handler(target)
         parameters = _with_account(caller.scope, protocol.parse(operation, received.body))
         check(operation, parameters)
         return protocol.render(operation, handler(caller, parameters))
 
-    def _handler(self, operation: str) -> Handler:
-        handler = self._operations.get(operation)
-        if handler is None:
-            why = NOT_BUILT.get(operation, "this endpoint has no handler for it")
-            raise NotImplementedException(f"Hookline does not build {operation} yet: {why}.")
-        return handler
+
+def _handler(target: _Target) -> Handler:
+    handler = target.served.handlers.get(target.name)
+    if handler is None:
+        why = target.served.not_built.get(target.name, "this endpoint has no handler for it")
+        raise NotImplementedException(f"Hookline does not build {target.name} yet: {why}.")
+    return handler
+
+
+def _unknown(protocol: Protocol, served: Iterable[Served]) -> str:
+    """What to tell who names no operation of any of `served`."""
+    services = [item.service for item in served]
+    place, _, form = protocol.target_place.partition(", ")
+    forms = " or ".join(form.format(service=service.target_prefix) for service in services)
+    titles = " or ".join(service.title for service in services)
+    return f"{place} names no operation of {titles}; use {forms}."
 
 
 def _protocol(request: Request) -> Protocol:
@@ -154,11 +194,11 @@ def _with_account(scope: Scope, parameters: dict[str, Any]) -> dict[str, Any]:
     return parameters
 
 
-def _authorize(caller: sigv4.Caller, operation: str) -> None:
+def _authorize(caller: sigv4.Caller, operation: Operation) -> None:
     credential = caller.credential
-    if credential is not None and credential.read_only and not only_reads(operation):
+    if credential is not None and credential.read_only and not only_reads(operation.name):
         raise AccessDeniedException(
-            f"User: {caller.arn} is not authorized to perform: codepipeline:{operation} "
+            f"User: {caller.arn} is not authorized to perform: {operation} "
             "because its access key is read-only"
         )
 
@@ -173,16 +213,15 @@ def _as_api_error(error: Exception) -> ApiError:
             return InternalFailure()
 
 
-def _claimed_operation(request: Request) -> str | None:
-    """The operation that a request says it is for, where the model has it."""
-    target = request.headers.get("x-amz-target") or request.scope["path"]
-    name = re.split("[./]", target)[-1]
-    return name if name in service().operation_names else None
-
-
-def _log_failure(error: Exception, failure: ApiError, request_id: str, known: str | None) -> None:
+def _log_failure(
+    error: Exception, failure: ApiError, request_id: str, target: _Target | None
+) -> None:
     """Log what an operator should look at; a client's own mistake is not."""
-    log = _log.bind(request_id=request_id, operation=known, code=failure.code)
+    # What a stranger sends as a name is not logged.
+    known = target if target is not None and target.is_known else None
+    log = _log.bind(
+        request_id=request_id, operation=known.name if known else None, code=failure.code
+    )
     if isinstance(failure, InternalFailure):
         # The exception's text and its locals may hold parameters and secrets; the frames don't.
         log.error(
@@ -192,8 +231,15 @@ def _log_failure(error: Exception, failure: ApiError, request_id: str, known: st
         )
     elif isinstance(failure, ServiceUnavailableException):
         log.warning("store unavailable", reason=str(error))
-    elif known is not None and failure.code not in allowed_errors(known):
+    elif known is not None and not _is_allowed(failure, known):
         log.error("an error that the model does not list for the operation")
+
+
+def _is_allowed(failure: ApiError, target: _Target) -> bool:
+    # Looked at first, since the model need not have been read yet.
+    if failure.code in COMMON_ERRORS:
+        return True
+    return failure.code in allowed_errors(target.served.service.operations[target.name])
 
 
 def _response(protocol: Protocol, status: int, content: bytes, request_id: str) -> Response:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, NoReturn, cast
 
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
-from hookline.api.service import entry_path, input_shape, member_path, operation_model, shape_named
+from hookline.api.service import Operation, Service, entry_path, member_path
 from hookline.api.sigv4 import Received
 from hookline.errors import ApiError, SerializationException
 
@@ -50,12 +50,17 @@ class Protocol(ABC):
     """The media type of answers."""
     headers: ClassVar[Mapping[str, str]] = {}
     """What every answer says beside its media type and request id."""
+    target_place: ClassVar[str]
+    """Where a request names its operation, and how."""
     time_form: ClassVar[str]
     """What a client should have sent where a timestamp is of another form."""
 
     @abstractmethod
-    def operation(self, received: Received) -> str:
-        """The operation of the model that a request names. Raises UnknownOperationException."""
+    def target(self, received: Received) -> tuple[str, str]:
+        """The target prefix of the service and the name of the operation that a request is for.
+
+        Raises UnknownOperationException: it names none.
+        """
 
     @abstractmethod
     def load(self, body: bytes) -> Any:
@@ -77,7 +82,7 @@ class Protocol(ABC):
     def nothing(self) -> bytes:
         """The body of an answer without output."""
 
-    def parse(self, operation: str, body: bytes) -> dict[str, Any]:
+    def parse(self, operation: Operation, body: bytes) -> dict[str, Any]:
         """The parameters of `operation` in a body, keys as in the model (camelCase).
 
         Timestamps become epoch seconds (floats). Members unknown to the model are ignored and null
@@ -87,10 +92,10 @@ class Protocol(ABC):
         Raises SerializationException: a body that can't be loaded, is not an object, or has a
         member of another type or with a NUL.
         """
-        read = _reader(self, input_shape(operation).name)
+        read = _reader(self, operation.service, operation.input_shape.name)
         return cast("dict[str, Any]", read(self.load(body), ""))
 
-    def render(self, operation: str, output: Mapping[str, Any] | None) -> bytes:
+    def render(self, operation: Operation, output: Mapping[str, Any] | None) -> bytes:
         """The body for an output of `operation`.
 
         Only members of the model are written, those that are None are left out. Timestamps may be
@@ -99,10 +104,10 @@ class Protocol(ABC):
         Raises TypeError when a value is not of its shape's type: the handler's fault, not the
         client's.
         """
-        shape = operation_model(operation).output_shape
+        shape = operation.model.output_shape
         if not shape:
             return self.nothing()
-        return self.dump(_writer(self, shape.name)(output or {}))
+        return self.dump(_writer(self, operation.service, shape.name)(output or {}))
 
     def failure(self, error: ApiError) -> bytes:
         """The body for an error."""
@@ -116,14 +121,14 @@ def _expected(path: str, expected: str, value: Any) -> NoReturn:
 
 
 @functools.cache
-def _reader(protocol: Protocol, shape_name: str) -> _Reader:
-    shape = shape_named(shape_name)
-    return _READERS[shape.type_name](protocol, shape)
+def _reader(protocol: Protocol, service: Service, shape_name: str) -> _Reader:
+    shape = service.shape(shape_name)
+    return _READERS[shape.type_name](protocol, service, shape)
 
 
-def _structure_reader(protocol: Protocol, shape: Shape) -> _Reader:
+def _structure_reader(protocol: Protocol, service: Service, shape: Shape) -> _Reader:
     members = {
-        name: _reader(protocol, member.name)
+        name: _reader(protocol, service, member.name)
         for name, member in cast("StructureShape", shape).members.items()
     }
 
@@ -139,8 +144,8 @@ def _structure_reader(protocol: Protocol, shape: Shape) -> _Reader:
     return read
 
 
-def _list_reader(protocol: Protocol, shape: Shape) -> _Reader:
-    entry = _reader(protocol, cast("ListShape", shape).member.name)
+def _list_reader(protocol: Protocol, service: Service, shape: Shape) -> _Reader:
+    entry = _reader(protocol, service, cast("ListShape", shape).member.name)
 
     def read(value: Any, path: str) -> list[Any]:
         if type(value) is not list:
@@ -153,8 +158,8 @@ def _list_reader(protocol: Protocol, shape: Shape) -> _Reader:
     return read
 
 
-def _map_reader(protocol: Protocol, shape: Shape) -> _Reader:
-    entry = _reader(protocol, cast("MapShape", shape).value.name)
+def _map_reader(protocol: Protocol, service: Service, shape: Shape) -> _Reader:
+    entry = _reader(protocol, service, cast("MapShape", shape).value.name)
 
     def read(value: Any, path: str) -> dict[str, Any]:
         if type(value) is not dict:
@@ -168,7 +173,7 @@ def _map_reader(protocol: Protocol, shape: Shape) -> _Reader:
     return read
 
 
-def _string_reader(_protocol: Protocol, _shape: Shape) -> _Reader:
+def _string_reader(_protocol: Protocol, _service: Service, _shape: Shape) -> _Reader:
     def read(value: Any, path: str) -> str:
         if type(value) is not str:
             _expected(path, "a string", value)
@@ -179,14 +184,14 @@ def _string_reader(_protocol: Protocol, _shape: Shape) -> _Reader:
     return read
 
 
-def _boolean_reader(_protocol: Protocol, _shape: Shape) -> _Reader:
+def _boolean_reader(_protocol: Protocol, _service: Service, _shape: Shape) -> _Reader:
     def read(value: Any, path: str) -> bool:
         return value if type(value) is bool else _expected(path, "a boolean", value)
 
     return read
 
 
-def _integer_reader(_protocol: Protocol, shape: Shape) -> _Reader:
+def _integer_reader(_protocol: Protocol, _service: Service, shape: Shape) -> _Reader:
     bits = _INTEGER_BITS[shape.type_name]
     limit = 1 << bits - 1
 
@@ -200,7 +205,22 @@ def _integer_reader(_protocol: Protocol, shape: Shape) -> _Reader:
     return read
 
 
-def _timestamp_reader(protocol: Protocol, _shape: Shape) -> _Reader:
+def _double_reader(_protocol: Protocol, _service: Service, _shape: Shape) -> _Reader:
+    def read(value: Any, path: str) -> float:
+        if type(value) not in {int, float}:
+            _expected(path, "a number", value)
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number):
+            raise SerializationException(f"{path}: the number is not a finite one of 64 bits.")
+        return number
+
+    return read
+
+
+def _timestamp_reader(protocol: Protocol, _service: Service, _shape: Shape) -> _Reader:
     def read(value: Any, path: str) -> float:
         seconds = protocol.seconds(value)
         if seconds is None:
@@ -213,8 +233,8 @@ def _timestamp_reader(protocol: Protocol, _shape: Shape) -> _Reader:
     return read
 
 
-# The service model of CodePipeline has no blobs, no documents and no fractions.
-_READERS: Mapping[str, Callable[[Protocol, Shape], _Reader]] = {
+# The service models have no blobs and no documents.
+_READERS: Mapping[str, Callable[[Protocol, Service, Shape], _Reader]] = {
     "structure": _structure_reader,
     "list": _list_reader,
     "map": _map_reader,
@@ -222,14 +242,15 @@ _READERS: Mapping[str, Callable[[Protocol, Shape], _Reader]] = {
     "boolean": _boolean_reader,
     "integer": _integer_reader,
     "long": _integer_reader,
+    "double": _double_reader,
     "timestamp": _timestamp_reader,
 }
 
 
 @functools.cache
-def _writer(protocol: Protocol, shape_name: str) -> _Writer:
-    shape = shape_named(shape_name)
-    return _WRITERS[shape.type_name](protocol, shape)
+def _writer(protocol: Protocol, service: Service, shape_name: str) -> _Writer:
+    shape = service.shape(shape_name)
+    return _WRITERS[shape.type_name](protocol, service, shape)
 
 
 def _of_type(shape: Shape, value: Any, *types: type) -> Any:
@@ -239,9 +260,15 @@ def _of_type(shape: Shape, value: Any, *types: type) -> Any:
     raise TypeError(f"{shape.name} can't be rendered from {type(value).__name__}")
 
 
-def _structure_writer(protocol: Protocol, shape: Shape) -> _Writer:
+def _finite(shape: Shape, number: float) -> float:
+    if math.isfinite(number):
+        return number
+    raise TypeError(f"{shape.name} can't be rendered from a number that is not finite")
+
+
+def _structure_writer(protocol: Protocol, service: Service, shape: Shape) -> _Writer:
     members = [
-        (name, _writer(protocol, member.name))
+        (name, _writer(protocol, service, member.name))
         for name, member in cast("StructureShape", shape).members.items()
     ]
 
@@ -254,8 +281,8 @@ def _structure_writer(protocol: Protocol, shape: Shape) -> _Writer:
     return write
 
 
-def _list_writer(protocol: Protocol, shape: Shape) -> _Writer:
-    entry = _writer(protocol, cast("ListShape", shape).member.name)
+def _list_writer(protocol: Protocol, service: Service, shape: Shape) -> _Writer:
+    entry = _writer(protocol, service, cast("ListShape", shape).member.name)
 
     def write(value: Any) -> list[Any]:
         return [entry(item) for item in _of_type(shape, value, list, tuple)]
@@ -263,8 +290,8 @@ def _list_writer(protocol: Protocol, shape: Shape) -> _Writer:
     return write
 
 
-def _map_writer(protocol: Protocol, shape: Shape) -> _Writer:
-    entry = _writer(protocol, cast("MapShape", shape).value.name)
+def _map_writer(protocol: Protocol, service: Service, shape: Shape) -> _Writer:
+    entry = _writer(protocol, service, cast("MapShape", shape).value.name)
 
     def write(value: Any) -> dict[str, Any]:
         items = _of_type(shape, value, Mapping).items()
@@ -273,33 +300,35 @@ def _map_writer(protocol: Protocol, shape: Shape) -> _Writer:
     return write
 
 
-def _string_writer(_protocol: Protocol, shape: Shape) -> _Writer:
+def _string_writer(_protocol: Protocol, _service: Service, shape: Shape) -> _Writer:
     return lambda value: _of_type(shape, value, str)
 
 
-def _boolean_writer(_protocol: Protocol, shape: Shape) -> _Writer:
+def _boolean_writer(_protocol: Protocol, _service: Service, shape: Shape) -> _Writer:
     return lambda value: _of_type(shape, value, bool)
 
 
-def _integer_writer(_protocol: Protocol, shape: Shape) -> _Writer:
+def _integer_writer(_protocol: Protocol, _service: Service, shape: Shape) -> _Writer:
     return lambda value: _of_type(shape, value, int)
 
 
-def _timestamp_writer(protocol: Protocol, shape: Shape) -> _Writer:
+def _double_writer(_protocol: Protocol, _service: Service, shape: Shape) -> _Writer:
+    return lambda value: float(_finite(shape, _of_type(shape, value, int, float)))
+
+
+def _timestamp_writer(protocol: Protocol, _service: Service, shape: Shape) -> _Writer:
     def write(value: Any) -> Any:
         seconds: float
         if isinstance(value, datetime) and value.tzinfo is not None:
             seconds = value.timestamp()
         else:
             seconds = _of_type(shape, value, int, float)
-        if not math.isfinite(seconds):
-            raise TypeError(f"{shape.name} can't be rendered from a number that is not finite")
-        return protocol.timestamp(seconds)
+        return protocol.timestamp(_finite(shape, seconds))
 
     return write
 
 
-_WRITERS: Mapping[str, Callable[[Protocol, Shape], _Writer]] = {
+_WRITERS: Mapping[str, Callable[[Protocol, Service, Shape], _Writer]] = {
     "structure": _structure_writer,
     "list": _list_writer,
     "map": _map_writer,
@@ -307,5 +336,6 @@ _WRITERS: Mapping[str, Callable[[Protocol, Shape], _Writer]] = {
     "boolean": _boolean_writer,
     "integer": _integer_writer,
     "long": _integer_writer,
+    "double": _double_writer,
     "timestamp": _timestamp_writer,
 }

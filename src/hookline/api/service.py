@@ -1,31 +1,66 @@
-"""The service model of CodePipeline, botocore's own: what every other module of the wire walks."""
+"""The services of AWS that the API answers for, by botocore's own models of them."""
 
 import functools
+from collections.abc import Mapping
 from typing import cast
 
 from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel, Shape, StructureShape
 
 
-@functools.cache
-def service() -> ServiceModel:
-    """CodePipeline's service model `2015-07-09`, read once (some 40 ms)."""
-    return ServiceModel(Loader().load_service_model("codepipeline", "service-2"), "codepipeline")
+class Service:
+    """A service of AWS: how requests name it, and its model.
+
+    `name` is what botocore, signatures, ARNs and permissions call it, `target_prefix` what requests
+    do.
+    """
+
+    def __init__(self, name: str, title: str, target_prefix: str) -> None:
+        self.name = name
+        self.title = title
+        self.target_prefix = target_prefix
+
+    @functools.cached_property
+    def model(self) -> ServiceModel:
+        """Botocore's model, read at its first use: some 40 ms."""
+        return ServiceModel(Loader().load_service_model(self.name, "service-2"), self.name)
+
+    @functools.cached_property
+    def operations(self) -> Mapping[str, "Operation"]:
+        """All operations of the model by their names."""
+        return {name: Operation(self, name) for name in self.model.operation_names}
+
+    def shape(self, name: str) -> Shape:
+        """The shape `name`. No shape of these models contains itself, so a walk of it ends."""
+        return self.model.shape_for(name)
 
 
-def operation_model(operation: str) -> OperationModel:
-    """The model of `operation`, one of `service().operation_names`."""
-    return service().operation_model(operation)
+class Operation:
+    """An operation of a service; there is one object for each."""
+
+    __slots__ = ("name", "service")
+
+    def __init__(self, service: Service, name: str) -> None:
+        self.service = service
+        self.name = name
+
+    def __str__(self) -> str:
+        """What a permission calls it, `codepipeline:PutWebhook`."""
+        return f"{self.service.name}:{self.name}"
+
+    @property
+    def model(self) -> OperationModel:
+        """Botocore's model of it."""
+        return self.service.model.operation_model(self.name)
+
+    @property
+    def input_shape(self) -> StructureShape:
+        """The shape of its parameters; in these models every operation has one."""
+        return cast("StructureShape", self.model.input_shape)
 
 
-def input_shape(operation: str) -> StructureShape:
-    """The shape of the parameters of `operation`; in this model every operation has one."""
-    return cast("StructureShape", operation_model(operation).input_shape)
-
-
-def shape_named(name: str) -> Shape:
-    """The shape `name`. No shape of this model contains itself, so a walk of it ends."""
-    return service().shape_for(name)
+CODEPIPELINE = Service("codepipeline", "AWS CodePipeline", "CodePipeline_20150709")
+CODEBUILD = Service("codebuild", "AWS CodeBuild", "CodeBuild_20161006")
 
 
 def member_path(path: str, member: str) -> str:

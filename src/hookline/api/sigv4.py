@@ -26,7 +26,6 @@ from hookline.model import Credential, Scope, Session
 MAX_SKEW = 300
 """How far the signer's clock may be from ours, in seconds."""
 
-_SERVICE = "codepipeline"
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _TERMINATOR = "aws4_request"
 _PARAMETERS = ("Credential", "SignedHeaders", "Signature")
@@ -99,9 +98,15 @@ class _Authorization:
 
 
 def verify(
-    received: Received, credential: Lookup, now: float, sessions: Sessions = no_sessions
+    received: Received,
+    service: str,
+    credential: Lookup,
+    now: float,
+    sessions: Sessions = no_sessions,
 ) -> Caller:
-    """Who signed the request. Its scope is the key's account and the signature's region.
+    """Who signed the request for `service`, AWS's name of one as in `codepipeline`.
+
+    The scope is the key's account and the signature's region.
 
     `now` is epoch seconds. A session counts as the key that issued it.
 
@@ -111,7 +116,7 @@ def verify(
     (all the rest: secret, scope, clock, headers, body).
     """
     authorization = _authorization(received)
-    _check_scope(authorization)
+    _check_scope(authorization, service)
     timestamp, date_header = _timestamp(received)
     _check_clock(authorization, timestamp, now)
     _check_signed_headers(received, authorization, date_header)
@@ -191,11 +196,11 @@ def _authorization(received: Received) -> _Authorization:
             )
 
 
-def _check_scope(authorization: _Authorization) -> None:
+def _check_scope(authorization: _Authorization, service: str) -> None:
     _check_region(authorization)
-    if authorization.service != _SERVICE:
+    if authorization.service != service:
         raise InvalidSignatureException(
-            f"Credential should be scoped to correct service: '{_SERVICE}'."
+            f"Credential should be scoped to correct service: '{service}'."
         )
     if authorization.terminator != _TERMINATOR:
         raise InvalidSignatureException(
@@ -319,10 +324,10 @@ def _signature(
 ) -> str:
     headers = [pair for pair in received.headers if pair[0] in authorization.signed_headers]
     key = Credentials(authorization.access_key_id, secret)
-    signer = _Signer(key, authorization.region, headers, digest)
+    signer = _Signer(key, authorization, headers, digest)
     query = f"?{received.query}" if received.query else ""
     # The signer looks only at the path and the query; the host it signs is the header's.
-    request = AWSRequest(received.method, f"http://{_SERVICE}{received.path}{query}")
+    request = AWSRequest(received.method, f"http://host{received.path}{query}")
     request.context["timestamp"] = timestamp.strftime(_BASIC_DATE)
     canonical = signer.canonical_request(request)
     return signer.signature(signer.string_to_sign(request, canonical), request)
@@ -335,9 +340,13 @@ class _Signer(SigV4Auth):
     """
 
     def __init__(
-        self, key: Credentials, region: str, headers: list[tuple[str, str]], digest: str
+        self,
+        key: Credentials,
+        authorization: _Authorization,
+        headers: list[tuple[str, str]],
+        digest: str,
     ) -> None:
-        super().__init__(key, _SERVICE, region)
+        super().__init__(key, authorization.service, authorization.region)
         self._headers = headers
         self._digest = digest
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from hookline.actions import not_run
-from hookline.api.pipeline_structure import with_defaults
+from hookline.api.codepipeline.pipeline_structure import with_defaults
 from hookline.declarations.comparison import difference, differing_members, normal, same
 from hookline.declarations.conversion import Conversion
 from hookline.declarations.problems import each

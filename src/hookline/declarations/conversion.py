@@ -9,7 +9,7 @@ from typing import Any
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from hookline.api.constraints import failures
-from hookline.api.service import shape_named
+from hookline.api.service import CODEPIPELINE
 from hookline.declarations.problems import Problems, ProblemsError, each
 from hookline.errors import HooklineError
 
@@ -42,14 +42,14 @@ class Conversion:
         Raises HooklineError with all that is wrong, in the words of who wrote the value: keys as
         they are written there, positions from 0. `path` says where the value stands.
         """
-        return self._value(value, shape_named(shape), path)
+        return self._value(value, CODEPIPELINE.shape(shape), path)
 
     def check(self, operation: str, value: Any, path: str, *, member: str = "") -> None:
         """Check what an operation is to be called with, or only its `member`.
 
         Raises ProblemsError with all that satisfies no constraint of the API.
         """
-        found = failures(operation, {member: value} if member else value)
+        found = failures(CODEPIPELINE.operations[operation], {member: value} if member else value)
         if found:
             raise ProblemsError(
                 f"{path}.{self._place(item.path.removeprefix(f'{member}.'))}:"

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from hookline.api import cbor
 from hookline.api.endpoint import Endpoint
+from hookline.api.service import CODEPIPELINE, Operation, Service
 from hookline.model import Credential, Scope
 
 KEY = Credential("AKIDEXAMPLE", "the secret key", "111122223333", 0.0)
@@ -35,19 +36,33 @@ def lookup(access_key_id: str) -> Credential | None:
     return KEY if access_key_id == KEY.access_key_id else None
 
 
-def target(operation: str) -> Headers:
-    return [("host", "localhost"), ("x-amz-target", f"CodePipeline_20150709.{operation}")]
+def named(operation: str | Operation) -> tuple[Service, str]:
+    """An operation's service, CodePipeline for a name alone, and its name."""
+    if isinstance(operation, str):
+        return CODEPIPELINE, operation
+    return operation.service, operation.name
 
 
-def sign(path: str, headers: Headers, body: bytes, secret: str = KEY.secret_access_key) -> Headers:
+def target(operation: str | Operation) -> Headers:
+    service, name = named(operation)
+    return [("host", "localhost"), ("x-amz-target", f"{service.target_prefix}.{name}")]
+
+
+def sign(
+    path: str,
+    headers: Headers,
+    body: bytes,
+    secret: str = KEY.secret_access_key,
+    service: str = "codepipeline",
+) -> Headers:
     request = AWSRequest("POST", f"http://localhost{path}", headers=dict(headers), data=body)
     key = Credentials(KEY.access_key_id, secret)
-    SigV4Auth(key, "codepipeline", "eu-west-3").add_auth(request)
+    SigV4Auth(key, service, "eu-west-3").add_auth(request)
     return list(request.headers.items())
 
 
-def signed(operation: str, body: bytes, secret: str = KEY.secret_access_key) -> Headers:
-    return sign("/", target(operation), body, secret)
+def signed(operation: str | Operation, body: bytes, secret: str = KEY.secret_access_key) -> Headers:
+    return sign("/", target(operation), body, secret, named(operation)[0].name)
 
 
 def send(
@@ -88,9 +103,11 @@ def send(
     return sent[0]["status"], answered, read(sent[1]["body"])
 
 
-def send_cbor(tested: Endpoint, operation: str, body: bytes) -> Sent:
+def send_cbor(tested: Endpoint, operation: str | Operation, body: bytes) -> Sent:
     """POST a CBOR body, unsigned."""
-    return send(tested, CBOR_HEADERS, body, path=f"{SERVICE}{operation}")
+    service, name = named(operation)
+    path = cbor.PATH.format(service=service.target_prefix, operation=name)
+    return send(tested, CBOR_HEADERS, body, path=path)
 
 
 def failed(sent: Sent, code: str, status: int = 400) -> str:

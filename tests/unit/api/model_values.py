@@ -1,8 +1,8 @@
 """Values that satisfy the service model's constraints: one full example, or a strategy."""
 
-import re
 from typing import Any, cast
 
+import re2  # type: ignore[import-untyped]  # google-re2 ships no types
 from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
 from hypothesis import strategies as st
 
@@ -32,7 +32,7 @@ def samples(shape: Shape) -> list[str]:
         sample
         for sample in _SAMPLES
         if limits.get("min", 0) <= len(sample) <= limits.get("max", 1000)
-        and re.fullmatch(pattern, sample, re.ASCII)
+        and re2.fullmatch(pattern, sample)
     ]
 
 
@@ -56,6 +56,8 @@ def _scalar(shape: Shape, size: int) -> Any:
             return samples(shape)[0]
         case "boolean":
             return True
+        case "double":
+            return float(size)
         case "timestamp":
             return 1_700_000_000.0
         case _:
@@ -93,6 +95,8 @@ def _scalars(shape: Shape, least: int, most: int) -> st.SearchStrategy[Any]:
             )
         case "boolean":
             return st.booleans()
+        case "double":
+            return st.floats(least, most)
         case "timestamp":
             return st.integers(0, 1 << 32).map(float)
         case _:

@@ -9,15 +9,21 @@ import pytest
 
 from hookline.api.aws_json import AWS_JSON
 from hookline.api.protocol import MAX_DEPTH
-from hookline.api.service import service
+from hookline.api.service import CODEPIPELINE
 from hookline.errors import SerializationException
 
 if TYPE_CHECKING:
     pass
 
-parse, render = AWS_JSON.parse, AWS_JSON.render
-OPERATIONS = service().operation_names
 _CONFIGURATION = "pipeline.stages.1.member.actions.1.member.configuration"
+
+
+def parse(operation: str, body: bytes) -> dict[str, Any]:
+    return AWS_JSON.parse(CODEPIPELINE.operations[operation], body)
+
+
+def render(operation: str, output: Any) -> bytes:
+    return AWS_JSON.render(CODEPIPELINE.operations[operation], output)
 
 
 def refused(operation: str, body: bytes) -> str:
@@ -27,7 +33,7 @@ def refused(operation: str, body: bytes) -> str:
 
 
 def test_w2_the_model_has_44_operations() -> None:
-    assert len(OPERATIONS) == 44
+    assert len(CODEPIPELINE.operations) == 44
 
 
 def test_w1_timestamps_are_numbers() -> None:

@@ -8,18 +8,27 @@ from typing import Any
 import cbor2
 import pytest
 
+from hookline.api import protocol
 from hookline.api.cbor import CBOR
 from hookline.api.protocol import MAX_DEPTH
-from hookline.api.service import service
+from hookline.api.service import CODEBUILD, CODEPIPELINE
 from hookline.errors import SerializationException
 
 BEFORE = "The request body is not valid CBOR"
 TAG = f"{BEFORE}: only tag 1, a timestamp, is accepted."
 
 
+def parse(operation: str, body: bytes) -> dict[str, Any]:
+    return CBOR.parse(CODEPIPELINE.operations[operation], body)
+
+
+def render(operation: str, output: Any) -> bytes:
+    return CBOR.render(CODEPIPELINE.operations[operation], output)
+
+
 def refused(operation: str, body: bytes) -> str:
     with pytest.raises(SerializationException) as caught:
-        CBOR.parse(operation, body)
+        parse(operation, body)
     return caught.value.message
 
 
@@ -33,12 +42,14 @@ def created(text: str) -> bytes:
 
 
 def test_w1_the_model_has_no_shape_that_the_walk_does_not_know() -> None:
-    types = {service().shape_for(name).type_name for name in service().shape_names}
-    assert types == {"structure", "list", "map", "string", "boolean", "integer", "timestamp"}
+    assert protocol._READERS.keys() == protocol._WRITERS.keys()
+    for service in (CODEPIPELINE, CODEBUILD):
+        types = {service.shape(name).type_name for name in service.model.shape_names}
+        assert types <= protocol._READERS.keys()
 
 
 def test_w1_no_body_is_no_parameters() -> None:
-    assert CBOR.parse("ListWebhooks", b"") == CBOR.parse("ListWebhooks", b"\xa0") == {}
+    assert parse("ListWebhooks", b"") == parse("ListWebhooks", b"\xa0") == {}
 
 
 @pytest.mark.parametrize(
@@ -53,7 +64,7 @@ def test_w1_no_body_is_no_parameters() -> None:
     ],
 )
 def test_w1_timestamps_are_numbers_of_any_size_in_tag_1(item: str, value: float) -> None:
-    parameters = CBOR.parse("PutActionRevision", created(item))
+    parameters = parse("PutActionRevision", created(item))
     seconds = parameters["actionRevision"]["created"]
     assert (type(seconds), seconds) == (float, value)
 
@@ -150,24 +161,24 @@ def test_w4_nesting_is_limited_where_the_model_looks_and_where_not() -> None:
         return b"\xa2\x64name\x61a\x65extra" + head * (depth - 2) + last
 
     for head, last in ((b"\x81", b"\x80"), (b"\xa1\x61a", b"\xa0")):
-        assert CBOR.parse("GetPipeline", nested(MAX_DEPTH, head, last)) == {"name": "a"}
+        assert parse("GetPipeline", nested(MAX_DEPTH, head, last)) == {"name": "a"}
         assert refused("GetPipeline", nested(MAX_DEPTH + 1, head, last)) == f"{BEFORE}."
 
 
 def test_w1_members_unknown_null_or_undefined_are_absent() -> None:
     body = cbor2.dumps({"name": "a", "colour": [{}, b"", 1.5], "version": None})
-    assert CBOR.parse("GetPipeline", body) == {"name": "a"}
-    assert CBOR.parse("GetPipeline", named("f7")) == CBOR.parse("GetPipeline", named("f6")) == {}
+    assert parse("GetPipeline", body) == {"name": "a"}
+    assert parse("GetPipeline", named("f7")) == parse("GetPipeline", named("f6")) == {}
 
 
 def test_w1_the_last_of_a_repeated_key_counts() -> None:
-    assert CBOR.parse("GetPipeline", b"\xa2\x64name\x61a\x64name\x61b") == {"name": "b"}
+    assert parse("GetPipeline", b"\xa2\x64name\x61a\x64name\x61b") == {"name": "b"}
 
 
 def test_w1_lengths_may_be_indefinite() -> None:
-    assert CBOR.parse("GetPipeline", b"\xbf\x64name\x7f\x61a\x61b\xff\xff") == {"name": "ab"}
+    assert parse("GetPipeline", b"\xbf\x64name\x7f\x61a\x61b\xff\xff") == {"name": "ab"}
     tags = b"\xbf\x64tags\x9f\xbf\x63key\x61k\xff\xff\xff"
-    assert CBOR.parse("TagResource", tags) == {"tags": [{"key": "k"}]}
+    assert parse("TagResource", tags) == {"tags": [{"key": "k"}]}
 
 
 @pytest.mark.parametrize(
@@ -209,7 +220,7 @@ def test_w3_a_member_of_another_type_is_named(
 def test_w1_timestamps_are_written_in_tag_1() -> None:
     moment = datetime(2026, 1, 2, 3, 4, 5, 250_000, UTC)
     for given in (moment, moment.timestamp()):
-        body = CBOR.render("ListWebhooks", {"webhooks": [{"lastTriggered": given}]})
+        body = render("ListWebhooks", {"webhooks": [{"lastTriggered": given}]})
         assert b"\x6dlastTriggered\xc1\xfb" in body
         assert cbor2.loads(body)["webhooks"][0]["lastTriggered"] == moment
 
@@ -219,8 +230,8 @@ def test_w1_only_members_of_the_model_are_rendered() -> None:
         IP = "IP"
 
     webhook = {"definition": {"authentication": Word.IP}, "token": "hush", "url": None}
-    assert cbor2.loads(CBOR.render("PutWebhook", {"webhook": webhook, "extra": 1})) == {
+    assert cbor2.loads(render("PutWebhook", {"webhook": webhook, "extra": 1})) == {
         "webhook": {"definition": {"authentication": "IP"}}
     }
-    assert CBOR.render("DeletePipeline", None) == b""
-    assert CBOR.render("DeleteWebhook", None) == b"\xa0"
+    assert render("DeletePipeline", None) == b""
+    assert render("DeleteWebhook", None) == b"\xa0"

@@ -17,8 +17,15 @@ from hypothesis import strategies as st
 from hookline import errors
 from hookline.api import sigv4
 from hookline.api.authentication import Authentication
-from hookline.api.endpoint import COMMON_ERRORS, Endpoint, Handler, allowed_errors, only_reads
-from hookline.api.service import service, shape_named
+from hookline.api.endpoint import (
+    COMMON_ERRORS,
+    Endpoint,
+    Handler,
+    Served,
+    allowed_errors,
+    only_reads,
+)
+from hookline.api.service import CODEBUILD, CODEPIPELINE, Operation
 from hookline.api.sigv4 import Caller
 from hookline.model import Credential, Scope
 
@@ -48,6 +55,12 @@ WEBHOOK: dict[str, Any] = {
 PUT = json.dumps({"webhook": WEBHOOK}).encode()
 
 
+NOTHING = [Served(service, {}, {}) for service in (CODEPIPELINE, CODEBUILD)]
+for_each_operation = pytest.mark.parametrize(
+    "operation", [*CODEPIPELINE.operations.values(), *CODEBUILD.operations.values()], ids=str
+)
+
+
 def put_webhook(caller: Caller, parameters: dict[str, Any]) -> Mapping[str, Any]:
     name = parameters["webhook"]["name"]
     definition = {**parameters["webhook"], "authenticationConfiguration": {}}
@@ -68,8 +81,9 @@ def authenticating(
 
 
 def endpoint(*, verify: bool = False, max_body: int = 1_000_000, **handlers: Handler) -> Endpoint:
+    served = [Served(CODEPIPELINE, {"PutWebhook": put_webhook, **handlers}, {})]
     authentication = authenticating(verify=verify)
-    return Endpoint({"PutWebhook": put_webhook, **handlers}, authentication, max_body=max_body)
+    return Endpoint(served, authentication, max_body=max_body)
 
 
 def test_w1_a_signed_call_is_answered() -> None:
@@ -92,11 +106,11 @@ def test_w1_an_operation_without_output_answers_an_empty_object() -> None:
     assert (status, body) == (200, {})
 
 
-@pytest.mark.parametrize("operation", service().operation_names)
-def test_w2_every_operation_of_the_model_is_known(operation: str) -> None:
-    tested = Endpoint({}, authenticating(verify=False))
+@for_each_operation
+def test_w2_every_operation_of_the_model_is_known(operation: Operation) -> None:
+    tested = Endpoint(NOTHING, authenticating(verify=False))
     message = failed(send(tested, target(operation), b"not JSON"), "NotImplementedException", 501)
-    assert operation in message
+    assert operation.name in message
 
 
 @pytest.mark.parametrize(
@@ -107,6 +121,7 @@ def test_w2_every_operation_of_the_model_is_known(operation: str) -> None:
         "CodePipeline_20150709.putwebhook",
         "PutWebhook",
         "CodeBuild_20161006.ListProjects",
+        "CodeBuild_20161006.PutWebhook",
         "CodePipeline_20150709.CodePipeline_20150709.PutWebhook",
         "",
         "é",
@@ -145,7 +160,7 @@ def test_w4_an_error_of_the_handler_reaches_botocore_typed() -> None:
     sent = send(tested, target("PutWebhook"), PUT)
     assert failed(sent, "PipelineNotFoundException") == "no pipeline"
     response = {"status_code": 400, "headers": sent[1], "body": json.dumps(sent[2]).encode()}
-    parsed = create_parser("json").parse(response, shape_named("PutWebhookOutput"))
+    parsed = create_parser("json").parse(response, CODEPIPELINE.shape("PutWebhookOutput"))
     assert parsed["Error"] == {"Code": "PipelineNotFoundException", "Message": "no pipeline"}
 
 
@@ -180,8 +195,11 @@ def _api_errors() -> list[type[errors.ApiError]]:
 def test_w4_every_error_is_common_or_in_the_model_with_its_status(
     error: type[errors.ApiError],
 ) -> None:
-    shapes = {shape.name: shape for shape in service().error_shapes}
-    listed = set().union(*(allowed_errors(name) for name in service().operation_names))
+    services = (CODEPIPELINE, CODEBUILD)
+    shapes = {shape.name: shape for service in services for shape in service.model.error_shapes}
+    listed = set().union(
+        *(allowed_errors(item) for service in services for item in service.operations.values())
+    )
     assert error.__name__ in listed
     if error.__name__ in shapes:
         declared: Any = shapes[error.__name__].metadata.get("error", {})
@@ -193,9 +211,12 @@ def test_w4_the_common_errors_exist() -> None:
 
 
 def test_w4_allowed_errors_are_the_models_and_the_common_ones() -> None:
-    assert "WebhookNotFoundException" in allowed_errors("RegisterWebhookWithThirdParty")
-    assert "WebhookNotFoundException" not in allowed_errors("DeleteWebhook")
-    assert allowed_errors("PollForJobs") > COMMON_ERRORS
+    codepipeline, codebuild = CODEPIPELINE.operations, CODEBUILD.operations
+    register = codepipeline["RegisterWebhookWithThirdParty"]
+    assert "WebhookNotFoundException" in allowed_errors(register)
+    assert "WebhookNotFoundException" not in allowed_errors(codepipeline["DeleteWebhook"])
+    assert allowed_errors(codepipeline["PollForJobs"]) > COMMON_ERRORS
+    assert "OAuthProviderException" in allowed_errors(codebuild["DeleteWebhook"])
 
 
 @pytest.mark.parametrize(
@@ -230,7 +251,7 @@ def test_w4_a_store_that_is_down_at_authentication_is_service_unavailable() -> N
     def unreachable(_access_key_id: str) -> Credential | None:
         raise errors.StoreUnavailableError
 
-    tested = Endpoint({}, authenticating(unreachable))
+    tested = Endpoint(NOTHING, authenticating(unreachable))
     sent = send(tested, signed("PutWebhook", PUT), PUT)
     failed(sent, "ServiceUnavailableException", 503)
 
@@ -255,7 +276,7 @@ def test_w5_signatures_are_verified() -> None:
     wrong = signed("PutWebhook", PUT, secret="guess")
     failed(send(tested, wrong, PUT), "InvalidSignatureException")
     failed(send(tested, signed("PutWebhook", PUT), PUT + b" "), "InvalidSignatureException")
-    late = Endpoint({}, authenticating(clock=lambda: 4_000_000_000.0))
+    late = Endpoint(NOTHING, authenticating(clock=lambda: 4_000_000_000.0))
     message = failed(send(late, signed("PutWebhook", PUT), PUT), "InvalidSignatureException")
     assert message.startswith("Signature expired: ")
 
@@ -291,9 +312,9 @@ def test_w1_in_cbor_nothing_is_no_body_of_no_type() -> None:
     assert "content-type" not in headers
 
 
-@pytest.mark.parametrize("operation", service().operation_names)
-def test_w2_every_operation_of_the_model_is_known_in_cbor(operation: str) -> None:
-    tested = Endpoint({}, authenticating(verify=False))
+@for_each_operation
+def test_w2_every_operation_of_the_model_is_known_in_cbor(operation: Operation) -> None:
+    tested = Endpoint(NOTHING, authenticating(verify=False))
     failed(send_cbor(tested, operation, b"not CBOR"), "NotImplementedException", 501)
 
 
@@ -309,6 +330,26 @@ def test_w2_every_operation_of_the_model_is_known_in_cbor(operation: str) -> Non
 def test_w2_a_path_of_nothing_is_an_unknown_operation_in_cbor(path: str) -> None:
     sent = send(endpoint(), CBOR_HEADERS, CBOR_PUT, path=path)
     assert "The path names no operation" in failed(sent, "UnknownOperationException")
+
+
+def test_w5_a_signature_is_for_the_service_of_the_target_alone() -> None:
+    tested = Endpoint(NOTHING, authenticating())
+    for service, other in itertools.permutations([CODEPIPELINE, CODEBUILD]):
+        headers = target(service.operations["DeleteWebhook"])
+        right = sign("/", headers, b"", service=service.name)
+        failed(send(tested, right, b""), "NotImplementedException", 501)
+        wrong = sign("/", headers, b"", service=other.name)
+        message = failed(send(tested, wrong, b""), "InvalidSignatureException")
+        assert message == f"Credential should be scoped to correct service: '{service.name}'."
+
+
+def test_w2_a_request_for_no_service_is_told_which_there_are() -> None:
+    tested = Endpoint(NOTHING, authenticating())
+    sent = send(tested, [("x-amz-target", "DynamoDB_20120810.ListTables")], b"{}")
+    assert failed(sent, "UnknownOperationException") == (
+        "X-Amz-Target names no operation of AWS CodePipeline or AWS CodeBuild; use "
+        "CodePipeline_20150709.<Operation> or CodeBuild_20161006.<Operation>."
+    )
 
 
 @pytest.mark.parametrize("said", [None, "rpc-v2-json", "rpc-v2-cbor,rpc-v2-cbor"])
@@ -347,23 +388,56 @@ def test_w4_an_unexpected_exception_is_logged_with_the_operation_of_the_path() -
     assert [entry["operation"] for entry in logs] == ["PutWebhook"]
 
 
-@pytest.mark.parametrize("operation", service().operation_names)
-def test_w5_a_read_only_key_calls_what_only_reads(operation: str) -> None:
+@for_each_operation
+def test_w5_a_read_only_key_calls_what_only_reads(operation: Operation) -> None:
     reader = dataclasses.replace(KEY, read_only=True)
-    tested = Endpoint({}, authenticating(lambda _: reader))
+    tested = Endpoint(NOTHING, authenticating(lambda _: reader))
     sent = send(tested, signed(operation, b"{}"), b"{}")
-    if only_reads(operation):
+    if only_reads(operation.name):
         failed(sent, "NotImplementedException", 501)
     else:
         message = failed(sent, "AccessDeniedException")
         assert message == (
             "User: arn:aws:iam::111122223333:user/AKIDEXAMPLE is not authorized to perform: "
-            f"codepipeline:{operation} because its access key is read-only"
+            f"{operation} because its access key is read-only"
         )
 
 
 def test_w5_what_only_reads_changes_nothing_and_shows_no_secret() -> None:
-    assert {name for name in service().operation_names if only_reads(name)} == {
+    assert {name for name in CODEBUILD.operations if not only_reads(name)} == {
+        "BatchDeleteBuilds",
+        "CreateFleet",
+        "CreateProject",
+        "CreateReportGroup",
+        "CreateWebhook",
+        "DeleteBuildBatch",
+        "DeleteFleet",
+        "DeleteProject",
+        "DeleteReport",
+        "DeleteReportGroup",
+        "DeleteResourcePolicy",
+        "DeleteSourceCredentials",
+        "DeleteWebhook",
+        "ImportSourceCredentials",
+        "InvalidateProjectCache",
+        "PutResourcePolicy",
+        "RetryBuild",
+        "RetryBuildBatch",
+        "StartBuild",
+        "StartBuildBatch",
+        "StartCommandExecution",
+        "StartSandbox",
+        "StartSandboxConnection",
+        "StopBuild",
+        "StopBuildBatch",
+        "StopSandbox",
+        "UpdateFleet",
+        "UpdateProject",
+        "UpdateProjectVisibility",
+        "UpdateReportGroup",
+        "UpdateWebhook",
+    }
+    assert {name for name in CODEPIPELINE.operations if only_reads(name)} == {
         "GetActionType",
         "GetPipeline",
         "GetPipelineExecution",
@@ -382,7 +456,9 @@ def test_w5_what_only_reads_changes_nothing_and_shows_no_secret() -> None:
 
 def test_w5_the_key_of_a_good_signature_is_told_and_no_other() -> None:
     used: list[str] = []
-    tested = Endpoint({"PutWebhook": put_webhook}, authenticating(used=used.append))
+    tested = Endpoint(
+        [Served(CODEPIPELINE, {"PutWebhook": put_webhook}, {})], authenticating(used=used.append)
+    )
     send(tested, signed("PutWebhook", PUT, secret="guess"), PUT)
     send(tested, target("PutWebhook"), PUT)
     assert used == []

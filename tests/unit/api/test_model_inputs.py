@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 from hookline import config
 from hookline.api.aws_json import AWS_JSON
 from hookline.api.cbor import CBOR
+from hookline.api.codepipeline.not_built import NOT_BUILT
 from hookline.api.constraints import check
 from hookline.api.endpoint import Endpoint
-from hookline.api.not_built import NOT_BUILT
 from hookline.api.protocol import Protocol
-from hookline.api.service import input_shape, operation_model, service
+from hookline.api.service import CODEPIPELINE, Operation
 from hookline.app import Application
 from hookline.errors import ValidationException
 from hookline.scoreboard import FIRST_WORKER, Scoreboard
@@ -33,29 +33,28 @@ from hookline.store.database import Database
 
 from .calling import Sent, send, send_cbor, target
 from .model_values import full, values
-from .test_constraints import broken
+from .test_constraints import OPERATIONS, broken
 
-OPERATIONS = service().operation_names
 PROTOCOLS = {"json": AWS_JSON, "smithy-rpc-v2-cbor": CBOR}
 FEW = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 FORM = re.compile(r"1 validation error detected: Value .* at '([^']*)' failed to satisfy constra.*")
 
 in_both_protocols = pytest.mark.parametrize("name", PROTOCOLS)
-for_each_operation = pytest.mark.parametrize("operation", OPERATIONS)
+for_each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=str)
 
 
-def sent(name: str, operation: str, parameters: dict[str, Any]) -> bytes:
+def sent(name: str, operation: Operation, parameters: dict[str, Any]) -> bytes:
     serializer = create_serializer(name, include_validation=False)
-    request = serializer.serialize_to_request(parameters, operation_model(operation))
+    request = serializer.serialize_to_request(parameters, operation.model)
     body: bytes = request["body"]
     return body
 
 
-def received(name: str, operation: str, body: bytes) -> Any:
+def received(name: str, operation: Operation, body: bytes) -> Any:
     factory = ResponseParserFactory()
     factory.set_parser_defaults(timestamp_parser=float)
     response = {"status_code": 200, "headers": {}, "body": body}
-    shape = cast("Shape", operation_model(operation).output_shape)  # the parser takes None as well
+    shape = cast("Shape", operation.model.output_shape)  # the parser takes None as well
     parsed = factory.create_parser(name).parse(response, shape)
     del parsed["ResponseMetadata"]
     return parsed
@@ -79,24 +78,24 @@ def written(protocol: Protocol, shape: Shape, value: Any) -> Any:
     return value
 
 
-def body_of(protocol: Protocol, operation: str, parameters: Any) -> bytes:
-    value = written(protocol, input_shape(operation), parameters)
+def body_of(protocol: Protocol, operation: Operation, parameters: Any) -> bytes:
+    value = written(protocol, operation.input_shape, parameters)
     # Not the protocol's own encoder for JSON: it has no numbers of more than 64 bits.
     return json.dumps(value, default=repr).encode() if protocol is AWS_JSON else cbor2.dumps(value)
 
 
 @in_both_protocols
 @for_each_operation
-def test_w1_a_full_input_is_read_as_botocore_wrote_it(name: str, operation: str) -> None:
-    parameters = full(input_shape(operation))
+def test_w1_a_full_input_is_read_as_botocore_wrote_it(name: str, operation: Operation) -> None:
+    parameters = full(operation.input_shape)
     assert PROTOCOLS[name].parse(operation, sent(name, operation, parameters)) == parameters
     check(operation, parameters)
 
 
 @in_both_protocols
 @for_each_operation
-def test_w1_a_full_output_is_read_by_botocore_as_given(name: str, operation: str) -> None:
-    shape = operation_model(operation).output_shape
+def test_w1_a_full_output_is_read_by_botocore_as_given(name: str, operation: Operation) -> None:
+    shape = operation.model.output_shape
     output = full(shape) if shape else {}
     assert received(name, operation, PROTOCOLS[name].render(operation, output)) == output
 
@@ -104,8 +103,10 @@ def test_w1_a_full_output_is_read_by_botocore_as_given(name: str, operation: str
 @for_each_operation
 @FEW
 @given(data=st.data())
-def test_w1_any_input_is_read_as_botocore_wrote_it(operation: str, data: st.DataObject) -> None:
-    parameters = data.draw(values(input_shape(operation)))
+def test_w1_any_input_is_read_as_botocore_wrote_it(
+    operation: Operation, data: st.DataObject
+) -> None:
+    parameters = data.draw(values(operation.input_shape))
     for name, protocol in PROTOCOLS.items():
         assert protocol.parse(operation, sent(name, operation, parameters)) == parameters
     check(operation, parameters)
@@ -114,8 +115,10 @@ def test_w1_any_input_is_read_as_botocore_wrote_it(operation: str, data: st.Data
 @for_each_operation
 @FEW
 @given(data=st.data())
-def test_w1_any_output_is_read_by_botocore_as_given(operation: str, data: st.DataObject) -> None:
-    shape = operation_model(operation).output_shape
+def test_w1_any_output_is_read_by_botocore_as_given(
+    operation: Operation, data: st.DataObject
+) -> None:
+    shape = operation.model.output_shape
     output = data.draw(values(shape)) if shape else {}
     for name, protocol in PROTOCOLS.items():
         assert received(name, operation, protocol.render(operation, output)) == output
@@ -123,8 +126,10 @@ def test_w1_any_output_is_read_by_botocore_as_given(operation: str, data: st.Dat
 
 @in_both_protocols
 @for_each_operation
-def test_w3_one_broken_constraint_is_named_by_its_path_alone(name: str, operation: str) -> None:
-    shape, protocol = input_shape(operation), PROTOCOLS[name]
+def test_w3_one_broken_constraint_is_named_by_its_path_alone(
+    name: str, operation: Operation
+) -> None:
+    shape, protocol = operation.input_shape, PROTOCOLS[name]
     for parameters, path in broken(shape, full(shape), ""):
         parsed = protocol.parse(operation, body_of(protocol, operation, parameters))
         with pytest.raises(ValidationException) as caught:
@@ -153,7 +158,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     database.close()
 
 
-def call(tested: Endpoint, protocol: Protocol, operation: str, body: bytes) -> Sent:
+def call(tested: Endpoint, protocol: Protocol, operation: Operation, body: bytes) -> Sent:
     if protocol is CBOR:
         return send_cbor(tested, operation, body)
     return send(tested, target(operation), body)
@@ -180,8 +185,8 @@ def put_at(value: Any, place: tuple[Any, ...], wrong: Any) -> Any:
     return changed
 
 
-BUILT = [name for name in OPERATIONS if name not in NOT_BUILT]
-FULL = {name: full(input_shape(name)) for name in BUILT}
+BUILT = [item for item in CODEPIPELINE.operations.values() if item.name not in NOT_BUILT]
+FULL = {name: full(name.input_shape) for name in BUILT}
 PLACES = {name: list(places(FULL[name])) for name in BUILT}
 WRONG: st.SearchStrategy[Any] = st.one_of(
     st.none(),
@@ -206,7 +211,7 @@ def is_no_failure_of_ours(answer: Sent) -> bool:
 @THOUSAND
 @given(data=st.data(), protocol=st.sampled_from([AWS_JSON, CBOR]), operation=st.sampled_from(BUILT))
 def test_w4_another_value_anywhere_is_never_a_failure_of_ours(
-    real: Endpoint, data: st.DataObject, protocol: Protocol, operation: str
+    real: Endpoint, data: st.DataObject, protocol: Protocol, operation: Operation
 ) -> None:
     place = data.draw(st.sampled_from(PLACES[operation]))
     document = put_at(FULL[operation], place, data.draw(WRONG))
@@ -217,7 +222,7 @@ def test_w4_another_value_anywhere_is_never_a_failure_of_ours(
 @THOUSAND
 @given(data=st.data(), protocol=st.sampled_from([AWS_JSON, CBOR]), operation=st.sampled_from(BUILT))
 def test_w4_a_mutilated_body_is_never_a_failure_of_ours(
-    real: Endpoint, data: st.DataObject, protocol: Protocol, operation: str
+    real: Endpoint, data: st.DataObject, protocol: Protocol, operation: Operation
 ) -> None:
     body = bytearray(body_of(protocol, operation, FULL[operation]))
     for _ in range(data.draw(st.integers(1, 3))):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from hookline.api.constraints import check
 from hookline.api.pagination import PageTokens
+from hookline.api.service import CODEPIPELINE
 from hookline.errors import InvalidNextTokenException
 from hookline.model import Scope
 
@@ -29,7 +30,7 @@ def test_l2_a_token_gives_its_position_back(position: Any) -> None:
 
 def test_l2_a_token_satisfies_the_model_and_stays_the_same() -> None:
     token = TOKENS.encode(SCOPE, "ListWebhooks", "x" * 1498)
-    check("ListWebhooks", {"NextToken": token})
+    check(CODEPIPELINE.operations["ListWebhooks"], {"NextToken": token})
     assert token == PageTokens(b"key").encode(SCOPE, "ListWebhooks", "x" * 1498)
     assert set(token) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 

@@ -49,7 +49,7 @@ def seal() -> Seal:
 
 
 def verify(request: Received, credential: sigv4.Lookup, now: float) -> Scope:
-    return sigv4.verify(request, credential, now).scope
+    return sigv4.verify(request, "codepipeline", credential, now).scope
 
 
 def signed_by_botocore(
@@ -240,7 +240,7 @@ def test_w5_keys_of_no_known_form_are_never_looked_up() -> None:
 
 
 def test_w5_the_caller_is_the_key_that_signed() -> None:
-    assert sigv4.verify(signed(), lookup, NOW).credential == KEY
+    assert sigv4.verify(signed(), "codepipeline", lookup, NOW).credential == KEY
 
 
 def test_w5_a_disabled_key_is_answered_as_an_unknown_one() -> None:
@@ -265,7 +265,7 @@ def test_w5_a_session_counts_as_the_key_that_issued_it_until_it_is_over(seal: Se
     )
 
     def caller(now: float, lookup: sigv4.Lookup = lookup) -> sigv4.Caller:
-        return sigv4.verify(request, lookup, now, partial(sessions.opened, seal))
+        return sigv4.verify(request, "codepipeline", lookup, now, partial(sessions.opened, seal))
 
     assert caller(now) == sigv4.Caller(Scope(KEY.account, "eu-west-3"), KEY)
     assert claimed_scope(request, lookup, DEFAULT, partial(sessions.opened, seal)) == Scope(
@@ -289,7 +289,7 @@ def test_w5_a_session_token_is_good_for_its_own_key_and_secret_only(seal: Seal) 
     for key, secret, expected in refusals:
         request, now = signed_by_botocore(key=key, secret=secret, token=token)
         with pytest.raises(expected):
-            sigv4.verify(request, lookup, now, partial(sessions.opened, seal))
+            sigv4.verify(request, "codepipeline", lookup, now, partial(sessions.opened, seal))
 
 
 @pytest.mark.parametrize("token", ["", "é", "AAAA", "****", "A" * 400])

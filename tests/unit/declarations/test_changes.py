@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from hookline.api.pipeline_structure import with_defaults
+from hookline.api.codepipeline.pipeline_structure import with_defaults
 from hookline.declarations.changes import Change, Effect, Options, changes
 from hookline.declarations.resources import Current, Declarations, Declared, Kind, Present
 from hookline.declarations.secrets import Secrets

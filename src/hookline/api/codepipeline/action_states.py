@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 from hookline.actions.pages import branch_page
 from hookline.api.action_logs import log_url
-from hookline.api.action_types import CODECOMMIT, CONNECTION, GITHUB
-from hookline.api.execution_views import cut, error_details
+from hookline.api.codepipeline.action_types import CODECOMMIT, CONNECTION, GITHUB
+from hookline.api.codepipeline.execution_views import cut, error_details
 from hookline.model import Action, ActionStatus, ActionType, Execution, Scope, SourceRevision
 from hookline.store import pipeline_secrets
 from hookline.store.action_executions import ActionExecution

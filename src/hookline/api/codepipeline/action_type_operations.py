@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hookline.api import tags as api_tags
-from hookline.api.action_types import ACTION_TYPES, described, identifier
+from hookline.api.codepipeline.action_types import ACTION_TYPES, described, identifier
 from hookline.api.services import Services
 from hookline.api.sigv4 import Caller
 from hookline.errors import (

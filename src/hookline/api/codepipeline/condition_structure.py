@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from hookline.actions.variable_check import OPERATORS, pattern
-from hookline.api.rule_types import (
+from hookline.api.codepipeline.rule_types import (
     COMMANDS_RULE,
     DEPLOYMENT_WINDOW,
     RULE_TYPES,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hookline.api.action_logs import log_url
-from hookline.api.execution_views import artifact_details, cut, error_details
+from hookline.api.codepipeline.execution_views import artifact_details, cut, error_details
 from hookline.executions.take import declared_action
 from hookline.model import CONDITION_MEMBERS, Action, Condition, ConditionType, Pipeline, Stage
 from hookline.store.action_executions import ActionExecution

@@ -5,20 +5,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hookline.api.action_types import CONNECTION, ECR, GITHUB, S3
-from hookline.api.execution_views import (
+from hookline.api.codepipeline.action_types import CONNECTION, ECR, GITHUB, S3
+from hookline.api.codepipeline.execution_views import (
     action_execution_detail,
     pipeline_execution,
     pipeline_execution_summary,
 )
-from hookline.api.listing import page_query, wanted_executions
-from hookline.api.lookups import (
+from hookline.api.codepipeline.lookups import (
     check_action,
     check_concurrency,
     find_execution,
     find_pipeline,
     lock_pipeline,
 )
+from hookline.api.listing import page_query, wanted_executions
 from hookline.api.services import Services
 from hookline.api.sigv4 import Caller
 from hookline.errors import ValidationException

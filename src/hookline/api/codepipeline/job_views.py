@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from hookline.actions.artifacts import key_of, place_of
-from hookline.api.action_types import identifier
+from hookline.api.codepipeline.action_types import identifier
 from hookline.model import Action, Execution, Pipeline
 from hookline.sealing import Seal
 from hookline.store import action_executions, executions, pipeline_secrets, pipelines

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from hookline.actions.artifacts import ArtifactStore
 from hookline.actions.provider import ActionResult, Artifact
-from hookline.api.job_views import Work, find_work, job_details
+from hookline.api.codepipeline.job_views import Work, find_work, job_details
 from hookline.api.services import Services
 from hookline.api.sigv4 import Caller
 from hookline.errors import (

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection
 
-from hookline.api.pipelines import pipeline_not_found
+from hookline.api.codepipeline.pipelines import pipeline_not_found
 from hookline.errors import (
     ActionNotFoundException,
     ConcurrentPipelineExecutionsLimitExceededException,

@@ -1,4 +1,4 @@
-"""Why operations of the model are not built: for the 501 answer and the reference page alike."""
+"""Why operations of CodePipeline are not built: for the 501 answer and the reference page alike."""
 
 from collections.abc import Mapping
 

@@ -1,18 +1,28 @@
-"""All operations that Hookline answers, by their names in the model."""
+"""The operations of CodePipeline that are built, by their names in the model."""
 
 from collections.abc import Mapping
 
-from hookline.api.action_type_operations import ActionTypeOperations
+from hookline.api.codepipeline.action_type_operations import ActionTypeOperations
+from hookline.api.codepipeline.executions import ExecutionOperations
+from hookline.api.codepipeline.jobs import JobOperations
+from hookline.api.codepipeline.pipelines import PipelineOperations
+from hookline.api.codepipeline.registration import RegistrationOperations
+from hookline.api.codepipeline.rules import RuleOperations
+from hookline.api.codepipeline.stages import StageOperations
+from hookline.api.codepipeline.tagging import TagOperations
+from hookline.api.codepipeline.webhooks import WebhookOperations
 from hookline.api.endpoint import Handler
-from hookline.api.executions import ExecutionOperations
-from hookline.api.jobs import JobOperations
-from hookline.api.pipelines import PipelineOperations
-from hookline.api.registration import RegistrationOperations
-from hookline.api.rules import RuleOperations
 from hookline.api.services import Services
-from hookline.api.stages import StageOperations
-from hookline.api.tagging import TagOperations
-from hookline.api.webhooks import WebhookOperations
+
+ASKING = frozenset(
+    {
+        "DeleteWebhook",
+        "DeregisterWebhookWithThirdParty",
+        "PutWebhook",
+        "RegisterWebhookWithThirdParty",
+    }
+)
+"""The operations that wait for GitHub's answer."""
 
 
 def operations(services: Services) -> Mapping[str, Handler]:

@@ -7,7 +7,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from hookline.api.action_types import (
+from hookline.api.codepipeline.action_types import (
     ACTION_TYPES,
     COMMANDS,
     CONNECTION,
@@ -15,7 +15,7 @@ from hookline.api.action_types import (
     ActionTypeRule,
     Count,
 )
-from hookline.api.condition_structure import check_conditions
+from hookline.api.codepipeline.condition_structure import check_conditions
 from hookline.errors import (
     InvalidActionDeclarationException,
     InvalidBlockerDeclarationException,

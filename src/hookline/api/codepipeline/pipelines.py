@@ -8,8 +8,8 @@ from sqlalchemy import Connection
 
 from hookline.actions import not_run
 from hookline.api import tags as api_tags
-from hookline.api.action_types import rule_of
-from hookline.api.pipeline_structure import check_structure, with_defaults
+from hookline.api.codepipeline.action_types import rule_of
+from hookline.api.codepipeline.pipeline_structure import check_structure, with_defaults
 from hookline.api.services import Services
 from hookline.api.sigv4 import Caller
 from hookline.errors import (

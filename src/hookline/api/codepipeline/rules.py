@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hookline.api.action_types import identifier
-from hookline.api.condition_views import rule_execution_detail
+from hookline.api.codepipeline.action_types import identifier
+from hookline.api.codepipeline.condition_views import rule_execution_detail
+from hookline.api.codepipeline.lookups import find_execution, find_pipeline
+from hookline.api.codepipeline.rule_types import RULE_TYPES, RuleType
 from hookline.api.listing import page_query, wanted_executions
-from hookline.api.lookups import find_execution, find_pipeline
-from hookline.api.rule_types import RULE_TYPES, RuleType
 from hookline.api.services import Services
 from hookline.api.sigv4 import Caller
 from hookline.model import ActionType

@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hookline.api.action_states import (
+from hookline.api.codepipeline.action_states import (
     action_state,
     current_revision,
     custom_pages,
     source_pages,
 )
-from hookline.api.condition_views import condition_states
-from hookline.api.execution_views import execution_type
-from hookline.api.lookups import (
+from hookline.api.codepipeline.condition_views import condition_states
+from hookline.api.codepipeline.execution_views import execution_type
+from hookline.api.codepipeline.lookups import (
     check_action,
     check_concurrency,
     check_stage,

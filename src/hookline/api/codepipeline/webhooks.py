@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from hookline import jsonpath
 from hookline.api import tags as api_tags
-from hookline.api.registration import RegistrationOperations, url_of
+from hookline.api.codepipeline.registration import RegistrationOperations, url_of
 from hookline.api.services import Services
 from hookline.api.sigv4 import Caller
 from hookline.errors import (

@@ -2,8 +2,8 @@
 
 import pytest
 
-from hookline.api.action_states import source_pages
-from hookline.api.action_types import CODECOMMIT, CONNECTION, GITHUB
+from hookline.api.codepipeline.action_states import source_pages
+from hookline.api.codepipeline.action_types import CODECOMMIT, CONNECTION, GITHUB
 from hookline.model import Action, ActionType, Scope, SourceRevision
 
 HERE = Scope("000000000000", "eu-west-1")

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from hookline.api.action_types import ACTION_TYPES, ActionTypeRule, Count, rule_of
-from hookline.api.pipeline_structure import check_structure, with_defaults
+from hookline.api.codepipeline.action_types import ACTION_TYPES, ActionTypeRule, Count, rule_of
+from hookline.api.codepipeline.pipeline_structure import check_structure, with_defaults
 from hookline.errors import (
     ApiError,
     InvalidActionDeclarationException,
