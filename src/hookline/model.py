@@ -45,6 +45,14 @@ class Scope:
         path = f"{kind.owner}/{kind.category}/{kind.provider}/{kind.version}"
         return self._arn(f"actiontype:{path}")
 
+    def build_project_arn(self, name: str) -> str:
+        """The ARN of CodeBuild's project `name`."""
+        return self._arn(f"project/{name}", "codebuild")
+
+    def build_arn(self, build_id: str) -> str:
+        """The ARN of the build `build_id`, `project:uuid`."""
+        return self._arn(f"build/{build_id}", "codebuild")
+
     def user_arn(self, name: str) -> str:
         """The ARN of the account's user `name`."""
         return f"arn:{self.partition}:iam::{self.account}:user/{name}"
@@ -59,8 +67,8 @@ class Scope:
         """AWS's partition of the region."""
         return partition_of(self.region)
 
-    def _arn(self, resource: str) -> str:
-        return f"arn:{self.partition}:codepipeline:{self.region}:{self.account}:{resource}"
+    def _arn(self, resource: str, service: str = "codepipeline") -> str:
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
 
 
 def new_id() -> str:

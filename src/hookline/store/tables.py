@@ -55,8 +55,13 @@ def _only(where: ColumnElement[bool] | TextClause) -> dict[str, Any]:
 # SQLite gives ascending row ids only to a column declared exactly INTEGER.
 BigId = BigInteger().with_variant(Integer, "sqlite")
 
-# Names are compared byte by byte on both databases, whatever a server's locale would have.
-Name = String(100).with_variant(String(100, collation="C"), "postgresql")
+
+def _name(length: int) -> String:
+    # Compared byte by byte on both databases, whatever a server's locale would have.
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
+Name = _name(100)
 
 credentials = Table(
     "hookline_credentials",
@@ -138,6 +143,51 @@ tags = Table(
     Column("key", String(128), primary_key=True),
     Column("value", String(256), nullable=False),
 )
+
+build_projects = Table(
+    "hookline_build_projects",
+    metadata,
+    Column("account", String(12), primary_key=True),
+    Column("region", String(32), primary_key=True),
+    Column("name", _name(150), primary_key=True),
+    # In the API's shape, without name and tags.
+    Column("definition", Json, nullable=False),
+    # How many builds it has had: the number of the last one.
+    Column("builds_started", BigInteger, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+)
+
+# A build outlives its project.
+builds = Table(
+    "hookline_builds",
+    metadata,
+    # Of version 7, so builds sort by when they started.
+    Column("uuid", _name(36), primary_key=True),
+    Column("account", String(12), nullable=False),
+    Column("region", String(32), nullable=False),
+    Column("project_name", _name(150), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    # What it runs: the project's definition, with what the start of the build overrides.
+    Column("definition", Json, nullable=False),
+    Column("initiator", Text, nullable=False),
+    Column("status", String(12), nullable=False),
+    Column("current_phase", String(20), nullable=False),
+    Column("source_version", Text),
+    Column("resolved_source_version", Text),
+    Column("phases", Json, nullable=False),
+    Column("artifacts", Json, nullable=False),
+    Column("exported_variables", Json),
+    Column("log_url", Text),
+    # The action of a pipeline that it is for; null for one that was started by itself.
+    Column("action_execution_id", String(36)),
+    Column("started_at", Float, nullable=False),
+    Column("ended_at", Float),
+    Index("ix_hookline_builds_scope", "account", "region", "uuid"),
+    Index("ix_hookline_builds_project", "account", "region", "project_name", "number"),
+)
+for _column in (builds.c.action_execution_id, builds.c.ended_at):
+    Index(f"ix_hookline_builds_{_column.name}", _column, **_only(_column.is_not(None)))
 
 executions = Table(
     "hookline_executions",

@@ -1,4 +1,4 @@
-"""Tags of pipelines and webhooks, by ARN."""
+"""Tags of resources, by ARN."""
 
 from collections.abc import Mapping, Sequence
 

@@ -24,16 +24,19 @@ from hookline.receiver.recorder import retention
 from hookline.receiver.recorder.retention import Limits, Retention
 from hookline.store import (
     action_executions,
+    builds,
     condition_executions,
     deliveries,
     executions,
     pipelines,
 )
 from hookline.store.action_executions import ActionExecution
+from hookline.store.builds import Build
 from hookline.store.condition_executions import ConditionExecution
 from hookline.store.database import Database
 from hookline.store.deliveries import Delivery
 from hookline.store.tables import action_executions as action_table
+from hookline.store.tables import builds as build_table
 from hookline.store.tables import condition_executions as condition_table
 from hookline.store.tables import dedupe, stage_executions
 from hookline.store.tables import deliveries as delivery_table
@@ -85,7 +88,7 @@ def _retention(database: Database, limits: Limits) -> Retention:
 def test_each_transaction_begins_with_a_beat(database: Database) -> None:
     beats: list[int] = []
     Retention(database, LIMITS, lambda: beats.append(1)).step()
-    assert len(beats) == 4
+    assert len(beats) == 5
 
 
 def test_deliveries_go_by_their_age(database: Database) -> None:
@@ -240,3 +243,26 @@ def test_nothing_is_due_at_once_and_a_rest_is_long(database: Database) -> None:
     assert 0 < keeping.due_in() <= 1
     keeping.rest()
     assert 50 < keeping.due_in() <= 60
+
+
+def test_builds_are_forgotten_as_executions_are_by_when_they_ended(database: Database) -> None:
+    ages = {"old": 366.0, "new": 364.0, "running": None}
+    with database.write() as connection:
+        for name, age in ages.items():
+            builds.put(
+                connection,
+                Build(
+                    scope=Scope("000000000000", "us-east-1"),
+                    uuid=new_id(),
+                    project_name=name,
+                    number=1,
+                    definition={},
+                    initiator="codepipeline/p",
+                    started_at=0.0,
+                    ended_at=None if age is None else time.time() - age * DAY,
+                ),
+            )
+    Retention(database, LIMITS, lambda: None).step()
+    with database.read() as connection:
+        kept = set(connection.scalars(select(build_table.c.project_name)))
+    assert kept == {"new", "running"}

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from hookline.executions import retention as executions
 from hookline.model import first_id_at
-from hookline.store import deliveries
+from hookline.store import builds, deliveries
 from hookline.store.database import Database
 
 _STEP = 500
@@ -21,7 +21,10 @@ _REST_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long deliveries and executions are kept, in days, how many deliveries, and events."""
+    """How long deliveries and executions are kept, in days, how many deliveries, and events.
+
+    Builds are kept as long as executions.
+    """
 
     delivery_days: float
     delivery_count: int
@@ -57,6 +60,7 @@ class Retention:
             self._surplus_deliveries,
             self._old_events,
             self._old_executions,
+            self._old_builds,
         ]
         is_all = True
         for forget in steps:
@@ -95,3 +99,7 @@ class Retention:
         # After the last one, from the oldest again: what was needed may be so no more.
         self._looked_at = executions.forget(connection, before, self._looked_at, _STEP)
         return self._looked_at is None
+
+    def _old_builds(self, connection: Connection) -> bool:
+        before = time.time() - self._limits.execution_days * _DAY_S
+        return builds.forget_before(connection, before, _STEP) < _STEP
