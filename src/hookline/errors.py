@@ -295,3 +295,15 @@ class InvalidArnException(ApiError):
 
 class ResourceNotFoundException(ApiError):
     """The resource was specified in an invalid format."""
+
+
+class InvalidInputException(ApiError):
+    """The input value that was provided is not valid."""
+
+
+class ResourceAlreadyExistsException(ApiError):
+    """The specified resource cannot be created, because one with the same settings exists."""
+
+
+class AccountLimitExceededException(ApiError):
+    """A limit of the account was exceeded."""

@@ -217,12 +217,16 @@ class Server:
         return section["aws_access_key_id"], section["aws_secret_access_key"]
 
     def client(
-        self, region: str = "us-east-1", key: tuple[str, ...] | None = None, **options: Any
+        self,
+        region: str = "us-east-1",
+        key: tuple[str, ...] | None = None,
+        service: str = "codepipeline",
+        **options: Any,
     ) -> Any:
         """A boto3 client that tries every call once; a third part of `key` is a session token."""
         access_key_id, secret, *token = key or self.key()
         client = _session().client(
-            "codepipeline",
+            service,
             region_name=region,
             endpoint_url=self.url,
             aws_access_key_id=access_key_id,

@@ -14,10 +14,12 @@ from typer.core import TyperArgument, TyperGroup
 
 from hookline import config
 from hookline.actions import PROVIDERS
-from hookline.api.codepipeline.not_built import NOT_BUILT
-from hookline.api.codepipeline.operations import operations
+from hookline.api.codebuild.images import CURATED
+from hookline.api.codebuild.project_views import project_view
 from hookline.api.codepipeline.pipeline_structure import check_structure
 from hookline.api.constraints import check
+from hookline.api.endpoint import Served
+from hookline.api.operations import served
 from hookline.api.service import CODEPIPELINE
 from hookline.builds.members import MEMBERS
 from hookline.builds.reading import read
@@ -28,17 +30,21 @@ from hookline.model import (
     ConditionStatus,
     ExecutionStatus,
     Filter,
+    Scope,
     StageStatus,
     Verdict,
 )
 from hookline.receiver.filters import compile_filters
+from hookline.store.build_projects import BuildProject
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
-SETTINGS, COMMANDS, RECEIVER, API, BUILDSPEC = (
-    REFERENCE / f"{name}.md" for name in ("settings", "commands", "receiver", "api", "buildspec")
+SETTINGS, COMMANDS, RECEIVER, API, BUILDSPEC, CODEBUILD = (
+    REFERENCE / f"{name}.md"
+    for name in ("settings", "commands", "receiver", "api", "buildspec", "codebuild")
 )
+SERVED = served(MagicMock())
 PAGES = sorted(
     [
         *DOCS.rglob("*.md"),
@@ -80,18 +86,43 @@ not 0.
 """
 
 
-API_REFERENCE = "https://docs.aws.amazon.com/codepipeline/latest/APIReference/"
+API_REFERENCE = "https://docs.aws.amazon.com/{service}/latest/APIReference/API_{operation}.html"
 API_HEAD = """\
 # The API
 
-Hookline answers AWS CodePipeline's API of 2015-07-09 in two protocols: AWS JSON 1.1 at `POST /`,
-and Smithy RPC v2 CBOR at `POST /service/CodePipeline_20150709/operation/<operation>`. Calls are
-signed with Signature Version 4; a read-only key that calls what changes something, or tells a
-secret as `GetJobDetails` does, gets `AccessDeniedException`. Requests are checked against AWS's own
-model, as botocore ships it. An operation that is refused answers `NotImplementedException` with
-status 501 and the reason: never a made-up success. `GetActionType` and `UpdateActionType` find
-nothing: they are for types of AWS's partners. What each does is in AWS's reference, which the names
-lead to.
+Hookline answers the APIs of AWS CodePipeline and [AWS CodeBuild](codebuild.md) at one address, in
+two protocols: AWS JSON 1.1 at `POST /`, where the header `X-Amz-Target` names service and
+operation, and Smithy RPC v2 CBOR at `POST /service/<service>/operation/<operation>`. Calls are
+signed with Signature Version 4 for the service that they are for; a read-only key that calls what
+changes something, or tells a secret as `GetJobDetails` does, gets `AccessDeniedException`. Requests
+are checked against AWS's own models, as botocore ships them. An operation that is refused answers
+`NotImplementedException` with status 501 and the reason: never a made-up success. `GetActionType`
+and `UpdateActionType` find nothing: they are for types of AWS's partners. What each does is in
+AWS's reference, which the names lead to.
+"""
+CODEBUILD_HEAD = """\
+# CodeBuild
+
+Hookline keeps CodeBuild's projects as AWS does: the AWS CLI, SDKs and Terraform's
+`aws_codebuild_project` work on them unchanged. [The API](api.md) lists the operations.
+
+No build runs yet: a pipeline's action of the type `AWS · CodeBuild` fails, and says so.
+
+## What differs from AWS
+
+- A project is kept whole, also what has no meaning here, such as VPCs, fleets and batch builds.
+- `serviceRole` may be any text: roles are neither looked up nor assumed.
+- Plain environment variables are kept and shown in clear, as on AWS. A source's `auth.resource`
+  must be the ARN of a connection or a secret: a token itself is refused, and not kept.
+- Source locations are not looked up, and a badge has no URL.
+- Parameters that do not satisfy AWS's model are `InvalidInputException`, which the model lists,
+  with the text that other services of AWS have for it.
+- A region has at most 5,000 projects.
+- `BatchDeleteBuilds` answers for a build that is not there with `BUILD_NOT_FOUND`.
+- `ListBuildsForProject` takes `sortOrder` also for a project with more than 100 builds.
+- `ListCuratedEnvironmentImages` names AWS's images without their versions.
+- Builds are forgotten with the executions of pipelines, after
+  [`execution_retention_days`](settings.md). Deleting a project leaves its builds.
 """
 
 
@@ -190,18 +221,42 @@ def commands_page() -> str:
     return "\n".join(parts)
 
 
+def operation_rows(item: Served) -> Iterator[tuple[str, ...]]:
+    """All operations of a service, each with its state."""
+    for name in item.service.operations:
+        link = API_REFERENCE.format(service=item.service.name, operation=name)
+        state = "works" if name in item.handlers else f"refused: {item.not_built[name]}"
+        yield f"[`{name}`]({link})", state
+
+
 def api_page() -> str:
-    """All operations of the API, each with its state."""
-    built = operations(MagicMock())
-    rows = (
-        (
-            f"[`{name}`]({API_REFERENCE}API_{name}.html)",
-            "works" if name in built else f"refused: {NOT_BUILT[name]}",
-        )
-        for name in CODEPIPELINE.operations
+    """All operations of all services."""
+    parts = [f"{HOW_TO_WRITE}\n{API_HEAD}"]
+    for item in SERVED:
+        head = f"## {item.service.title}\n\nSignatures are for `{item.service.name}`; the service"
+        parts.append(f"{head} is `{item.service.target_prefix}`.\n")
+        parts.append(table(("operation", "state"), operation_rows(item)))
+    return "\n".join([*parts, API_LOGS])
+
+
+def codebuild_page() -> str:
+    """What CodeBuild's projects are here."""
+    least = {"source": {"type": "GITHUB"}, "artifacts": {"type": "S3"}, "environment": {}}
+    project = BuildProject(Scope("<account>", "<region>"), "<name>", least, 0.0, 0.0)
+    given = {"name", "arn", "tags", "created", "lastModified"}
+    shown = {name: value for name, value in project_view(project, {}).items() if name not in given}
+    defaults = ((f"`{name}`", f"`{json.dumps(shown[name])}`") for name in sorted(shown))
+    images = ((f"`{name}`", what) for kind in CURATED.values() for name, what in kind.items())
+    return "\n".join(
+        [
+            f"{HOW_TO_WRITE}\n{CODEBUILD_HEAD}",
+            "## What a project has where nothing is given\n",
+            "For a source of the type `GITHUB` and artifacts of the type `S3`:\n",
+            table(("member", "value"), defaults),
+            "## Images\n\nWhat `ListCuratedEnvironmentImages` names:\n",
+            table(("image", "operating system"), images),
+        ]
     )
-    operations_table = table(("operation", "state"), rows)
-    return f"{HOW_TO_WRITE}\n{API_HEAD}\n{operations_table}\n{API_LOGS}"
 
 
 def buildspec_page() -> str:
@@ -251,9 +306,14 @@ def test_the_buildspecs_of_the_documents_are_read_without_a_warning() -> None:
         assert read(block.encode()).warnings == ()
 
 
-def test_w2_every_operation_that_is_not_built_has_its_reason() -> None:
-    built = operations(MagicMock()).keys()
-    assert sorted([*built, *NOT_BUILT]) == sorted(CODEPIPELINE.operations)
+def test_the_codebuild_page_is_what_codebuild_is() -> None:
+    assert CODEBUILD.read_text() == codebuild_page(), HOW_TO_WRITE
+
+
+@pytest.mark.parametrize("item", SERVED, ids=lambda item: item.service.name)
+def test_w2_every_operation_that_is_not_built_has_its_reason(item: Served) -> None:
+    assert sorted([*item.handlers, *item.not_built]) == sorted(item.service.operations)
+    assert item.asking <= item.handlers.keys()
 
 
 def test_every_verdict_is_in_the_receivers_reference() -> None:
@@ -345,7 +405,7 @@ def section(page: Path, heading: str) -> str:
 def test_the_readme_names_every_operation_that_works_and_no_other() -> None:
     works = section(ROOT / "README.md", "What works today").partition("Not yet")[0]
     named = set(re.findall(r"`([A-Z][A-Za-z]+)`", works))
-    assert named == set(operations(MagicMock()))
+    assert named == {name for item in SERVED for name in item.handlers}
 
 
 def test_the_readme_names_every_action_type_that_runs_and_no_other() -> None:
@@ -394,6 +454,7 @@ def write() -> None:
     COMMANDS.write_text(commands_page())
     API.write_text(api_page())
     BUILDSPEC.write_text(buildspec_page())
+    CODEBUILD.write_text(codebuild_page())
     page = RECEIVER.read_text()
     old = re.search(r"^\| verdict \|.*?\n(?!\|)", page, re.DOTALL | re.MULTILINE)
     assert old, "docs/reference/receiver.md has no table of verdicts"

@@ -13,7 +13,6 @@ import re2  # type: ignore[import-untyped]  # google-re2 ships no types
 from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
 
 from hookline.api.service import Operation, Service, entry_path, member_path
-from hookline.errors import ValidationException
 
 MAX_FAILURES = 25
 MAX_SHOWN = 256
@@ -60,14 +59,14 @@ class _Rule:
 def check(operation: Operation, parameters: Mapping[str, Any]) -> None:
     """Check the parsed `parameters` of `operation` against the model's constraints.
 
-    Raises ValidationException in AWS's form, naming at most `MAX_FAILURES` failures in the model's
-    order. A value is cut after `MAX_SHOWN` characters; a secret one is shown as `***`.
+    Raises the service's `refusal` in AWS's form, naming at most `MAX_FAILURES` failures in the
+    model's order. A value is cut after `MAX_SHOWN` characters; a secret one is shown as `***`.
     """
     found = failures(operation, parameters)
     if found:
         errors = "error" if len(found) == 1 else "errors"
         text = "; ".join(map(str, found))
-        raise ValidationException(f"{len(found)} validation {errors} detected: {text}")
+        raise operation.service.refusal(f"{len(found)} validation {errors} detected: {text}")
 
 
 def failures(operation: Operation, parameters: Mapping[str, Any]) -> list[Failure]:

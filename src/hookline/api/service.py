@@ -7,18 +7,21 @@ from typing import cast
 from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel, Shape, StructureShape
 
+from hookline.errors import ApiError, InvalidInputException, ValidationException
+
 
 class Service:
     """A service of AWS: how requests name it, and its model.
 
     `name` is what botocore, signatures, ARNs and permissions call it, `target_prefix` what requests
-    do.
+    do. `refusal` is the error for parameters that do not satisfy the model.
     """
 
-    def __init__(self, name: str, title: str, target_prefix: str) -> None:
+    def __init__(self, name: str, title: str, target_prefix: str, refusal: type[ApiError]) -> None:
         self.name = name
         self.title = title
         self.target_prefix = target_prefix
+        self.refusal = refusal
 
     @functools.cached_property
     def model(self) -> ServiceModel:
@@ -59,8 +62,11 @@ class Operation:
         return cast("StructureShape", self.model.input_shape)
 
 
-CODEPIPELINE = Service("codepipeline", "AWS CodePipeline", "CodePipeline_20150709")
-CODEBUILD = Service("codebuild", "AWS CodeBuild", "CodeBuild_20161006")
+CODEPIPELINE = Service(
+    "codepipeline", "AWS CodePipeline", "CodePipeline_20150709", ValidationException
+)
+# Its model lists no ValidationException, but this one for all operations that have parameters.
+CODEBUILD = Service("codebuild", "AWS CodeBuild", "CodeBuild_20161006", InvalidInputException)
 
 
 def member_path(path: str, member: str) -> str:

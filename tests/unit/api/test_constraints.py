@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hookline.api import constraints
 from hookline.api.constraints import MAX_FAILURES
 from hookline.api.service import CODEBUILD, CODEPIPELINE, Operation
-from hookline.errors import ValidationException
+from hookline.errors import ApiError, InvalidInputException, ValidationException
 
 from .model_values import full
 
@@ -34,8 +34,10 @@ def check(operation: str, parameters: dict[str, Any]) -> None:
 
 def refused(operation: str | Operation, parameters: dict[str, Any]) -> str:
     named = CODEPIPELINE.operations[operation] if isinstance(operation, str) else operation
-    with pytest.raises(ValidationException) as caught:
+    with pytest.raises(ApiError) as caught:
         constraints.check(named, parameters)
+    codepipeline = named.service is CODEPIPELINE
+    assert type(caught.value) is (ValidationException if codepipeline else InvalidInputException)
     return caught.value.message
 
 

@@ -20,13 +20,13 @@ from hypothesis import strategies as st
 from hookline import config
 from hookline.api.aws_json import AWS_JSON
 from hookline.api.cbor import CBOR
-from hookline.api.codepipeline.not_built import NOT_BUILT
+from hookline.api.codebuild import not_built as codebuild
+from hookline.api.codepipeline import not_built as codepipeline
 from hookline.api.constraints import check
 from hookline.api.endpoint import Endpoint
 from hookline.api.protocol import Protocol
-from hookline.api.service import CODEPIPELINE, Operation
+from hookline.api.service import CODEBUILD, CODEPIPELINE, Operation
 from hookline.app import Application
-from hookline.errors import ValidationException
 from hookline.scoreboard import FIRST_WORKER, Scoreboard
 from hookline.sealing import make_master_key
 from hookline.store.database import Database
@@ -132,7 +132,7 @@ def test_w3_one_broken_constraint_is_named_by_its_path_alone(
     shape, protocol = operation.input_shape, PROTOCOLS[name]
     for parameters, path in broken(shape, full(shape), ""):
         parsed = protocol.parse(operation, body_of(protocol, operation, parameters))
-        with pytest.raises(ValidationException) as caught:
+        with pytest.raises(operation.service.refusal) as caught:
             check(operation, parsed)
         form = FORM.fullmatch(caught.value.message.partition("; ")[0].replace("\n", " "))
         # A value too long for its member often breaks the member's pattern as well.
@@ -185,7 +185,12 @@ def put_at(value: Any, place: tuple[Any, ...], wrong: Any) -> Any:
     return changed
 
 
-BUILT = [item for item in CODEPIPELINE.operations.values() if item.name not in NOT_BUILT]
+BUILT = [
+    operation
+    for service, table in ((CODEPIPELINE, codepipeline), (CODEBUILD, codebuild))
+    for operation in service.operations.values()
+    if operation.name not in table.NOT_BUILT
+]
 FULL = {name: full(name.input_shape) for name in BUILT}
 PLACES = {name: list(places(FULL[name])) for name in BUILT}
 WRONG: st.SearchStrategy[Any] = st.one_of(
