@@ -10,17 +10,21 @@ import pytest
 
 from support.programs import program
 from support.server import clean_environment
-from support.tenant import SECRET, Tenant, commands, declaration
+from support.tenant import ROLE, SECRET, Tenant, commands, declaration
 
 FAILED = 255
 """The exit status of a call that the service refused; version 2 of the CLI has 254 for it."""
 
 
 def run(
-    tenant: Tenant, *arguments: str, region: str = "", **environment: str
+    tenant: Tenant,
+    *arguments: str,
+    region: str = "",
+    service: str = "codepipeline",
+    **environment: str,
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [program("aws"), "codepipeline", *arguments, "--region", region or tenant.region],
+        [program("aws"), service, *arguments, "--region", region or tenant.region],
         env={**clean_environment(), **tenant.server.profile(), "AWS_PAGER": "", **environment},
         capture_output=True,
         text=True,
@@ -180,3 +184,26 @@ def test_w6_a_region_is_a_place_of_its_own(tenant: Tenant) -> None:
     tenant.webhook(tenant.idle_pipeline())
     elsewhere = run(tenant, "list-webhooks", "--output", "json", region="elsewhere-9")
     assert json.loads(elsewhere.stdout) == {"webhooks": []}
+
+
+def test_the_same_two_variables_serve_codebuild(tenant: Tenant) -> None:
+    def codebuild(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return run(tenant, *arguments, "--output", "json", service="codebuild")
+
+    create = (
+        *("create-project", "--name", "app", "--source", "type=CODEPIPELINE"),
+        *("--artifacts", "type=CODEPIPELINE", "--service-role", ROLE, "--environment"),
+        "type=LINUX_CONTAINER,image=aws/codebuild/standard:7.0,computeType=BUILD_GENERAL1_SMALL",
+    )
+    made = json.loads(codebuild(*create).stdout)["project"]
+    got = json.loads(codebuild("batch-get-projects", "--names", "app", "none").stdout)
+    assert (got["projects"], got["projectsNotFound"]) == ([made], ["none"])
+    assert json.loads(codebuild("list-projects").stdout) == {"projects": ["app"]}
+    again = codebuild(*create)
+    assert again.returncode == FAILED
+    assert again.stderr.strip().endswith(
+        "An error occurred (ResourceAlreadyExistsException) when calling the CreateProject "
+        f"operation: Project already exists: {made['arn']}"
+    )
+    assert codebuild("delete-project", "--name", "app").returncode == 0
+    assert json.loads(codebuild("list-builds").stdout) == {"ids": []}

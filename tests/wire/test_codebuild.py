@@ -236,6 +236,19 @@ def test_an_update_changes_what_is_given_and_keeps_the_rest(region: Region) -> N
     assert region.client.update_project(name="app", tags=[])["project"]["tags"] == []
 
 
+def test_a_project_may_be_named_by_its_arn(region: Region) -> None:
+    arn = region.create("app")["arn"]
+    made = region.build()
+    assert region.client.list_builds_for_project(projectName=arn)["ids"] == [made.id]
+    assert region.client.update_project(name=arn, description="x")["project"] == region.get("app")
+    other = Region(region.server, f"{region.name}-other")
+    other.create("app")
+    other.client.delete_project(name=arn)
+    assert other.get("app") != region.get("app")
+    region.client.delete_project(name=arn)
+    assert region.client.list_projects()["projects"] == []
+
+
 def test_a_project_is_deleted_with_its_tags_and_may_be_made_again(region: Region) -> None:
     region.create("app", tags=[{"key": "a", "value": "b"}])
     for _ in range(2):

@@ -127,7 +127,7 @@ def provider(tenant: Tenant) -> dict[str, Any]:
         "skip_requesting_account_id": True,
         "skip_metadata_api_check": True,
         "skip_region_validation": True,
-        "endpoints": {"codepipeline": tenant.server.url},
+        "endpoints": {"codepipeline": tenant.server.url, "codebuild": tenant.server.url},
     }
 
 
@@ -394,3 +394,101 @@ def test_custom_action_types(
     assert "1 added, 0 changed, 1 destroyed" in terraform.apply(whole)
     terraform.run("destroy", "-auto-approve", "-input=false")
     assert tenant.client.list_action_types(actionOwnerFilter="Custom")["actionTypes"] == []
+
+
+ENVIRONMENT = {
+    "type": "LINUX_CONTAINER",
+    "image": "aws/codebuild/standard:7.0",
+    "compute_type": "BUILD_GENERAL1_SMALL",
+}
+PROJECT = {
+    "name": "app",
+    "service_role": ROLE,
+    "source": {"type": "CODEPIPELINE", "buildspec": "ci/build.yml"},
+    "artifacts": {"type": "CODEPIPELINE"},
+    "environment": ENVIRONMENT,
+}
+STANDALONE = {
+    **PROJECT,
+    "name": "standalone",
+    "description": "Everything",
+    "build_timeout": 5,
+    "queued_timeout": 10,
+    "badge_enabled": True,
+    "concurrent_build_limit": 2,
+    "source_version": "main",
+    "source": {
+        "type": "GITHUB",
+        "location": "https://github.com/octocat/Hello-World.git",
+        "git_clone_depth": 1,
+        "git_submodules_config": {"fetch_submodules": True},
+        "report_build_status": True,
+        "buildspec": "version: 0.2\nphases: {build: {commands: [make]}}\n",
+    },
+    "secondary_sources": [
+        {
+            "type": "CODECOMMIT",
+            "location": "https://git-codecommit.us-east-1.amazonaws.com/v1/repos/lib",
+            "source_identifier": "lib",
+        }
+    ],
+    "secondary_source_version": [{"source_identifier": "lib", "source_version": "v1"}],
+    "artifacts": {"type": "S3", "location": "bucket", "packaging": "ZIP"},
+    "secondary_artifacts": [
+        {"type": "S3", "location": "bucket", "artifact_identifier": "docs", "name": "docs"}
+    ],
+    "cache": {"type": "LOCAL", "modes": ["LOCAL_CUSTOM_CACHE", "LOCAL_SOURCE_CACHE"]},
+    "environment": {
+        **ENVIRONMENT,
+        "privileged_mode": True,
+        "image_pull_credentials_type": "SERVICE_ROLE",
+        "environment_variable": [
+            {"name": "A", "value": "1"},
+            {"name": "B", "value": "/b", "type": "PARAMETER_STORE"},
+        ],
+    },
+    "logs_config": {
+        "cloudwatch_logs": {"group_name": "g", "stream_name": "s"},
+        "s3_logs": {"status": "ENABLED", "location": "bucket/logs"},
+    },
+    "vpc_config": {"vpc_id": "vpc-1", "subnets": ["s-1"], "security_group_ids": ["g-1"]},
+    "build_batch_config": {
+        "service_role": ROLE,
+        "timeout_in_mins": 30,
+        "restrictions": {"maximum_builds_allowed": 2},
+    },
+    "tags": {"team": "web"},
+}
+
+
+def test_every_change_of_a_build_project_leaves_an_empty_plan(
+    tenant: Tenant, make_terraform: Callable[[Server], Terraform]
+) -> None:
+    terraform = make_terraform(tenant.server)
+    client = tenant.server.client(tenant.region, service="codebuild")
+
+    def configured(**projects: Any) -> dict[str, Any]:
+        resource = {"aws_codebuild_project": projects}
+        provided = {"aws": provider(tenant)}
+        return {"terraform": PROVIDERS, "provider": provided, "resource": resource}
+
+    terraform.apply(configured(app=PROJECT, standalone=STANDALONE))
+    assert client.list_projects()["projects"] == ["app", "standalone"]
+    [made] = client.batch_get_projects(names=["standalone"])["projects"]
+    assert made["tags"] == [{"key": "team", "value": "web"}]
+
+    plain = {**PROJECT, "name": "standalone", "tags": {"team": "red", "new": ""}}
+    said = terraform.apply(configured(app={**PROJECT, "build_timeout": 90}, standalone=plain))
+    assert "0 added, 2 changed, 0 destroyed" in said
+    [changed] = client.batch_get_projects(names=["standalone"])["projects"]
+    assert (changed["timeoutInMinutes"], changed["badge"]) == (60, {"badgeEnabled": False})
+    assert not {"vpcConfig", "buildBatchConfig", "concurrentBuildLimit"} & changed.keys()
+    assert changed["created"] == made["created"]
+
+    terraform.run("state", "rm", "aws_codebuild_project.standalone")
+    imports = [{"to": "aws_codebuild_project.standalone", "id": changed["arn"]}]
+    again = configured(app={**PROJECT, "build_timeout": 90}, standalone=plain)
+    said = terraform.apply({**again, "import": imports})
+    assert "1 imported, 0 added, 0 changed, 0 destroyed" in said
+    terraform.run("destroy", "-auto-approve", "-input=false")
+    assert client.list_projects()["projects"] == []

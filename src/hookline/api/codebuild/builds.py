@@ -5,6 +5,7 @@ from typing import Any
 
 from hookline.api.codebuild.build_views import build_view
 from hookline.api.codebuild.paging import Pages
+from hookline.api.codebuild.projects import project_name
 from hookline.api.services import Services
 from hookline.api.sigv4 import Caller
 from hookline.errors import InvalidInputException, ResourceNotFoundException
@@ -45,7 +46,7 @@ class BuildOperations:
         self, caller: Caller, parameters: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """A page of the ids of a project's builds, by their numbers."""
-        name = parameters["projectName"]
+        name = project_name(caller.scope, parameters["projectName"])
 
         def read(after: Any, limit: int, descending: bool) -> Sequence[tuple[int, str]]:  # noqa: FBT001 -- as Pages calls it
             with self._database.read() as connection:

@@ -7,11 +7,8 @@ from hookline.api import tags as api_tags
 from hookline.model import Scope
 from hookline.store.build_projects import BuildProject
 
-GIT_SOURCES = frozenset(
-    {"BITBUCKET", "CODECOMMIT", "GITHUB", "GITHUB_ENTERPRISE", "GITLAB", "GITLAB_SELF_MANAGED"}
-)
-DEFAULT_TIMEOUT = 60
-DEFAULT_QUEUED_TIMEOUT = 480
+# The types of sources whose hosts can be told how a build went.
+_TOLD = frozenset({"BITBUCKET", "GITHUB", "GITHUB_ENTERPRISE", "GITLAB", "GITLAB_SELF_MANAGED"})
 
 
 def project_view(project: BuildProject, tags: Mapping[str, str]) -> Mapping[str, Any]:
@@ -35,8 +32,8 @@ def settled(scope: Scope, name: str, definition: Mapping[str, Any]) -> dict[str,
     return {
         "secondarySourceVersions": [],
         "cache": {"type": "NO_CACHE"},
-        "timeoutInMinutes": DEFAULT_TIMEOUT,
-        "queuedTimeoutInMinutes": DEFAULT_QUEUED_TIMEOUT,
+        "timeoutInMinutes": 60,
+        "queuedTimeoutInMinutes": 480,
         "encryptionKey": key,
         **definition,
         "source": _source(definition["source"]),
@@ -52,15 +49,8 @@ def settled(scope: Scope, name: str, definition: Mapping[str, Any]) -> dict[str,
 
 
 def _source(given: Mapping[str, Any]) -> Mapping[str, Any]:
-    if given["type"] not in GIT_SOURCES:
-        return {"insecureSsl": False, **given}
-    return {
-        "gitCloneDepth": 0,
-        "gitSubmodulesConfig": {"fetchSubmodules": False},
-        "reportBuildStatus": False,
-        "insecureSsl": False,
-        **given,
-    }
+    status = {"reportBuildStatus": False} if given["type"] in _TOLD else {}
+    return {"insecureSsl": False, **status, **given}
 
 
 def _artifacts(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:

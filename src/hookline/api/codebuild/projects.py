@@ -15,6 +15,7 @@ from hookline.errors import (
     ResourceAlreadyExistsException,
     ResourceNotFoundException,
 )
+from hookline.model import Scope
 from hookline.store import build_projects, tags
 from hookline.store.build_projects import SortBy
 
@@ -51,7 +52,8 @@ class ProjectOperations:
 
     def update_project(self, caller: Caller, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """Change what is given; the rest of the project stays."""
-        scope, name = caller.scope, parameters["name"]
+        scope = caller.scope
+        name = project_name(scope, parameters["name"])
         with self._database.write() as connection:
             build_projects.lock_scope(connection, scope)
             before = build_projects.find(connection, scope, name)
@@ -68,17 +70,18 @@ class ProjectOperations:
 
     def delete_project(self, caller: Caller, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """Delete a project; its absence is success, and its builds stay."""
+        scope = caller.scope
+        name = project_name(scope, parameters["name"])
         with self._database.write() as connection:
-            build_projects.remove(connection, caller.scope, parameters["name"])
-            tags.replace(connection, caller.scope.build_project_arn(parameters["name"]), {})
+            build_projects.remove(connection, scope, name)
+            tags.replace(connection, scope.build_project_arn(name), {})
         return {}
 
     def batch_get_projects(
         self, caller: Caller, parameters: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """Projects by name or ARN, in the order of the call."""
-        prefix = caller.scope.build_project_arn("")
-        wanted = {given.removeprefix(prefix): given for given in parameters["names"]}
+        wanted = {project_name(caller.scope, given): given for given in parameters["names"]}
         with self._database.read() as connection:
             found = build_projects.find_all(connection, caller.scope, list(wanted))
             tagged = tags.of(connection, [project.arn for project in found.values()])
@@ -99,6 +102,11 @@ class ProjectOperations:
                 )
 
         return self._pages.page(caller, parameters, read, lambda row: str(row[0]))
+
+
+def project_name(scope: Scope, given: str) -> str:
+    """The name of a project of the scope that is given by its name or, as Terraform does, by ARN."""
+    return given.removeprefix(scope.build_project_arn(""))
 
 
 def _definition(parameters: Mapping[str, Any]) -> dict[str, Any]:
