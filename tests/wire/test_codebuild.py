@@ -14,7 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from hookline.model import Scope, first_id_at, new_id
-from hookline.store import build_projects, builds
+from hookline.store import build_projects, builds, tables
 from hookline.store.builds import Build, BuildPhase, BuildStatus, PhaseContext
 from support.server import Server
 
@@ -276,6 +276,18 @@ def test_names_are_used_once_in_a_region_and_scopes_are_apart(region: Region) ->
         "ResourceNotFoundException",
         f"Project cannot be found: arn:aws:codebuild:{other.name}:{ACCOUNT}:project/app",
     )
+
+
+def test_a_region_has_at_most_5000_projects(region: Region) -> None:
+    row = {"account": ACCOUNT, "region": region.name, "definition": PIPELINE_PROJECT}
+    times = {"builds_started": 0, "created_at": 0.0, "updated_at": 0.0}
+    rows = [{**row, **times, "name": f"p{number}"} for number in range(5_000)]
+    with region.server.database.write() as connection:
+        connection.execute(tables.build_projects.insert(), rows)
+    code, said = refused(region.create, name="app")
+    assert (code, "more than 5000 projects" in said) == ("AccountLimitExceededException", True)
+    region.client.delete_project(name="p0")
+    region.create("app")
 
 
 IDENTIFIER = (

@@ -3,8 +3,12 @@
 import dataclasses
 import itertools
 import json
+import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import cbor2
@@ -143,6 +147,28 @@ def test_w3_constraints_are_checked_before_the_handler() -> None:
     body = json.dumps({"webhook": {**WEBHOOK, "name": "a b"}}).encode()
     message = failed(send(tested, target("PutWebhook"), body), "ValidationException")
     assert message.startswith("1 validation error detected: Value 'a b' at 'webhook.name' failed")
+
+
+LAZY = """
+from unit.api.calling import DEFAULT, lookup, send, target
+from hookline.api.authentication import Authentication
+from hookline.api.endpoint import Endpoint, Served
+from hookline.api.service import CODEBUILD, CODEPIPELINE
+from hookline.app import Application
+
+served = [Served(service, {}, {}) for service in (CODEPIPELINE, CODEBUILD)]
+for read, name in ((False, "CodeBuild_1.ListBuilds"), (True, "CodeBuild_20161006.ListBuilds")):
+    for headers in (target("ListPipelines"), [("x-amz-target", name)]):
+        authentication = Authentication(lookup, verify=False, default_scope=DEFAULT)
+        send(Endpoint(served, authentication), headers, b"{}")
+    assert ("model" in vars(CODEBUILD)) == read
+"""
+
+
+def test_a_model_is_read_when_a_call_is_for_its_service() -> None:
+    tests = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(tests)}
+    subprocess.run([sys.executable, "-c", LAZY], env=environment, check=True)
 
 
 def test_w4_errors_come_in_the_order_of_the_steps() -> None:

@@ -105,7 +105,7 @@ class ProjectOperations:
 
 
 def project_name(scope: Scope, given: str) -> str:
-    """The name of a project of the scope that is given by its name or, as Terraform does, by ARN."""
+    """The name of a project of the scope, given by its name or, as Terraform does, by its ARN."""
     return given.removeprefix(scope.build_project_arn(""))
 
 
