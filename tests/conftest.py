@@ -2,13 +2,15 @@
 
 import os
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from hookline.store.database import Database
+from support import sqlite
 from support.postgres import Cluster
 from support.server import Server
 from support.tenant import Tenant
@@ -18,6 +20,22 @@ ALLOWED_SKIPS: dict[str, str] = {
     "needs terraform and its provider hashicorp/aws": "neither is in a package registry: the "
     "provider comes from HashiCorp's own, or from a mirror (HOOKLINE_TERRAFORM_MIRROR)",
 }
+
+# No deadline: what takes long on a loaded machine is no fault.
+settings.register_profile("short", max_examples=50, deadline=None)
+settings.register_profile("long", max_examples=1_000, deadline=None)
+settings.load_profile("short")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group_of(item)))
+
+
+def _group_of(item: pytest.Item) -> str:
+    """Tests of a group run one after the other in one process, which shares servers among them."""
+    folders = item.path.relative_to(Path(__file__).parent).parts
+    return "acceptance" if folders[0] == "acceptance" else "/".join(folders)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -37,9 +55,7 @@ def _skips_are_forbidden() -> bool:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    with ExitStack() as stack:
-        cluster = Cluster()
-        stack.callback(cluster.close)
+    with closing(Cluster(fsync=False)) as cluster:
         yield cluster
 
 
@@ -47,8 +63,9 @@ def cluster() -> Iterator[Cluster]:
 def make_database(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[], str]:
+    """Makes databases with Hookline's schema; their addresses."""
     if request.param == "sqlite":
-        return lambda: f"sqlite:///{tmp_path_factory.mktemp('database') / 'hookline.db'}"
+        return lambda: sqlite.create_database(tmp_path_factory.mktemp("database") / "hookline.db")
     cluster: Cluster = request.getfixturevalue("cluster")
     return cluster.create_database
 
@@ -60,10 +77,8 @@ def database_url(make_database: Callable[[], str]) -> str:
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    database = Database(database_url)
-    database.migrate()
-    yield database
-    database.close()
+    with closing(Database(database_url)) as database:
+        yield database
 
 
 @pytest.fixture(scope="session")

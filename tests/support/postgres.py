@@ -1,10 +1,9 @@
-"""A real PostgreSQL cluster in a temporary folder, and a fresh database of it for each server."""
+"""A real PostgreSQL cluster in a temporary folder, and fresh databases of it."""
 
 import itertools
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -13,23 +12,23 @@ from pathlib import Path
 
 import psycopg
 
+from hookline.store.database import Database
+
+from .ports import free_port
 from .programs import program
 
 _OWNER = "postgres"
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nothing listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+_TEMPLATE = "migrated"
 
 
 class Cluster:
-    """A running cluster. PostgreSQL refuses root, so as root it runs as the user postgres."""
+    """A running cluster. PostgreSQL refuses root, so as root it runs as the user postgres.
 
-    def __init__(self) -> None:
+    It survives a loss of power only with `fsync`; the death of its processes it survives anyway.
+    """
+
+    def __init__(self, *, fsync: bool = True) -> None:
+        self._fsync = "on" if fsync else "off"
         self._initdb, self._control = program("initdb"), program("pg_ctl")
         self._folder = Path(tempfile.mkdtemp(prefix="hookline-pg-"))
         self._port = free_port()
@@ -41,16 +40,17 @@ class Cluster:
             self._initdb, "-D", self._data, "-U", _OWNER, "-A", "trust", "-E", "UTF8", "--no-sync"
         )
         self.start()
+        self._migrate(self._create(_TEMPLATE))
 
     @property
     def _data(self) -> str:
         return str(self._folder / "data")
 
     def start(self) -> None:
-        """Start it; every commit is synced to the disk."""
+        """Start it."""
         options = (
-            f"-p {self._port} -k {self._folder} -c listen_addresses=127.0.0.1 -c fsync=on "
-            "-c max_connections=300"
+            f"-p {self._port} -k {self._folder} -c listen_addresses=127.0.0.1 "
+            f"-c fsync={self._fsync} -c max_connections=300"
         )
         log = str(self._folder / "log")
         self._run(self._control, "-D", self._data, "-l", log, "-w", "-o", options, "start")
@@ -65,11 +65,23 @@ class Cluster:
         shutil.rmtree(self._folder)
 
     def create_database(self) -> str:
-        """A new database; its SQLAlchemy address."""
-        name = f"hookline{next(self._numbers)}"
+        """A new database with Hookline's schema; its SQLAlchemy address."""
+        return self._create(f"hookline{next(self._numbers)}", _TEMPLATE)
+
+    def create_empty_database(self) -> str:
+        """A new database without a schema; its SQLAlchemy address."""
+        return self._create(f"hookline{next(self._numbers)}")
+
+    def _create(self, name: str, template: str = "template1") -> str:
         with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
         return self._address(name)
+
+    @staticmethod
+    def _migrate(address: str) -> None:
+        database = Database(address)
+        database.migrate()
+        database.close()
 
     @contextmanager
     def read_only(self, database: str) -> Iterator[None]:

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, Self
 
+from .ports import free_port
 from .programs import program
 from .server import until
 
@@ -50,9 +51,7 @@ class Prism:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
+        self.port = free_port()
 
     def __enter__(self) -> Self:
         description, log = self._folder / "hooks.json", self._folder / "prism.log"

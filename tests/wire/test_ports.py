@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import botocore.exceptions
 import pytest
 
-from support.postgres import free_port
+from support.ports import free_port
 from support.sending import push_event, send
 from support.server import Server
 from support.tenant import Tenant

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hookline.actions.archives import DEEPEST, Bounds, pack, unpack
@@ -244,7 +244,6 @@ NAMES = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(NAMES, st.sampled_from(FORMATS[1:]), st.integers(0, 3000))
 def test_what_tarfile_writes_is_read(names: list[str], form: int, size: int) -> None:
     path = "/".join(names)

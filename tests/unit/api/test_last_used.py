@@ -1,6 +1,7 @@
 """When a key was last used: kept to the minute, beside the calls, whatever happens."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,16 +12,15 @@ from hookline.model import Credential
 from hookline.sealing import Seal
 from hookline.store import credentials
 from hookline.store.database import Database
+from support import sqlite
 
 SEAL = Seal([b"k" * 32])
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path / 'hookline.db'}")
-    database.migrate()
-    yield database
-    database.close()
+    with closing(Database(sqlite.create_database(tmp_path / "hookline.db"))) as database:
+        yield database
 
 
 @pytest.fixture

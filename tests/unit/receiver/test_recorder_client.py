@@ -34,6 +34,7 @@ from hookline.store import deliveries, pipelines
 from hookline.store.database import Database
 from hookline.store.tables import deliveries as delivery_table
 from hookline.store.tables import executions
+from support import sqlite
 from support.server import clean_environment, until
 
 SCOPE = Scope("000000000000", "us-east-1")
@@ -66,8 +67,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def database(folder: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{folder / 'hookline.db'}")
-    database.migrate()
+    database = Database(sqlite.create_database(folder / "hookline.db"))
     kind = {"category": "Source", "owner": "ThirdParty", "provider": "GitHub", "version": "1"}
     stages = [
         {"name": name, "actions": [{"name": "App", "actionTypeId": kind}]}

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from hookline.errors import StoreUnavailableError
 from hookline.store.database import Database
+from support import sqlite
 from support.postgres import Cluster
 from support.proxy import Proxy
 
@@ -24,9 +25,8 @@ def postgresql(cluster: Cluster) -> Iterator[Database]:
 
 
 @pytest.fixture
-def sqlite(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path / 'hookline.db'}")
-    database.migrate()
+def file_database(tmp_path: Path) -> Iterator[Database]:
+    database = Database(sqlite.create_database(tmp_path / "hookline.db"))
     yield database
     database.close()
 
@@ -117,13 +117,13 @@ def test_a_command_may_take_its_time(cluster: Cluster) -> None:
     database.close()
 
 
-def test_t12_a_damaged_file_is_unavailable_and_named(sqlite: Database) -> None:
-    file = Path(str(sqlite.engine.url.database))
-    sqlite.close()
+def test_t12_a_damaged_file_is_unavailable_and_named(file_database: Database) -> None:
+    file = Path(str(file_database.engine.url.database))
+    file_database.close()
     size = file.stat().st_size
     file.write_bytes(b"\0" * size)
     with pytest.raises(StoreUnavailableError) as caught:
-        sqlite.migrate()
+        file_database.migrate()
     assert f"The file {file} is damaged (" in caught.value.message
     assert "backup" in caught.value.message
 
@@ -135,24 +135,26 @@ def test_t12_a_file_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None
     database.close()
 
 
-def test_t12_a_file_that_was_emptied_is_unavailable(sqlite: Database) -> None:
-    file = Path(str(sqlite.engine.url.database))
-    sqlite.close()
+def test_t12_a_file_that_was_emptied_is_unavailable(file_database: Database) -> None:
+    file = Path(str(file_database.engine.url.database))
+    file_database.close()
     os.truncate(file, 0)
     with pytest.raises(StoreUnavailableError):
-        run(sqlite, "DELETE FROM hookline_tags")
+        run(file_database, "DELETE FROM hookline_tags")
 
 
-def test_a_wrong_statement_of_sqlite_is_no_outage(sqlite: Database) -> None:
+def test_a_wrong_statement_of_sqlite_is_no_outage(file_database: Database) -> None:
     with pytest.raises(DBAPIError):
-        run(sqlite, "SELECT nonsense")
+        run(file_database, "SELECT nonsense")
 
 
-def test_t12_a_lock_that_is_held_is_waited_for_and_then_unavailable(sqlite: Database) -> None:
-    holder = sqlite3.connect(str(sqlite.engine.url.database), isolation_level=None)
+def test_t12_a_lock_that_is_held_is_waited_for_and_then_unavailable(
+    file_database: Database,
+) -> None:
+    holder = sqlite3.connect(str(file_database.engine.url.database), isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     began = time.monotonic()
     with pytest.raises(StoreUnavailableError, match="locked"):
-        run(sqlite, "DELETE FROM hookline_tags")
+        run(file_database, "DELETE FROM hookline_tags")
     assert 4 < time.monotonic() - began < 8
     holder.close()

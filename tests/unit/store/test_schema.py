@@ -15,6 +15,16 @@ from hookline.model import SourceRevision, new_id
 from hookline.store import executions
 from hookline.store.database import SCHEMA_VERSION, Database
 from hookline.store.tables import metadata
+from support import sqlite
+from support.postgres import Cluster
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return sqlite.address(tmp_path / "hookline.db")
+    cluster: Cluster = request.getfixturevalue("cluster")
+    return cluster.create_empty_database()
 
 
 def test_the_migrations_make_exactly_the_tables(database: Database) -> None:
@@ -49,9 +59,9 @@ def test_migrating_again_changes_nothing(database: Database) -> None:
     database.migrate()
 
 
-def test_several_processes_may_migrate_at_once(database_url: str) -> None:
+def test_several_processes_may_migrate_at_once(empty_database_url: str) -> None:
     def migrate(_: int) -> None:
-        database = Database(database_url)
+        database = Database(empty_database_url)
         try:
             database.migrate()
         finally:
@@ -92,8 +102,10 @@ def test_a_database_that_does_not_answer_is_unavailable() -> None:
     database.close()
 
 
-def test_executions_of_an_earlier_schema_are_found_by_their_revision(database_url: str) -> None:
-    database = Database(database_url)
+def test_executions_of_an_earlier_schema_are_found_by_their_revision(
+    empty_database_url: str,
+) -> None:
+    database = Database(empty_database_url)
     config = Config()
     config.set_main_option("script_location", str(Path(store.__file__).parent / "migrations"))
     revision = SourceRevision("App-Ü", "sha256:\u2028é\n\x7f")
