@@ -3,7 +3,8 @@
 import subprocess
 from pathlib import Path
 
-from support.server import PROGRAM, clean_environment
+from support.command_line import PROGRAM
+from support.server import clean_environment
 
 
 def test_the_demo_shows_three_verdicts_and_the_log(tmp_path: Path) -> None:

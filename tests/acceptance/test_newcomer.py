@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from support.server import PROGRAM, clean_environment, until
+from support.command_line import PROGRAM
+from support.server import clean_environment, until
 
 ROOT = Path(__file__).parents[2]
 CHECKOUT = ("scripts", "requirements.lock", "pyproject.toml")

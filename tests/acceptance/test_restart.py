@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
+from support.command_line import run_program
 from support.sending import Reply, push_event, send, signed
-from support.server import Server, is_alive, run_hookline, until
+from support.server import Server, is_alive, until
 from support.tenant import SECRET, Tenant
 
 MakeServer = Callable[..., Server]
@@ -209,7 +210,7 @@ def test_w5_no_verify_credentials_is_refused_on_a_socket_that_others_reach(
 def test_sockets_that_are_for_another_process_are_let_be(make_server: MakeServer) -> None:
     server = make_server()
     environment = {**server.environment, "LISTEN_PID": "1", "LISTEN_FDS": "1"}
-    done = run_hookline(
+    done = run_program(
         *("serve", "--port", "0", "--host", "192.0.2.1"),
         environment=environment,
         folder=server.log.parent,

@@ -17,9 +17,10 @@ import psutil
 import pytest
 from sqlalchemy import text
 
+from support.command_line import PROGRAM, run_program
 from support.postgres import Cluster
 from support.sending import push_event, send, signed
-from support.server import PROGRAM, Server, is_alive, run_hookline, until
+from support.server import Server, is_alive, until
 from support.tenant import SECRET, Tenant, commands
 
 MakeServer = Callable[..., Server]
@@ -27,7 +28,7 @@ MakeServer = Callable[..., Server]
 
 def refusal(server: Server, *options: str) -> str:
     """What serve says when it refuses to start: one line, no traceback."""
-    done = run_hookline("serve", *options, environment=server.environment, folder=server.log.parent)
+    done = run_program("serve", *options, environment=server.environment, folder=server.log.parent)
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
     [line] = done.stderr.strip().splitlines()

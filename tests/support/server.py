@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -22,7 +22,9 @@ from hookline.store import deliveries
 from hookline.store.database import Database
 from hookline.store.deliveries import Delivery
 
-PROGRAM = str(Path(sys.executable).with_name("hookline"))
+from .command_line import PROGRAM, run_hookline
+from .ports import free_port
+
 _READY_S, _STOP_S = 180.0, 60.0
 
 # What systemd does for a service with sockets: they are 3 and the next descriptors.
@@ -76,7 +78,7 @@ class Server:
         # Listening sockets, by name, that every start gets as from systemd.
         self.sockets: dict[str, socket.socket] = {}
         self._settings = {f"HOOKLINE_{name.upper()}": value for name, value in settings.items()}
-        self._port = 0
+        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._database: Database | None = None
         self._clients: list[Any] = []
@@ -238,7 +240,7 @@ class Server:
         return client
 
     def hookline(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run the command line beside the server."""
+        """Run a command beside the server, in this process."""
         return run_hookline(*arguments, environment=self.environment, folder=self.log.parent)
 
     @property
@@ -283,18 +285,3 @@ def running_with(mark: str) -> list[psutil.Process]:
         for process in found
         if mark in (process.info["cmdline"] or ()) and is_alive(process)
     ]
-
-
-def run_hookline(
-    *arguments: str, environment: Mapping[str, str], folder: Path
-) -> subprocess.CompletedProcess[str]:
-    """Run the command line to its end."""
-    return subprocess.run(
-        [PROGRAM, *arguments],
-        env={**environment, "COLUMNS": "300"},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
+from support.command_line import PROGRAM, run_hookline
 from support.github_api import Answer, GitHubApi
-from support.server import PROGRAM, Server, run_hookline
+from support.server import Server
 from support.tenant import SECRET, Tenant, commands, declaration, source
 
 TEMPLATE = Path(__file__).parents[1] / "unit" / "declarations" / "Depot.template.json"

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from support.command_line import PROGRAM
 from support.sending import push_event, send, signature, signed
-from support.server import PROGRAM, Server, until
+from support.server import Server, until
 from support.tenant import SECRET, Tenant, commands
 
 MAIN = [{"jsonPath": "$.ref", "matchEquals": "refs/heads/{Branch}"}]

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from support.command_line import PROGRAM, run_hookline
 from support.sending import push, push_event
-from support.server import PROGRAM, Server, run_hookline
+from support.server import Server
 from support.tenant import SECRET, Tenant
 
 FILTERS = [{"jsonPath": "$.ref", "matchEquals": "refs/heads/{Branch}"}]

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from support.command_line import run_hookline
 from support.sending import push_event
-from support.server import PROGRAM, Server, clean_environment
+from support.server import Server, clean_environment
 from support.tenant import SECRET, Tenant
 
 EVENT = push_event(branch="main", commits=[{"id": "a", "modified": ["infra/main.tf"]}])
@@ -18,14 +19,11 @@ def hookline(
     *arguments: str, event: Any = EVENT, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run it with an event on its standard input."""
-    return subprocess.run(
-        [PROGRAM, *arguments],
-        input=event if isinstance(event, str) else json.dumps(event),
-        env=environment or clean_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
+    return run_hookline(
+        *arguments,
+        environment=environment or clean_environment(),
+        folder=Path.cwd(),
+        text=event if isinstance(event, str) else json.dumps(event),
     )
 
 
