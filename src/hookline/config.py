@@ -50,6 +50,13 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _interval(text: str) -> float:
+    value = _positive(text)
+    if value == 0:
+        raise ValueError("give a number above 0")
+    return value
+
+
 def _log_format(text: str) -> str:
     if text not in {"json", "console"}:
         raise ValueError("give json or console")
@@ -220,6 +227,12 @@ class Settings:
     action_timeout: Annotated[
         float, Setting("seconds an action may take when it declares no timeout", _positive)
     ] = 3600.0
+    clock_interval: Annotated[
+        float,
+        Setting(
+            "seconds between looks at what time brings: deadlines, windows, idle stages", _interval
+        ),
+    ] = 10.0
     max_log: Annotated[int, Setting("largest log of one action, such as 10MB", _size)] = 10_000_000
     max_artifact: Annotated[
         int, Setting("largest content of one artifact, unpacked, such as 10GB", _size)

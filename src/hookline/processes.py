@@ -105,6 +105,7 @@ def engine(settings: Settings, slot: Slot) -> None:
             labels=settings.node_labels,
             work=installation.work_folder(settings),
             artifacts=installation.artifact_place(settings),
+            clock_interval=settings.clock_interval,
             once_only=settings.once_only,
         ),
         ArtifactStore(settings.artifacts),

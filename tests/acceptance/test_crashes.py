@@ -29,7 +29,7 @@ def crashing(make_server: MakeServer, database_url: str) -> Server:
 
 
 def three_steps(tenant: Tenant, notes: Path) -> str:
-    """A pipeline whose actions note their ends outside of their workspaces."""
+    """A pipeline whose actions note their ends in `notes`; the second waits for a file `go`."""
     return tenant.pipeline(
         (
             "Build",
@@ -37,12 +37,18 @@ def three_steps(tenant: Tenant, notes: Path) -> str:
             commands(
                 "Second",
                 # One command: between two, bash writes to the log and would die with the engine.
-                f"echo begun >> {notes}/begun; sleep 6; echo second >> {notes}/ended",
+                noted(notes, "begun", "second"),
                 runOrder=2,
             ),
         ),
         ("Deploy", commands("Third", f"echo third >> {notes}/ended")),
     )
+
+
+def noted(notes: Path, begun: str, ended: str) -> str:
+    """A command that notes its begin, waits for a file `go`, and notes its end."""
+    wait = f"until test -e {notes}/go; do sleep 0.05; done"
+    return f"echo begun >> {notes}/{begun}; {wait}; echo {ended} >> {notes}/ended"
 
 
 def lines(file: Path) -> list[str]:
@@ -80,6 +86,7 @@ def test_t1_an_execution_finishes_after_kill_9_of_every_process(
     crashing.kill()
     assert lines(tmp_path / "ended") == ["first"]
     crashing.start()
+    (tmp_path / "go").touch()
     assert tenant.finished(pipeline, reply.execution_id)["status"] == "Succeeded"
     assert lines(tmp_path / "ended") == ["first", "second", "third"]
     assert lines(tmp_path / "begun") == ["begun", "begun"]
@@ -93,7 +100,7 @@ def test_conditions_are_asked_after_kill_9_of_every_process(
     pipeline = three_steps(tenant, tmp_path)
     declared = tenant.client.get_pipeline(name=pipeline)["pipeline"]
     declared["pipelineType"] = "V2"
-    line = f"echo begun >> {tmp_path}/asked; sleep 4; echo asked >> {tmp_path}/ended"
+    line = noted(tmp_path, "asked", "asked")
     look = {
         "name": "Look",
         "ruleTypeId": {"category": "Rule", "owner": "AWS", "provider": "Commands", "version": "1"},
@@ -113,6 +120,7 @@ def test_conditions_are_asked_after_kill_9_of_every_process(
     crashing.kill()
     assert lines(tmp_path / "ended") == []
     crashing.start()
+    (tmp_path / "go").touch()
     asked = {"pipelineName": pipeline, "filter": {"pipelineExecutionId": execution_id}}
 
     def waits() -> bool:
@@ -183,6 +191,8 @@ def test_t1_an_execution_finishes_after_kill_9_of_the_engine_alone(
     [engine] = crashing.children("engine")
     left_behind = engine.children(recursive=True)
     engine.kill()
+    assert until(lambda: len(lines(tmp_path / "begun")) == 2)
+    (tmp_path / "go").touch()
     assert tenant.finished(pipeline, reply.execution_id)["status"] == "Succeeded"
     # The interrupted try of Second was ended, not left to end beside the second one.
     assert lines(tmp_path / "ended") == ["first", "second", "third"]

@@ -15,7 +15,7 @@ from support.tenant import Tenant
 def test_t1_a_stage_whose_run_broke_is_run_again(
     make_server: Callable[..., Server], github: Path
 ) -> None:
-    server = make_server().start()
+    server = make_server(clock_interval="0.2").start()
     tenant = Tenant(server, github)
     pipeline = tenant.pipeline()
     execution_id = tenant.push(tenant.webhook(pipeline)).execution_id

@@ -175,12 +175,15 @@ def test_serve_stops_running_commands_and_runs_them_again_at_the_next_start(
 ) -> None:
     server = make_server().start()
     tenant = Tenant(server, github)
-    lines = (f"echo begun >> {tmp_path}/notes", "sleep 5", f"echo ended >> {tmp_path}/notes")
+    go = tmp_path / "go"
+    wait = f"until test -e {go}; do sleep 0.05; done"
+    lines = (f"echo begun >> {tmp_path}/notes", wait, f"echo ended >> {tmp_path}/notes")
     pipeline = tenant.pipeline(("Build", commands("Make", *lines)))
     reply = tenant.push(tenant.webhook(pipeline), push_event(tenant.repository.commit("Stop")))
     assert until((tmp_path / "notes").exists)
     assert server.stop() == 0
     assert (tmp_path / "notes").read_text().split() == ["begun"]
+    go.touch()
     server.start()
     assert tenant.finished(pipeline, reply.execution_id)["status"] == "Succeeded"
     assert (tmp_path / "notes").read_text().split() == ["begun", "begun", "ended"]

@@ -1,7 +1,7 @@
 """Runs the actions and rules of stages on this node."""
 
+import itertools
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +33,8 @@ _IDLE_WAIT_S = 1.0
 _PAUSE_S = 0.5
 # Each action that begins or ends wakes the engine; what is to be abandoned need not be asked then.
 _CHECK_EVERY_S = 0.5
-_CLOCK_EVERY_S = 10.0
-_PROCEED_IDLE_EVERY_S = 30.0
+# Looks at the clock between two sweeps for idle stages.
+_LOOKS_A_SWEEP = 3
 _FORGET_EVERY_S = 3_600.0
 
 
@@ -43,14 +43,16 @@ class NodeSettings:
     """What the operator decides about a node.
 
     `work` is a folder for workspaces and mirrors of repositories. `artifacts` tells the place of
-    artifacts from others. The node runs the actions that have one of its `labels`. Actions of the
-    types `once_only` are not run again when they were interrupted, but fail.
+    artifacts from others. The node runs the actions that have one of its `labels`, and looks at
+    what time brings every `clock_interval` seconds. Actions of the types `once_only` are not run
+    again when they were interrupted, but fail.
     """
 
     name: str
     labels: tuple[str, ...]
     work: Path
     artifacts: str
+    clock_interval: float
     once_only: tuple[str, ...] = ()
 
 
@@ -145,19 +147,17 @@ class Engine:
             self._check_due = time.monotonic() + _CHECK_EVERY_S
 
     def _watch_clock(self) -> None:
-        proceeded = -_PROCEED_IDLE_EVERY_S
-        while True:
+        for look in itertools.count():
             try:
                 clock.end_waits(self._database)
-                if time.monotonic() - proceeded > _PROCEED_IDLE_EVERY_S:
+                if look % _LOOKS_A_SWEEP == 0:
                     self._release_unrun()
                     clock.proceed_idle(self._database)
-                    proceeded = time.monotonic()
             except StoreUnavailableError:
                 pass
             except Exception:  # noqa: BLE001 - a thread that ends would leave all of it undone
                 _log.exception("what time brings was not done; trying again")
-            if self._stop.wait(_CLOCK_EVERY_S):
+            if self._stop.wait(self._node.clock_interval):
                 return
 
     def _forget_artifacts(self) -> None:
