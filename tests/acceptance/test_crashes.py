@@ -6,9 +6,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from http.client import HTTPException
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import psutil
 import pytest
@@ -16,6 +15,7 @@ from sqlalchemy import select
 
 from hookline.model import Verdict
 from hookline.store.tables import action_executions, executions, stage_executions
+from support.load import Load
 from support.sending import Reply, push_event, send, signed
 from support.server import Server, is_alive, until
 from support.tenant import SECRET, Tenant, commands
@@ -225,43 +225,6 @@ def test_t1_executions_finish_however_often_everything_is_killed(
     found = [tenant.finished(pipeline, reply.execution_id)["status"] for reply in started]
     assert found == ["Succeeded"] * len(started), "of a commit that is nowhere, the branch's head"
     assert len(tenant.executions(pipeline)) == len(started)
-
-
-class Load:
-    """Threads that send different events, without a pause, inside a `with` block."""
-
-    def __init__(self, url: str, threads: int = 8) -> None:
-        self.replies: list[Reply] = []
-        self._url = url
-        self._stop = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._send, args=(number,)) for number in range(threads)
-        ]
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _send(self, number: int) -> None:
-        sent = 0
-        while not self._stop.is_set():
-            sent += 1
-            body = json.dumps(push_event(n=f"{number}/{sent}")).encode()
-            try:
-                self.replies.append(send(self._url, body, signed(SECRET, body)))
-            except (OSError, HTTPException):  # the worker died, or is not up again
-                time.sleep(0.01)
-
-    def goes_on(self) -> bool:
-        """Wait until more deliveries are answered; whether they were."""
-        before = len(self.replies)
-        return until(lambda: len(self.replies) > before + 50)
 
 
 def check_nothing_answered_is_lost(server: Server, replies: list[Reply]) -> None:

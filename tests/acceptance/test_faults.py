@@ -20,11 +20,10 @@ from sqlalchemy import func, select
 
 from hookline.model import Verdict
 from hookline.store.tables import deliveries, executions, webhooks
+from support.load import Load
 from support.sending import Reply, push, push_event, send
 from support.server import Server, until
 from support.tenant import SECRET, Tenant
-
-from .test_crashes import Load
 
 MakeServer = Callable[..., Server]
 

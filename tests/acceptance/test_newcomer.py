@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,7 +34,8 @@ class Newcomer:
         for name in CHECKOUT:
             (self.checkout / name).symlink_to(ROOT / name)
         (packages / "bin").symlink_to(Path(PROGRAM).parent)
-        stamp = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in CHECKOUT[1:]))
+        locked = b"".join((ROOT / name).read_bytes() for name in CHECKOUT[1:])
+        stamp = hashlib.sha256(f"{sys.version}\n".encode() + locked)
         (packages / ".stamp-requirements.lock").write_text(f"{stamp.hexdigest()}\n")
         for name in PROGRAMS:
             program = shutil.which(name)
@@ -43,6 +45,7 @@ class Newcomer:
             **clean_environment(),
             "HOME": str(self.home),
             "PATH": str(programs),
+            "PYTHON": sys.executable,
             "COLUMNS": "200",
             **settings,
         }

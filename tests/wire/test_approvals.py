@@ -8,6 +8,7 @@ import pytest
 
 from hookline.model import ExecutionStatus
 from hookline.store import executions
+from support.executions import begin, ended
 from support.server import Server, until
 from support.tenant import Tenant, action_type, commands
 
@@ -22,12 +23,6 @@ def guarded(tenant: Tenant, **more: Any) -> str:
         ("Last", commands("End", "true")),
         **more,
     )
-
-
-def begin(tenant: Tenant, pipeline: str) -> str:
-    answer = tenant.client.start_pipeline_execution(name=pipeline)
-    execution_id: str = answer["pipelineExecutionId"]
-    return execution_id
 
 
 def asked(tenant: Tenant, pipeline: str) -> dict[str, Any]:
@@ -52,17 +47,6 @@ def answer(
         **place, token=token, result=result
     )
     return answered
-
-
-def ended(tenant: Tenant, pipeline: str, execution_id: str) -> str:
-    until(
-        lambda: (
-            tenant.execution(pipeline, execution_id)["status"] not in {"InProgress", "Stopping"}
-        ),
-        40,
-    )
-    status: str = tenant.execution(pipeline, execution_id)["status"]
-    return status
 
 
 def test_an_approval_lets_the_stage_go_on(tenant: Tenant) -> None:

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
+from support.executions import begin, ended, refused, stage_status, statuses, stop
 from support.server import running_with, until
 from support.tenant import Tenant, commands
-
-from .test_stop_retry import begin, ended, refused, stage_status, statuses, stop
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
 ALWAYS, NEVER = "* * * ? * *", "* * * ? * * 1999"

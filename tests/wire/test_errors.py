@@ -12,10 +12,10 @@ from botocore.exceptions import ClientError
 
 from hookline.api.codepipeline.not_built import NOT_BUILT
 from hookline.api.service import CODEPIPELINE
+from support.broken_values import broken
+from support.model_values import full
 from support.server import Server, until
 from support.tenant import Tenant, commands, declaration, source
-from unit.api.model_values import full
-from unit.api.test_constraints import broken
 
 TESTS = Path(__file__).parents[1]
 OPERATIONS = list(CODEPIPELINE.operations)

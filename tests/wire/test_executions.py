@@ -7,27 +7,15 @@ from typing import Any
 
 import pytest
 
+from support.executions import begin, refused
 from support.server import Server, until
 from support.tenant import Tenant, action_type, commands
-
-
-def begin(tenant: Tenant, pipeline: str, **more: Any) -> str:
-    execution_id: str = tenant.client.start_pipeline_execution(name=pipeline, **more)[
-        "pipelineExecutionId"
-    ]
-    return execution_id
 
 
 def ran(tenant: Tenant, pipeline: str, **more: Any) -> str:
     execution_id = begin(tenant, pipeline, **more)
     assert tenant.finished(pipeline, execution_id)["status"] == "Succeeded"
     return execution_id
-
-
-def refused(tenant: Tenant, error: str, call: str, /, **parameters: Any) -> str:
-    with pytest.raises(getattr(tenant.client.exceptions, error)) as caught:
-        getattr(tenant.client, call)(**parameters)
-    return str(caught.value)
 
 
 def test_executions_are_paged_and_a_token_goes_with_its_request(tenant: Tenant) -> None:

@@ -15,13 +15,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 from hookline.store import executions
+from support.executions import ended
 from support.server import Server, clean_environment, until
 from support.tenant import Tenant, action_type, commands
 
 HOWTO = Path(__file__).parents[2] / "docs" / "howto" / "job-workers.md"
 KIND = action_type("Build", "Custom", "Jenkins")
 NOBODY = "00000000-0000-0000-0000-000000000000"
-ENDED = {"Succeeded", "Failed", "Stopped"}
 
 
 def flags(name: str, *, secret: bool = False, queryable: bool = False) -> dict[str, Any]:
@@ -76,15 +76,6 @@ def have(tenant: Tenant, **more: Any) -> dict[str, Any]:
     answer = tenant.client.acknowledge_job(jobId=job["id"], nonce=job["nonce"])
     assert answer["status"] == "InProgress"
     return job
-
-
-def ended(tenant: Tenant, pipeline: str, execution_id: str) -> str:
-    def status() -> str:
-        found: str = tenant.execution(pipeline, execution_id)["status"]
-        return found
-
-    until(lambda: status() in ENDED, 40)
-    return status()
 
 
 def place(artifact: dict[str, Any]) -> Path:

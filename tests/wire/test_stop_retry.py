@@ -7,49 +7,11 @@ from typing import Any
 
 import pytest
 
+from support.executions import begin, ended, refused, stage_status, status, statuses, stop
 from support.server import Server, running_with, until
 from support.tenant import Tenant, commands
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
-
-
-def begin(tenant: Tenant, pipeline: str, **more: Any) -> str:
-    execution_id: str = tenant.client.start_pipeline_execution(name=pipeline, **more)[
-        "pipelineExecutionId"
-    ]
-    return execution_id
-
-
-def refused(tenant: Tenant, error: str, call: str, /, **parameters: Any) -> str:
-    with pytest.raises(getattr(tenant.client.exceptions, error)) as caught:
-        getattr(tenant.client, call)(**parameters)
-    return str(caught.value)
-
-
-def status(tenant: Tenant, pipeline: str, execution_id: str) -> str:
-    found: str = tenant.execution(pipeline, execution_id)["status"]
-    return found
-
-
-def ended(tenant: Tenant, pipeline: str, execution_id: str) -> str:
-    """The last status of an execution; Stopping is none."""
-    until(
-        lambda: status(tenant, pipeline, execution_id) not in {"InProgress", "Stopping"},
-        seconds=40,
-    )
-    return status(tenant, pipeline, execution_id)
-
-
-def statuses(tenant: Tenant, pipeline: str, execution_id: str) -> dict[str, str]:
-    actions = tenant.actions(pipeline, execution_id)
-    return {name: detail["status"] for name, detail in actions.items()}
-
-
-def stage_status(tenant: Tenant, pipeline: str, stage: str) -> str:
-    states = tenant.client.get_pipeline_state(name=pipeline)["stageStates"]
-    [state] = [item for item in states if item["stageName"] == stage]
-    found: str = state["latestExecution"]["status"]
-    return found
 
 
 def lingering(tenant: Tenant, notes: Path, seconds: float = 60, **more: Any) -> str:
@@ -72,12 +34,6 @@ def sleeping(notes: Path, seconds: float = 60) -> str:
 
 def in_the_long_action(notes: Path, seconds: float = 60) -> None:
     assert until(lambda: running_with(sleeping(notes, seconds))), "the action did not begin"
-
-
-def stop(tenant: Tenant, pipeline: str, execution_id: str, **more: Any) -> Any:
-    return tenant.client.stop_pipeline_execution(
-        pipelineName=pipeline, pipelineExecutionId=execution_id, **more
-    )
 
 
 def test_stop_and_wait_lets_the_running_action_end(tenant: Tenant, tmp_path: Path) -> None:

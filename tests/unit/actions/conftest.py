@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .workshop import Workshop
+from support.workshop import Workshop
 
 
 @pytest.fixture(params=[True, False], ids=["namespaces", "keeper"])

@@ -15,8 +15,7 @@ from hookline.actions.archives import Bounds
 from hookline.actions.artifacts import ArtifactStore, key_of, place_of
 from hookline.actions.provider import Interrupted
 from hookline.errors import ActionError
-
-from .workshop import BOUNDS
+from support.workshop import BOUNDS
 
 
 @pytest.fixture

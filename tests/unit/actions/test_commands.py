@@ -11,8 +11,7 @@ from hookline.actions.processes import MARKER
 from hookline.actions.provider import Interrupted
 from hookline.errors import ActionError
 from hookline.model import Action, ActionType, new_id, stages_of
-
-from .workshop import COMMANDS, Workshop
+from support.workshop import COMMANDS, Workshop
 
 
 def failure(workshop: Workshop, *commands: str, **changes: object) -> str:

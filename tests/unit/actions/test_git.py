@@ -17,8 +17,7 @@ from hookline.actions.pages import branch_page, commit_page
 from hookline.actions.provider import ActionResult, Interrupted
 from hookline.errors import ActionError
 from hookline.model import Action, ActionType, OutputArtifact, SourceRevision
-
-from .workshop import Workshop
+from support.workshop import Workshop
 
 Commit = Callable[..., str]
 

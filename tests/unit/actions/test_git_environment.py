@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from hookline.model import Action, ActionType, OutputArtifact, SourceRevision
-
-from .workshop import Workshop
+from support.workshop import Workshop
 
 ACTION = Action(
     "Fetch",

@@ -1,8 +1,7 @@
 from pathlib import Path
 
 from hookline.actions.log import ActionLog, Mask
-
-from .workshop import KeptLog
+from support.workshop import KeptLog
 
 
 def test_a_secret_is_masked_wherever_the_output_is_cut(tmp_path: Path) -> None:

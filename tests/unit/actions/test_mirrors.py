@@ -23,8 +23,7 @@ from hookline.actions.provider import ActionResult, Interrupted
 from hookline.errors import ActionError
 from hookline.model import Action, ActionType, OutputArtifact, SourceRevision
 from support.git_http import served
-
-from .workshop import Workshop
+from support.workshop import Workshop
 
 Commit = Callable[..., str]
 
@@ -40,7 +39,7 @@ _ENGINE = """
 import sys
 from pathlib import Path
 from unit.actions.test_mirrors import ACTION
-from unit.actions.workshop import Workshop
+from support.workshop import Workshop
 folder, namespaces = sys.argv[1:]
 Workshop(Path(folder), pid_namespaces=namespaces == "True").run(ACTION)
 """

@@ -16,15 +16,14 @@ import pytest
 from hookline.actions import keeper
 from hookline.errors import ActionError
 from hookline.model import Action, ActionType, new_id
-
-from .workshop import Workshop
+from support.workshop import Workshop
 
 _TESTS = Path(__file__).parents[2]
 # An engine is a process with threads; an action's thread here ends before the next begins.
 _ENGINE = """
 import sys, threading
 from pathlib import Path
-from unit.actions.workshop import Workshop
+from support.workshop import Workshop
 folder, namespaces, identity, *commands = sys.argv[1:]
 workshop = Workshop(Path(folder), pid_namespaces=namespaces == "True")
 for command in commands:

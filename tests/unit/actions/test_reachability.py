@@ -10,8 +10,7 @@ import pytest
 from hookline.actions import reachability
 from hookline.model import Action, ActionType, OutputArtifact, SourceRevision
 from support.git_http import served
-
-from .workshop import Workshop
+from support.workshop import Workshop
 
 Commit = Callable[..., str]
 

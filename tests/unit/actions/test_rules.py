@@ -9,8 +9,7 @@ from hookline.actions.deployment_window import is_open
 from hookline.actions.provider import ActionResult, Waiting
 from hookline.errors import ActionError
 from hookline.model import Action, ActionType
-
-from .workshop import Workshop
+from support.workshop import Workshop
 
 
 def rule(provider: str, minutes: int | None = None, **configuration: str) -> Action:

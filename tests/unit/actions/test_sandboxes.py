@@ -11,8 +11,7 @@ import pytest
 from hookline.actions.provider import Interrupted
 from hookline.errors import ActionError
 from hookline.runners import Runner, Sandbox, refusal
-
-from .workshop import Workshop
+from support.workshop import Workshop
 
 
 @pytest.fixture

@@ -5,8 +5,7 @@ import pytest
 from hookline.actions import provider_for
 from hookline.actions.provider import Waiting
 from hookline.model import Action, ActionType
-
-from .workshop import Workshop
+from support.workshop import Workshop
 
 APPROVAL = ActionType("Approval", "AWS", "Manual", "1")
 CUSTOM = ActionType("Test", "Custom", "Anything", "7")

@@ -32,8 +32,7 @@ from hookline.api.endpoint import (
 from hookline.api.service import CODEBUILD, CODEPIPELINE, Operation
 from hookline.api.sigv4 import Caller
 from hookline.model import Credential, Scope
-
-from .calling import (
+from support.calling import (
     CBOR_HEADERS,
     DEFAULT,
     KEY,

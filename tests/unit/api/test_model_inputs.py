@@ -30,10 +30,9 @@ from hookline.app import Application
 from hookline.scoreboard import FIRST_WORKER, Scoreboard
 from hookline.sealing import make_master_key
 from hookline.store.database import Database
-
-from .calling import Sent, send, send_cbor, target
-from .model_values import full, values
-from .test_constraints import OPERATIONS, broken
+from support.broken_values import broken
+from support.calling import Sent, send, send_cbor, target
+from support.model_values import OPERATIONS, full, values
 
 PROTOCOLS = {"json": AWS_JSON, "smithy-rpc-v2-cbor": CBOR}
 SLOW = settings(suppress_health_check=list(HealthCheck))

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from hookline.receiver.recorder.metrics import FILE, Histogram, Metrics
-
-from .test_recorder_client import entry
+from support.entries import entry
 
 
 def samples(folder: Path) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:

@@ -10,8 +10,7 @@ import pytest
 from sqlalchemy import Connection
 
 from hookline.errors import StoreUnavailableError
-from hookline.executions.start_request import StartRequest
-from hookline.model import Authentication, Scope, Trigger, Verdict, Webhook, new_id
+from hookline.model import Authentication, Verdict, Webhook
 from hookline.receiver.entries import Entry, Frames, decode_entries, frame
 from hookline.receiver.recorder.commit import Committer
 from hookline.receiver.recorder.process import Recorder
@@ -20,8 +19,7 @@ from hookline.sealing import Seal
 from hookline.store import deliveries, executions, pipelines, webhooks
 from hookline.store.database import Database
 from hookline.store.deliveries import Delivery
-
-SCOPE = Scope("000000000000", "us-east-1")
+from support.entries import SCOPE, entry
 
 
 @pytest.fixture
@@ -39,27 +37,6 @@ def database(database_url: str) -> Iterator[Database]:
         webhooks.put(connection, seal, hook)
     yield database
     database.close()
-
-
-def entry(key: bytes | None = None, pipeline: str = "p") -> Entry:
-    request = StartRequest(SCOPE, pipeline, new_id(), Trigger("Webhook", "arn"))
-    return Entry(
-        delivery_id=new_id(),
-        webhook_id=1,
-        received_at=1.0,
-        duration=0.0,
-        verdict="STARTED",
-        authentication="UNAUTHENTICATED",
-        authenticated=True,
-        reason=None,
-        filters=[],
-        remote="127.0.0.1",
-        headers={b"x": b"y"},
-        body_size=2,
-        body=b"{}",
-        start=request,
-        dedupe_key=key,
-    )
 
 
 @pytest.fixture
@@ -84,7 +61,7 @@ def wanted(sent: Entry) -> str:
 def test_t1_what_is_sent_again_is_recorded_once(
     database: Database, commit: Callable[..., list[tuple[Verdict, str | None]]]
 ) -> None:
-    first, other = entry(b"a" * 32), entry()
+    first, other = entry(key=b"a" * 32), entry()
     before = commit(first, other)
     new = entry()
     again = [msgspec.structs.replace(item, again=True) for item in (first, other, new)]
@@ -97,7 +74,7 @@ def test_t1_what_is_sent_again_is_recorded_once(
 def test_t10_an_event_starts_one_execution_in_one_batch_and_over_several(
     commit: Callable[..., list[tuple[Verdict, str | None]]],
 ) -> None:
-    first, second, third = (entry(b"a" * 32) for _ in range(3))
+    first, second, third = (entry(key=b"a" * 32) for _ in range(3))
     started, duplicate = commit(first, second)
     assert started == (Verdict.STARTED, wanted(first))
     assert duplicate == (Verdict.DUPLICATE, wanted(first))
@@ -107,10 +84,10 @@ def test_t10_an_event_starts_one_execution_in_one_batch_and_over_several(
 def test_t12_a_pipeline_that_is_gone_takes_nobody_down_with_it(
     commit: Callable[..., list[tuple[Verdict, str | None]]],
 ) -> None:
-    gone, there = entry(b"a" * 32, "gone"), entry()
+    gone, there = entry(key=b"a" * 32, pipeline="gone"), entry()
     assert commit(gone, there) == [(Verdict.NO_TARGET, None), (Verdict.STARTED, wanted(there))]
     # It claimed nothing: the event can still start once its pipeline is back.
-    assert commit(entry(b"a" * 32))[0][0] is Verdict.STARTED
+    assert commit(entry(key=b"a" * 32))[0][0] is Verdict.STARTED
 
 
 def test_frames_are_cut_right_wherever_the_stream_is_split() -> None:

@@ -17,8 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from hookline.executions.start_request import StartRequest
-from hookline.model import Scope, Trigger, Verdict, new_id
+from hookline.model import Verdict
 from hookline.receiver.entries import (
     Entry,
     Frames,
@@ -35,29 +34,8 @@ from hookline.store.database import Database
 from hookline.store.tables import deliveries as delivery_table
 from hookline.store.tables import executions
 from support import sqlite
+from support.entries import SCOPE, entry
 from support.server import clean_environment, until
-
-SCOPE = Scope("000000000000", "us-east-1")
-
-
-def entry(verdict: Verdict = Verdict.STARTED, body: bytes = b"{}", pipeline: str = "p") -> Entry:
-    start = StartRequest(SCOPE, pipeline, new_id(), Trigger("Webhook", "arn"))
-    return Entry(
-        delivery_id=new_id(),
-        webhook_id=1,
-        received_at=time.time(),
-        duration=0.001,
-        verdict=verdict.name,
-        authentication="UNAUTHENTICATED",
-        authenticated=True,
-        reason=None,
-        filters=[],
-        remote="127.0.0.1",
-        headers={b"x-github-event": b"push"},
-        body_size=len(body),
-        body=None if verdict.refused else body,
-        start=start if verdict is Verdict.STARTED else None,
-    )
 
 
 @pytest.fixture

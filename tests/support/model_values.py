@@ -6,6 +6,9 @@ import re2  # type: ignore[import-untyped]  # google-re2 ships no types
 from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
 from hypothesis import strategies as st
 
+from hookline.api.service import CODEBUILD, CODEPIPELINE
+
+OPERATIONS = [*CODEPIPELINE.operations.values(), *CODEBUILD.operations.values()]
 _SAMPLES = (
     "a",
     "abcd",
