@@ -15,7 +15,7 @@ def entry(
     pipeline: str = "p",
     key: bytes | None = None,
 ) -> Entry:
-    """A delivery of the webhook 1; if it starts, it starts an execution of `pipeline`, once for a `key`."""
+    """A delivery of the webhook 1, and the start of `pipeline`; of two with a `key`, one starts."""
     request = StartRequest(SCOPE, pipeline, new_id(), Trigger("Webhook", "arn"))
     return Entry(
         delivery_id=new_id(),
