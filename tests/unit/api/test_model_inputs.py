@@ -29,7 +29,7 @@ from hookline.api.service import CODEBUILD, CODEPIPELINE, Operation
 from hookline.app import Application
 from hookline.scoreboard import FIRST_WORKER, Scoreboard
 from hookline.sealing import make_master_key
-from hookline.store.database import Database
+from support import sqlite
 from support.broken_values import broken
 from support.calling import Sent, send, send_cbor, target
 from support.model_values import OPERATIONS, full, values
@@ -152,11 +152,12 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
         "HOOKLINE_CONFIG": "/dev/null",
     }
     read = config.load(environment)
-    database = Database(read.database)
-    database.migrate()
+    sqlite.create_database(folder / "hookline.db")
     scoreboard = Scoreboard.create(workers=1)
-    yield Application(read, scoreboard, scoreboard.slot(FIRST_WORKER))._api(read)
-    database.close()
+    application = Application(read, scoreboard, scoreboard.slot(FIRST_WORKER))
+    yield application._api(read)
+    application._last_used.close()
+    application._database.close()
 
 
 def call(tested: Endpoint, protocol: Protocol, operation: Operation, body: bytes) -> Sent:
