@@ -27,15 +27,22 @@ settings.register_profile("long", max_examples=1_000, deadline=None)
 settings.load_profile("short")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_group_of(item)))
 
 
+# What waits for most of its time, beside what loads the machine.
+_WAITING = {"test_healing.py", "test_nodes.py", "test_outages.py", "test_serve.py"}
+
+
 def _group_of(item: pytest.Item) -> str:
     """Tests of a group run one after the other in one process, which shares servers among them."""
-    folders = item.path.relative_to(Path(__file__).parent).parts
-    return "acceptance" if folders[0] == "acceptance" else "/".join(folders)
+    part, *folders, file = item.path.relative_to(Path(__file__).parent).parts
+    if part == "acceptance":
+        return "acceptance that waits" if file in _WAITING else "acceptance under load"
+    return "/".join((part, *folders, file))
 
 
 @pytest.hookimpl(wrapper=True)

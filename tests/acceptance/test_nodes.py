@@ -180,6 +180,6 @@ def test_nodes_killed_and_frozen_at_random_end_each_execution_once(
     make_node: MakeNode, github: Path
 ) -> None:
     nodes = [make_node(f"node-{number}").start() for number in range(3)]
-    tally = Storm(nodes, Tenant(nodes[0], github), seed=7).blow(60)
+    tally = Storm(nodes, Tenant(nodes[0], github), seed=7).blow(20)
     assert (tally.twice, tally.never) == ([], [])
     assert tally.once == tally.answered > 0
