@@ -276,18 +276,25 @@ def test_transitions_follow_the_template_and_leave_an_operators_alone(tool: Tool
     assert disabled(tool) == {"Build": "an incident"}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def api() -> Iterator[GitHubApi]:
     with GitHubApi() as api:
         yield api
 
 
+@pytest.fixture(scope="module")
+def registering_server(
+    tmp_path_factory: pytest.TempPathFactory, github: Path, api: GitHubApi
+) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("registering")
+    with Server(folder, github_url=github.as_uri(), github_api_url=api.url) as server:
+        yield server
+
+
 @pytest.fixture
-def registering(
-    make_server: Callable[..., Server], github: Path, api: GitHubApi, tmp_path: Path
-) -> Tool:
-    server = make_server(github_api_url=api.url).start()
-    return Tool(Tenant(server, github), tmp_path)
+def registering(registering_server: Server, github: Path, api: GitHubApi, tmp_path: Path) -> Tool:
+    api.forget()
+    return Tool(Tenant(registering_server, github), tmp_path)
 
 
 def registered(*names: str) -> list[dict[str, Any]]:
