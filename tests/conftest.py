@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from hookline.store.database import Database
 from support import sqlite
@@ -27,22 +29,22 @@ settings.register_profile("long", max_examples=1_000, deadline=None)
 settings.load_profile("short")
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group_of(item)))
-
-
 # What waits for most of its time, beside what loads the machine.
 _WAITING = {"test_healing.py", "test_nodes.py", "test_outages.py", "test_serve.py"}
 
 
-def _group_of(item: pytest.Item) -> str:
+class Groups(LoadScopeScheduling):
     """Tests of a group run one after the other in one process, which shares servers among them."""
-    part, *folders, file = item.path.relative_to(Path(__file__).parent).parts
-    if part == "acceptance":
-        return "acceptance that waits" if file in _WAITING else "acceptance under load"
-    return "/".join((part, *folders, file))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = Path(nodeid.partition("::")[0])
+        if file.parent.name == "acceptance":
+            return "acceptance that waits" if file.name in _WAITING else "acceptance under load"
+        return str(file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
+    return Groups(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
