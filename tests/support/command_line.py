@@ -4,12 +4,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import chdir, contextmanager
+from contextlib import ExitStack, chdir, closing, contextmanager
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from hookline import cli
+from hookline.commands import opening
+from hookline.store.database import Database
 
 PROGRAM = str(Path(sys.executable).with_name("hookline"))
 _WIDE = {"COLUMNS": "300"}
@@ -21,7 +24,12 @@ def run_hookline(
     """Run a command in this process to its end, with `text` as its standard input."""
     whole: dict[str, str | None] = {**dict.fromkeys(os.environ), **environment, **_WIDE}
     status: int | str | None = 0
-    with CliRunner().isolation(text, whole) as streams, chdir(folder), _argv(arguments):
+    with (
+        CliRunner().isolation(text, whole) as streams,
+        chdir(folder),
+        _argv(arguments),
+        _closed_databases(),
+    ):
         try:
             cli.main()
         except SystemExit as end:
@@ -41,6 +49,18 @@ def _argv(arguments: tuple[str, ...]) -> Iterator[None]:
         yield
     finally:
         sys.argv = before
+
+
+@contextmanager
+def _closed_databases() -> Iterator[None]:
+    """Close what commands open, as the end of their process would."""
+    with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            opening,
+            "Database",
+            lambda *address, **options: stack.enter_context(closing(Database(*address, **options))),
+        )
+        yield
 
 
 def run_program(
