@@ -63,7 +63,7 @@ def both_nodes(make_node: MakeNode, github: Path, tmp_path: Path) -> BothNodes:
     line = f"echo begun >> {tmp_path}/begun; until test -e {tmp_path}/go; do sleep 0.1; done"
     pipeline = tenant.pipeline(("Build", commands("Wait", line)))
     started = tenant.client.start_pipeline_execution(name=pipeline)
-    assert until(lambda: lines(tmp_path / "begun") == 1)
+    assert until(lambda: lines(tmp_path / "begun") == 1, 60)
     second.start()
     return BothNodes(first, second, tenant, pipeline, started["pipelineExecutionId"])
 

@@ -154,7 +154,7 @@ class Tenant:
         )
         return answer["pipelineExecution"]
 
-    def finished(self, pipeline: str, execution_id: str, seconds: float = 30.0) -> Any:
+    def finished(self, pipeline: str, execution_id: str, seconds: float = 90.0) -> Any:
         """An execution when it has ended."""
 
         def ended() -> Any:
