@@ -5,7 +5,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from support.server import Server, run_hookline
+from support.command_line import run_program
+from support.server import Server
 from support.tenant import Tenant, commands
 
 MakeServer = Callable[..., Server]
@@ -65,8 +66,8 @@ def test_a_machine_that_can_not_make_the_sandbox_says_so_at_the_start(tmp_path: 
         "HOOKLINE_RUNNER": "bubblewrap",
     }
 
-    served = run_hookline("serve", environment=environment, folder=tmp_path)
-    asked = run_hookline("doctor", environment=environment, folder=tmp_path)
+    served = run_program("serve", environment=environment, folder=tmp_path)
+    asked = run_program("doctor", environment=environment, folder=tmp_path)
 
     assert served.returncode == 1
     assert "runner = bubblewrap can't be used on this machine: the program bwrap" in served.stderr

@@ -29,6 +29,7 @@ def test_each_command_as_a_program(tenant: Tenant, tmp_path: Path) -> None:
         "deliveries": ("show", reply.delivery_id),
         "logs": (reply.execution_id,),
         "nodes": (),
+        "doctor": (),
         "export": region,
         "apply": ("file.json", "--yes", *region),
         "import-aws": ("--profile", "nobody", *region),

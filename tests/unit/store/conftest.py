@@ -9,8 +9,7 @@ from hookline.model import Authentication, Filter, Pipeline, Scope, Webhook
 from hookline.sealing import Seal
 from hookline.store import pipelines, webhooks
 from hookline.store.database import Database
-
-SCOPE = Scope("000000000000", "us-east-1")
+from support.entries import SCOPE
 
 
 @pytest.fixture

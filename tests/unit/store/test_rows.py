@@ -40,9 +40,8 @@ from hookline.store.deliveries import Delivery
 from hookline.store.node_state import NodeState
 from hookline.store.tables import source_revisions
 from hookline.store.tables import webhooks as webhook_table
+from support.entries import SCOPE
 from support.node import TestNode
-
-from .conftest import SCOPE
 
 OTHER = Scope("111111111111", "eu-west-1")
 MakePipeline = Callable[..., Pipeline]
