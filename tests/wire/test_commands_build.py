@@ -9,7 +9,8 @@ from textwrap import dedent
 
 import pytest
 
-from support.server import PROGRAM, clean_environment
+from support.command_line import PROGRAM
+from support.server import clean_environment
 
 PACKAGE = {
     "app/__init__.py": "def double(number: int) -> int:\n    return 2 * number\n",
