@@ -11,8 +11,8 @@ from support.command_line import run_hookline, run_program
 from support.sending import push_event
 from support.tenant import Tenant
 
-# They replace the process, or start others: the acceptance tests run them as programs.
-PROCESSES = {"serve", "demo"}
+# They replace the process, or start others: tests of their own run them as programs.
+PROCESSES = {"serve", "demo", "build"}
 
 
 def test_each_command_as_a_program(tenant: Tenant, tmp_path: Path) -> None:
