@@ -57,9 +57,9 @@ BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for 
     [
         (BOMB, "holds more than 200000 values"),
         ("a: &a [*a]", "nested more than 100 levels deep"),
-        ("[" * 5_000, "nested too deeply"),
+        ("[" * 100_000, "nested too deeply"),
         ("- " * 5_000, "nested too deeply"),
-        ('{"a":' * 5_000, "nested too deeply"),
+        ('{"a":' * 100_000, "nested too deeply"),
         ("a: 'unfinished s3cret", "line 1, column"),
         ("a: \x00", "characters that YAML doesn't allow"),
         ("a: !!python/object/apply:os.system [s3cret]", "is not one of CloudFormation's"),
