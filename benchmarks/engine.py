@@ -5,8 +5,9 @@
 
 Both clone a small repository over file:// and run one command that writes the time: Hookline in a
 pipeline of two stages, adnanh/webhook (Debian package `webhook`) in a script. Each round sends
-signed pushes, one at a time, to the one and the other. Prints CPU of all processes a run, and the
-time from the POST to the command's first line. Then --burst executions of 20 pipelines at once,
+signed pushes, one at a time, to the one and the other. Prints CPU of all processes a run, those of
+git and the shell among them but not PostgreSQL's own, and the time from the POST to the command's
+first line. Needs root, for control groups. Then --burst executions of 20 pipelines at once,
 and deliveries meanwhile to a webhook whose filter lets nothing pass. With --approvals so many
 executions wait for a person before all of it.
 """
@@ -39,7 +40,8 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from receive import SECRET, cpu_seconds, free_port, running, settle, wait_for
+from cgroup import Group, group
+from receive import SECRET, SETTLED_S, free_port, running, wait_for
 
 from support.postgres import Cluster
 
@@ -57,12 +59,16 @@ rm -rf "$folder"
 
 @dataclass
 class Server:
-    """A server to be measured: where to send pushes, where its command writes, its processes."""
+    """A server to be measured: where to send pushes, where its command writes, its processes.
+
+    `group` accounts for all of them, and for what they start.
+    """
 
     name: str
     url: str
     notes: Path
     processes: Callable[[], list[int]]
+    group: Group
     latencies: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
 
@@ -99,10 +105,18 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.005)
 
 
+def settle(server: Server) -> None:
+    """Wait until the server is idle."""
+    used = -1.0
+    while (now := server.group.cpu_seconds()) - used > SETTLED_S:
+        used = now
+        time.sleep(0.2)
+
+
 def measure(server: Server, runs: int) -> None:
     """One round: so many runs, one after the other."""
-    settle(server.processes())
-    before = cpu_seconds(server.processes())
+    settle(server)
+    before = server.group.cpu_seconds()
     for number in range(runs):
         seen = len(lines(server.notes))
         began = time.time_ns()
@@ -110,8 +124,8 @@ def measure(server: Server, runs: int) -> None:
         wait_until(lambda seen=seen: len(lines(server.notes)) > seen, f"a run of {server.name}")
         server.latencies.append((lines(server.notes)[-1] - began) / 1e6)
         # The run is over when its server is idle again: it still cleans up, and stores.
-        settle(server.processes())
-    server.cpu.append((cpu_seconds(server.processes()) - before) / runs * 1e3)
+        settle(server)
+    server.cpu.append((server.group.cpu_seconds() - before) / runs * 1e3)
 
 
 def make_repository(folder: Path) -> Path:
@@ -146,10 +160,13 @@ def peer(folder: Path, repository: Path) -> Iterator[Server]:
     (folder / "hooks.json").write_text(json.dumps([hook]))
     port = free_port()
     command = ["webhook", "-hooks", str(folder / "hooks.json"), "-ip", "127.0.0.1"]
-    with running([*command, "-port", str(port)], dict(os.environ), folder / "peer.log") as pid:
+    with contextlib.ExitStack() as stack:
+        accounts = stack.enter_context(group("peer"))
+        started = accounts.started([*command, "-port", str(port)])
+        pid = stack.enter_context(running(started, dict(os.environ), folder / "peer.log"))
         wait_for(f"http://127.0.0.1:{port}/")
         url = f"http://127.0.0.1:{port}/hooks/push"
-        yield Server("adnanh/webhook + script", url, notes, lambda: [pid])
+        yield Server("adnanh/webhook + script", url, notes, lambda: [pid], accounts)
 
 
 def declaration(name: str, notes: Path, *, approval: bool = False) -> dict[str, object]:
@@ -226,7 +243,10 @@ def hookline(folder: Path, database: str) -> Iterator[tuple[Server, object]]:
         "AWS_CONFIG_FILE": str(data / "aws" / "config"),
     }
     command = [sys.executable, "-m", "hookline.cli", "serve"]
-    with running(command, environment, folder / "hookline.log") as pid:
+    with contextlib.ExitStack() as stack:
+        accounts = stack.enter_context(group("hookline"))
+        started = accounts.started(command)
+        pid = stack.enter_context(running(started, environment, folder / "hookline.log"))
         wait_until(lambda: is_ready(port), "the start of Hookline")
         os.environ |= {key: value for key, value in environment.items() if key.startswith("AWS_")}
         client = boto3.session.Session().client("codepipeline")
@@ -234,7 +254,7 @@ def hookline(folder: Path, database: str) -> Iterator[tuple[Server, object]]:
         client.create_pipeline(pipeline=declaration("p", notes))
         url = put_webhook(client, "p", [])
         name = "Hookline, " + ("PostgreSQL" if database else "SQLite")
-        yield Server(name, url, notes, lambda: all_processes(pid)), client
+        yield Server(name, url, notes, lambda: all_processes(pid), accounts), client
 
 
 def is_ready(port: int) -> bool:
@@ -298,14 +318,14 @@ def approve_later(client: object, folder: Path, server: Server, count: int) -> N
     url = put_webhook(client, "ask", [])
     for number in range(count):
         push(url, number)
-    settle(server.processes())
+    settle(server)
 
 
 def idle(server: Server, console: Console, seconds: int = 20) -> None:
     """What all processes use while nothing happens."""
-    before = cpu_seconds(server.processes())
+    before = server.group.cpu_seconds()
     time.sleep(seconds)
-    used = (cpu_seconds(server.processes()) - before) / seconds
+    used = (server.group.cpu_seconds() - before) / seconds
     held = sum(psutil.Process(pid).memory_full_info().pss for pid in server.processes())
     console.print(f"{server.name}, idle: {used:.2%} of a core, {held / 1e6:.0f} MB (Pss)")
 
