@@ -325,7 +325,9 @@ _NOTICE = "hookline_notice"
 
 
 def _pipe_of(engine: Engine) -> Path:
-    return Path(f"{engine.url.database}-nodes").absolute()
+    database = Path(str(engine.url.database)).absolute()
+    # Hidden, and not of the database's name: `cp hookline.db* backup` would wait for a pipe for ever.
+    return database.with_name(f".{database.stem}-nodes")
 
 
 def _wake(pipe: Path) -> None:
