@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import shlex
 import socket
 import tomllib
 from collections.abc import Callable, Mapping
@@ -12,7 +13,8 @@ from urllib.parse import urlsplit
 
 from hookline.errors import SettingsError
 from hookline.model import DEFAULT_LABEL, LONGEST_LABEL, ActionType
-from hookline.runners import RUNNER_TAG, Runner
+from hookline.runners import IMAGE_TAG, RUNNER_TAG, Runner, images
+from hookline.runners.containers import PROGRAMS
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -101,6 +103,27 @@ def _runner(text: str) -> Runner:
         return Runner(text)
     except ValueError:
         raise ValueError(f"give {' or '.join(runner.value for runner in Runner)}") from None
+
+
+def _program(text: str) -> str:
+    if text and Path(text).name not in PROGRAMS:
+        raise ValueError(f"give {' or '.join(PROGRAMS)}, or a path that ends so")
+    return text
+
+
+def _image(text: str) -> str:
+    return images.checked(text) if text and not images.is_curated(text) else text
+
+
+def _images(text: str) -> tuple[tuple[str, str], ...]:
+    pairs = [part.strip().partition("=") for part in text.split(",") if part.strip()]
+    if not all(name and image for name, _, image in pairs):
+        raise ValueError("give name=image, comma-separated")
+    return tuple((name.strip(), images.checked(image.strip())) for name, _, image in pairs)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(shlex.split(text))
 
 
 def _paths(text: str) -> tuple[Path, ...]:
@@ -255,8 +278,8 @@ class Settings:
     runner: Annotated[
         Runner,
         Setting(
-            "where the commands of actions run: host, or bubblewrap, where they see neither the "
-            f"server's files nor each other's; a pipeline's tag {RUNNER_TAG} wins",
+            "where the commands of actions run: host, or bubblewrap or container, where they see "
+            f"neither the server's files nor each other's; a pipeline's tag {RUNNER_TAG} wins",
             _runner,
         ),
     ] = Runner.HOST
@@ -265,8 +288,47 @@ class Settings:
         Setting("further folders that commands in a sandbox may read, comma-separated", _paths),
     ] = ()
     sandbox_network: Annotated[
-        bool, Setting("give commands in a sandbox the machine's network", _boolean)
+        bool,
+        Setting(
+            "give commands in a sandbox the machine's network, and those in a container one",
+            _boolean,
+        ),
     ] = True
+    container_program: Annotated[
+        str,
+        Setting("podman or docker, or its path; empty: podman where it is, else docker", _program),
+    ] = ""
+    container_image: Annotated[
+        str,
+        Setting(
+            "image of the containers of actions that name none, such as "
+            f"docker.io/library/python:3.13; a pipeline's tag {IMAGE_TAG} wins",
+            _image,
+        ),
+    ] = ""
+    container_images: Annotated[
+        tuple[tuple[str, str], ...],
+        Setting(
+            "images to take for others, as name=image, comma-separated; aws/codebuild/… is "
+            "public.ecr.aws/codebuild/… unless named",
+            _images,
+        ),
+    ] = ()
+    container_options: Annotated[
+        tuple[str, ...],
+        Setting(
+            "options of podman or docker before its subcommand, as in a shell, such as "
+            "--cgroup-manager=cgroupfs",
+            _words,
+        ),
+    ] = ()
+    container_run_options: Annotated[
+        tuple[str, ...],
+        Setting(
+            "options of its subcommand run, as in a shell, such as --runtime=runc --network=host",
+            _words,
+        ),
+    ] = ()
     max_memory: Annotated[
         int,
         Setting("largest memory of one process of commands, such as 4GB; 0: no bound", _size),
@@ -418,8 +480,10 @@ def described(
 def _shown(setting: Setting, value: Any) -> str:
     if setting.secret and value:
         return "****"
+    if setting.parse is _words:
+        return shlex.join(value)
     if isinstance(value, tuple):
-        return ",".join(str(item) for item in value)
+        return ",".join("=".join(item) if isinstance(item, tuple) else str(item) for item in value)
     if isinstance(value, Runner):
         return value.value
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -8,7 +8,9 @@ from sqlalchemy import Connection, make_url
 from hookline.config import Settings, settings_file
 from hookline.errors import SettingsError
 from hookline.model import new_id
-from hookline.runners import Runner, refusal
+from hookline.runners import Runner, bubblewrap
+from hookline.runners.containers import Containers
+from hookline.runners.containers import refusal as container_refusal
 from hookline.sealing import Seal, load_seal, make_master_key
 from hookline.store import secrets
 from hookline.store.node_state import NodeState
@@ -60,16 +62,36 @@ def private_paths(settings: Settings) -> tuple[Path, ...]:
 
 def check_runner(settings: Settings) -> None:
     """Raise SettingsError where this machine can't run commands as `runner` says."""
-    if settings.runner is Runner.HOST:
-        return
-    if not settings.pid_namespaces:
+    if settings.runner is Runner.BUBBLEWRAP and not settings.pid_namespaces:
         raise SettingsError(
             f"runner = {settings.runner.value} needs PID namespaces: leave pid_namespaces on."
         )
-    if reason := refusal(settings.runner):
+    if reason := refusal(settings, settings.runner):
         raise SettingsError(
             f"runner = {settings.runner.value} can't be used on this machine: {reason}"
         )
+
+
+def refusal(settings: Settings, runner: Runner) -> str | None:
+    """Why this machine can't run commands so, and what to do; None if it can."""
+    if runner is Runner.BUBBLEWRAP:
+        return bubblewrap.refusal()
+    if runner is Runner.CONTAINER:
+        return container_refusal(containers(settings), network=settings.sandbox_network)
+    return None
+
+
+def containers(settings: Settings) -> Containers:
+    """How this node runs containers."""
+    return Containers(
+        program=settings.container_program,
+        options=settings.container_options,
+        run_options=settings.container_run_options,
+        image=settings.container_image,
+        images=settings.container_images,
+        node=settings.node_name,
+        work=work_folder(settings),
+    )
 
 
 def claim_artifact_folder(settings: Settings) -> None:

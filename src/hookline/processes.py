@@ -122,6 +122,7 @@ def engine(settings: Settings, slot: Slot) -> None:
                 hidden=installation.private_paths(settings),
                 network=settings.sandbox_network,
             ),
+            containers=installation.containers(settings),
             limits=_limits(settings),
         ),
     )

@@ -1,10 +1,14 @@
 """Commands in a sandbox, from the setting or the tag down to what they can read."""
 
 import os
+import shlex
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
+
+from support import containers as programs
 from support.command_line import run_program
 from support.server import Server
 from support.tenant import Tenant, commands
@@ -52,6 +56,60 @@ def test_x7_on_the_host_they_do_unless_the_pipeline_asks_for_the_sandbox(
 
     assert "No such file" not in on_host
     assert "No such file or directory" in in_sandbox
+
+
+@pytest.fixture(scope="module", params=["podman", "docker"])
+def containers(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """The settings of a program that runs containers here."""
+    with getattr(programs, request.param)() as found:
+        yield {
+            "container_program": found.program,
+            "container_options": shlex.join(found.options),
+            "container_run_options": shlex.join(found.run_options),
+            "container_image": found.image,
+        }
+
+
+def test_x7_in_a_container_the_commands_of_a_pusher_do_not_read_the_master_key(
+    make_server: MakeServer, github: Path, containers: dict[str, str]
+) -> None:
+    tenant = Tenant(make_server(runner="container", **containers).start(), github)
+    tenant.repository.commit(file="text")
+
+    status, log = reads_the_key(tenant)
+
+    assert status == "Succeeded"
+    assert "No such file or directory" in log
+    assert "\nover\n" in log
+
+
+def test_a_pipeline_can_ask_for_a_container_of_an_image(
+    make_server: MakeServer, github: Path, containers: dict[str, str]
+) -> None:
+    image = containers["container_image"]
+    tenant = Tenant(make_server(**{**containers, "container_image": ""}).start(), github)
+    tenant.repository.commit(file="text")
+    tags = [{"key": "hookline:runner", "value": "container"}]
+
+    without, log = reads_the_key(tenant, tags=tags)
+    tags.append({"key": "hookline:image", "value": image})
+    status, _ = reads_the_key(tenant, tags=tags)
+
+    assert without == "Failed"
+    assert "There is no image to run the commands in" in log
+    assert status == "Succeeded"
+
+
+def test_the_doctor_says_that_containers_run_here(
+    make_server: MakeServer, containers: dict[str, str]
+) -> None:
+    server = make_server(runner="container", **containers)
+
+    assert server.hookline("doctor").returncode == 0
+    changed = make_server("other", runner="container", container_program="/nowhere/podman")
+    asked = changed.hookline("doctor")
+    assert asked.returncode == 1
+    assert "/nowhere/podman is missing" in " ".join(asked.stdout.split())
 
 
 def test_a_machine_that_can_not_make_the_sandbox_says_so_at_the_start(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from hookline.actions.mirrors import Mirrors
 from hookline.actions.provider import ActionContext, ActionResult, ActionSettings, Artifact
 from hookline.model import Action, ActionType, OutputArtifact, new_id
 from hookline.runners import Runner, Sandbox
+from hookline.runners.containers import Containers
 
 BOUNDS = Bounds(1_000_000_000)
 COMMANDS = ActionType("Compute", "AWS", "Commands", "1")
@@ -46,6 +47,7 @@ class Workshop:
     numbers: "itertools.count[int]" = field(default_factory=itertools.count)
     pid_namespaces: bool = True
     runner: Runner = Runner.HOST
+    containers: Containers = field(default_factory=Containers)
 
     @property
     def store(self) -> ArtifactStore:
@@ -67,6 +69,7 @@ class Workshop:
             max_artifact=changes.pop("max_artifact", BOUNDS.max_bytes),
             pid_namespaces=self.pid_namespaces,
             runner=self.runner,
+            containers=self.containers,
             sandbox=changes.pop("sandbox", Sandbox()),
             limits=changes.pop("limits", {}),
         )

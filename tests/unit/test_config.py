@@ -24,6 +24,38 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_defaults(file:
     assert settings.account == "000000000000"
 
 
+def test_words_of_a_shell_and_names_of_images_are_taken_apart(file: Path) -> None:
+    file.write_text(
+        "container_run_options = \"--network=host --annotation 'a=b c'\"\n"
+        'container_images = ["go=docker.io/library/golang:1.25", "aws/codebuild/a:1=b:2"]\n'
+    )
+
+    settings = load({}, file)
+    shown = {name: value for name, value, *_ in described({}, file)}
+
+    assert settings.container_run_options == ("--network=host", "--annotation", "a=b c")
+    assert dict(settings.container_images)["aws/codebuild/a:1"] == "b:2"
+    assert shown["container_run_options"] == "--network=host --annotation 'a=b c'"
+    assert shown["container_images"] == "go=docker.io/library/golang:1.25,aws/codebuild/a:1=b:2"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("container_program", "/usr/bin/env", "podman or docker"),
+        ("container_image", "--privileged", "is no name of an image"),
+        ("container_images", "go", "name=image"),
+        ("container_images", "go=-v/:/host", "is no name of an image"),
+        ("container_run_options", "'open", "No closing quotation"),
+    ],
+)
+def test_a_setting_of_containers_that_can_not_be_used_is_said(
+    file: Path, name: str, value: str, says: str
+) -> None:
+    with pytest.raises(SettingsError, match=says):
+        load({f"HOOKLINE_{name.upper()}": value}, file)
+
+
 def test_the_file_may_be_named_in_the_environment(file: Path) -> None:
     file.write_text("port = 1")
     assert load({"HOOKLINE_CONFIG": str(file)}).port == 1

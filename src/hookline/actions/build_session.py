@@ -18,9 +18,11 @@ from hookline.builds.script import END, Driver, Files, Output
 from hookline.errors import ActionError
 from hookline.runners import Place
 
+# Where images have them, too: those of a machine may be in more folders.
+_FOLDERS = "/bin:/usr/bin:/usr/local/bin"
 _SHELLS = {
-    Shell.SH: (shutil.which("sh") or "/bin/sh",),
-    Shell.BASH: (shutil.which("bash") or "/bin/bash", "--noprofile", "--norc"),
+    Shell.SH: (shutil.which("sh", path=_FOLDERS) or "/bin/sh",),
+    Shell.BASH: (shutil.which("bash", path=_FOLDERS) or "/bin/bash", "--noprofile", "--norc"),
 }
 _ENV = shutil.which("env") or "/usr/bin/env"
 _SIGNALLED = 128

@@ -2,7 +2,6 @@
 
 import re
 import shlex
-import shutil
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,7 @@ from hookline.actions.sandboxes import child_of
 from hookline.errors import ActionError
 from hookline.runners import Place
 
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_SHELL = (shutil.which("bash") or "/bin/bash", "--noprofile", "--norc")
+_SHELL = ("bash", "--noprofile", "--norc")
 _LONGEST_SHOWN = 200
 _SIGNALLED = 128
 # What follows eval stands on its line: bash must have read it before, since a syntax error inside
@@ -133,6 +131,10 @@ def _run(
     except ActionError as error:
         log.line(error.message)
         raise
+    if status and not workspace.progress.exists():
+        message = f"The shell of the commands did not start (status {status}); the log says why"
+        log.line(message)
+        raise ActionError(message, "SystemUnavailable")
     reached = _reached(workspace.progress)
     if status:
         message = _failure(log.mask.text(commands[min(reached, len(commands) - 1)]), status)
@@ -213,7 +215,6 @@ def _environment(context: ActionContext, workspace: Workspace, source: Path) -> 
         for artifact in context.inputs
     }
     return {
-        "PATH": _PATH,
         "HOME": str(workspace.home),
         "TMPDIR": str(workspace.temporary),
         "LANG": "C.UTF-8",

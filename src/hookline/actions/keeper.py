@@ -33,6 +33,7 @@ _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REC, _MS_SLAVE = 2, 4, 8, 0x4000, 0x8_000
 _MOST_DESCRIPTORS = 8
 _PAUSE_MS, _LONGEST_PAUSE_MS = 1, 250
 _CAN_NOT_RUN = 127
+_REMOVAL_S = 10.0
 # A program starts with what these signals do by default; the keeper outlives the polite ones.
 _POLITE = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 _RESTORED = (*_POLITE, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ)
@@ -139,29 +140,51 @@ class _Keeper:
             _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
         self._first = _forked(first)
         os.close(to_report)
-        self._wait()
+        by_itself = self._wait(awaits_all=bool(program["removal"]))
+        if program["removal"] and not (by_itself and self._status == 0):
+            self._remove(program)
         self._end_all()
         with open(report, "rb") as file:  # noqa: PTH123 - a descriptor has no path
             told = file.readline()
         return json.loads(told) if told else {"status": self._status}
 
-    def _wait(self) -> None:
-        """Until the first process ended, the engine has gone, or the grace that it gave is over."""
+    def _remove(self, program: Mapping[str, Any]) -> None:
+        """Run the program's `removal`, for some time. What removes is ended with the rest."""
+        null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+
+        def first() -> int:
+            signal.set_wakeup_fd(-1)
+            return _become({**program, "argv": program["removal"], "limits": {}}, null)
+
+        removing = _forked(first)
+        poll = select.poll()
+        poll.register(self._wakeup, select.POLLIN)
+        deadline = time.monotonic() + _REMOVAL_S
+        while self._reap(removing) and time.monotonic() < deadline:
+            self._woken({descriptor for descriptor, _ in poll.poll(_LONGEST_PAUSE_MS)})
+
+    def _wait(self, *, awaits_all: bool) -> bool:
+        """Until the first process ended, the engine has gone, or the grace that it gave is over.
+
+        Whether it ended unasked. In its grace, one that `awaits_all` may end before those that it
+        has started: rootless podman does.
+        """
         poll = select.poll()
         poll.register(self._wakeup, select.POLLIN)
         poll.register(self._engine, select.POLLIN)
         deadline = None
-        while self._reap() and self._status is None:
+        while self._reap() and (self._status is None or (awaits_all and deadline is not None)):
             left = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
             ready = {descriptor for descriptor, _ in poll.poll(left)}
             self._woken(ready)
             if self._engine.fileno() in ready:
                 if not self._engine.recv(1):
-                    return
+                    return False
                 self._terminate()
                 deadline = time.monotonic() + GRACE
             elif not ready:
-                return
+                return False
+        return deadline is None
 
     def _woken(self, ready: set[int]) -> None:
         if self._wakeup in ready:
@@ -175,8 +198,8 @@ class _Keeper:
         else:
             _signal(-self._first, signal.SIGTERM)
 
-    def _reap(self) -> bool:
-        """Note the ends of children; whether there are more, alive or dying."""
+    def _reap(self, awaited: int | None = None) -> bool:
+        """Note the ends of children; whether there are more, alive or dying, and not `awaited`."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -184,6 +207,8 @@ class _Keeper:
                 return False
             if pid == self._first:
                 self._status = os.waitstatus_to_exitcode(status)
+            if pid == awaited:
+                return False
             if pid == 0:
                 return True
 

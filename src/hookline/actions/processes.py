@@ -51,14 +51,19 @@ class Owner(Protocol):
     @property
     def runner(self) -> str | None: ...  # noqa: D102 - the same
 
+    @property
+    def image(self) -> str | None: ...  # noqa: D102 - the same
+
 
 @dataclass(frozen=True)
 class Child:
     """A program to run for an action; its environment says for which.
 
     `limits` are the kernel's, by their names in `resource`. A program that `is_monitor` ends by
-    itself once what it runs has ended, and is not asked to. The keeper holds the descriptors
-    `locks` until all has ended.
+    itself once what it runs has ended, and is not asked to. One that `records_ids` of processes
+    where others read them runs in no PID namespace. The keeper holds the descriptors `locks` until
+    all has ended; unless the program succeeded, it runs `removal` then, which ends what others run
+    for it. `notes` are lines that precede the output.
     """
 
     argv: Sequence[str]
@@ -67,6 +72,9 @@ class Child:
     context: Owner
     limits: Mapping[str, int] = field(default_factory=dict)
     is_monitor: bool = False
+    records_ids: bool = False
+    removal: Sequence[str] = ()
+    notes: Sequence[str] = ()
     locks: Sequence[int] = ()
 
     def described(self) -> bytes:
@@ -78,6 +86,7 @@ class Child:
                 "environment": {**self.environment, MARKER: self.context.action_execution_id},
                 "limits": dict(self.limits),
                 "is_monitor": self.is_monitor,
+                "removal": self.removal,
             }
         ).encode()
 
@@ -208,10 +217,13 @@ def run(child: Child, limits: Limits, output: Callable[[bytes], object]) -> int:
         Interrupted: `limits.stop` is set.
     """
     limits.check()
+    for note in child.notes:
+        output(f"{note}\n".encode())
     source, sink = os.pipe()
     try:
         try:
-            launcher = _launcher(has_namespaces=child.context.settings.pid_namespaces)
+            wants_namespaces = child.context.settings.pid_namespaces and not child.records_ids
+            launcher = _launcher(has_namespaces=wants_namespaces)
             control = launcher.launch(child, sink)
         except OSError as error:
             raise _not_started(child, str(error)) from error

@@ -12,6 +12,7 @@ from hookline.actions.mirrors import Mirrors
 from hookline.errors import HooklineError
 from hookline.model import Action, SourceRevision
 from hookline.runners import Runner, Sandbox
+from hookline.runners.containers import Containers
 
 
 class Interrupted(HooklineError):  # noqa: N818 - an interruption is the engine's wish, not an error
@@ -44,6 +45,7 @@ class ActionSettings:
     pid_namespaces: bool = True
     runner: Runner = Runner.HOST
     sandbox: Sandbox = field(default_factory=Sandbox)
+    containers: Containers = field(default_factory=Containers)
     limits: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -53,9 +55,9 @@ class ActionContext:
 
     `source_revision` is the revision that started the execution, for this source action.
     `folder` is private to this action execution and may hold what an interrupted try left.
-    `stop` is set when the engine stops or the action is abandoned. `runner` is the word by which
-    its pipeline asks for a runner, None where it doesn't. `mirrors` are those of the node, unless
-    it keeps none.
+    `stop` is set when the engine stops or the action is abandoned. `runner` and `image` are what
+    its pipeline's tags ask for, None where they don't. `mirrors` are those of the node, unless it
+    keeps none.
     """
 
     action_execution_id: str
@@ -75,6 +77,7 @@ class ActionContext:
     stop: threading.Event
     secrets: tuple[str, ...] = ()
     runner: str | None = None
+    image: str | None = None
     mirrors: Mirrors | None = None
 
     @property

@@ -88,6 +88,7 @@ class _Owner:
     folder: Path
     settings: "ActionSettings"
     runner: None = None
+    image: None = None
 
 
 class _Terminal:

@@ -11,7 +11,8 @@ from hookline import config
 from hookline.actions import keeper
 from hookline.commands.output import cell, console
 from hookline.config import Settings
-from hookline.runners import Runner, refusal
+from hookline.installation import refusal
+from hookline.runners import Runner
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,10 @@ def _checks(settings: Settings) -> Iterator[_Check]:
         missing = f"the program {program} is missing (Debian: apt-get install {program})"
         yield _Check(purpose, None if shutil.which(program) else missing, is_needed=True)
     # Without them, a keeper ends what an action has started; only sandboxes can't do without.
-    sandboxed = settings.runner is not Runner.HOST
+    sandboxed = settings.runner is Runner.BUBBLEWRAP
     yield _Check("give programs a PID namespace", keeper.refusal(), is_needed=sandboxed)
     for runner in Runner:
         if runner is not Runner.HOST:
-            reason = refusal(runner)
+            reason = refusal(settings, runner)
             wanted = runner is settings.runner
             yield _Check(f"run commands by {runner.value}", reason, is_needed=wanted)

@@ -24,6 +24,7 @@ from hookline.executions.nodes import release
 from hookline.executions.retention import ArtifactRetention
 from hookline.executions.take import prepare, take
 from hookline.model import new_id
+from hookline.runners.containers import remove_left
 from hookline.sealing import Seal
 from hookline.store.action_executions import ActionExecution
 from hookline.store.database import Database
@@ -100,6 +101,7 @@ class Engine:
         Raises SettingsError when a node of this name is alive.
         """
         self._start()
+        self._remove_containers()
         ready()
         threading.Thread(target=self._watch_clock, name="clock", daemon=True).start()
         # Not in the same thread: to delete much takes as long as the store of artifacts needs.
@@ -141,6 +143,12 @@ class Engine:
                 return
             if self._stop.wait(_PAUSE_S):
                 return
+
+    def _remove_containers(self) -> None:
+        try:
+            remove_left(self._settings.containers)
+        except OSError as error:
+            _log.warning("containers that an earlier engine left may still run", reason=str(error))
 
     def _check(self) -> None:
         if self._running.count and time.monotonic() > self._check_due:
@@ -194,6 +202,7 @@ class Engine:
             stop=stop,
             secrets=task.secrets,
             runner=task.runner,
+            image=task.image,
             mirrors=self._mirrors,
         )
         return provider_for(task.action.type).run(context)

@@ -9,7 +9,7 @@ from hookline.actions.provider import Artifact
 from hookline.errors import ActionError
 from hookline.executions import variables
 from hookline.model import Action, Execution, Pipeline, SourceRevision
-from hookline.runners import RUNNER_TAG
+from hookline.runners import IMAGE_TAG, RUNNER_TAG
 from hookline.sealing import Seal
 from hookline.store import (
     action_executions,
@@ -28,7 +28,7 @@ class Task:
     """An action or a rule to be run, as a node has taken it, with all it needs from the store.
 
     The action's configuration is in clear; `secrets` are its values that nobody may read. `runner`
-    is what its pipeline's tag asks for.
+    and `image` are what its pipeline's tags ask for.
     """
 
     held: ActionExecution
@@ -39,6 +39,7 @@ class Task:
     inputs: tuple[Artifact, ...] = ()
     secrets: tuple[str, ...] = field(default=(), repr=False)
     runner: str | None = None
+    image: str | None = None
 
 
 def take(
@@ -90,6 +91,7 @@ def _prepared(
     action, resolved = variables.resolve(declared, values)
     action_executions.change(connection, held.id, inputs=inputs, resolved=resolved)
     clear, secrets = pipeline_secrets.opened(declared.configuration, seal)
+    asked = _asked_by_tags(connection, pipeline)
     return Task(
         held=held,
         pipeline_name=pipeline.name,
@@ -98,13 +100,14 @@ def _prepared(
         source_revision=_revision(execution, declared),
         inputs=tuple(Artifact(name, key) for name, key in inputs.items()),
         secrets=secrets,
-        runner=_runner(connection, pipeline),
+        runner=asked.get(RUNNER_TAG),
+        image=asked.get(IMAGE_TAG),
     )
 
 
-def _runner(connection: Connection, pipeline: Pipeline) -> str | None:
+def _asked_by_tags(connection: Connection, pipeline: Pipeline) -> Mapping[str, str]:
     arn = pipeline.scope.pipeline_arn(pipeline.name)
-    return tags.of(connection, [arn])[arn].get(RUNNER_TAG)
+    return tags.of(connection, [arn])[arn]
 
 
 def declared_action(pipeline: Pipeline, executed: ActionExecution) -> Action:

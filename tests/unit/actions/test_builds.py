@@ -16,7 +16,8 @@ from hookline.actions.processes import Limits
 from hookline.actions.provider import ActionSettings, Interrupted
 from hookline.builds.phases import BuildStatus
 from hookline.model import new_id
-from hookline.runners import Runner, refusal
+from hookline.runners.bubblewrap import refusal
+from support import containers as programs
 
 HEAD = "version: 0.2\n"
 SHELLS = pytest.mark.parametrize("shell", ["sh", "bash"])
@@ -58,6 +59,7 @@ class Owner:
     settings: ActionSettings = field(default_factory=ActionSettings)
     action_execution_id: str = field(default_factory=new_id)
     runner: str | None = None
+    image: str | None = None
 
 
 @dataclass
@@ -69,11 +71,12 @@ class Yard:
     log: Output = field(default_factory=Output)
     stop: threading.Event = field(default_factory=threading.Event)
     downloads: int = 0
+    settings: ActionSettings = field(default_factory=ActionSettings)
 
     def build(
         self, buildspec: str, *, limit: float = 60.0, runner: str | None = None, **more: Any
     ) -> BuildResult:
-        owner = Owner(self.folder, runner=runner)
+        owner = Owner(self.folder, self.settings, runner=runner)
 
         def download(target: Path) -> Download:
             self.downloads += 1
@@ -206,7 +209,7 @@ def test_what_a_command_traces_is_its_own(yard: Yard, shell: str) -> None:
 
 @SHELLS
 def test_a_build_runs_in_a_sandbox(yard: Yard, shell: str) -> None:
-    if reason := refusal(Runner.BUBBLEWRAP):
+    if reason := refusal():
         pytest.skip(reason)
     (yard.folder / "outside").touch()
     result = yard.build(
@@ -222,6 +225,27 @@ def test_a_build_runs_in_a_sandbox(yard: Yard, shell: str) -> None:
     )
     assert [str(phase.type) for phase in result.phases if phase.context] == ["BUILD"]
     assert yard.log.own == ["build"]
+    assert files(result.artifacts[0].folder) == {"x": "x\n"}
+
+
+@pytest.mark.parametrize("program", ["podman", "docker"])
+def test_a_build_runs_in_a_container(yard: Yard, program: str) -> None:
+    with getattr(programs, program)() as containers:
+        yard.settings = ActionSettings(containers=containers)
+        result = yard.build(
+            """\
+            version: 0.2
+            env: {shell: bash, exported-variables: [A]}
+            phases:
+              build: {commands: ['A=1; readlink /bin/ls; cd /', 'pwd', 'exec sh -c "exit 3"']}
+              post_build: {commands: ['echo x > "$CODEBUILD_SRC_DIR/x"']}
+            artifacts: {files: [x]}
+            """,
+            runner="container",
+        )
+    assert [str(phase.type) for phase in result.phases if phase.context] == ["BUILD"]
+    assert yard.log.own[-1] == "/"
+    assert "busybox" in yard.log.own[0]
     assert files(result.artifacts[0].folder) == {"x": "x\n"}
 
 

@@ -10,13 +10,14 @@ import pytest
 
 from hookline.actions.provider import Interrupted
 from hookline.errors import ActionError
-from hookline.runners import Runner, Sandbox, refusal
+from hookline.runners import Runner, Sandbox
+from hookline.runners.bubblewrap import refusal
 from support.workshop import Workshop
 
 
 @pytest.fixture
 def workshop(tmp_path: Path) -> Workshop:
-    if reason := refusal(Runner.BUBBLEWRAP):
+    if reason := refusal():
         pytest.skip(reason)
     return Workshop(tmp_path, runner=Runner.BUBBLEWRAP)
 
@@ -157,14 +158,14 @@ def test_a_chain_of_sessions_is_ended(workshop: Workshop) -> None:
 
 
 def test_a_pipeline_can_ask_for_the_sandbox_and_for_nothing_unknown(tmp_path: Path) -> None:
-    if reason := refusal(Runner.BUBBLEWRAP):
+    if reason := refusal():
         pytest.skip(reason)
     workshop = Workshop(tmp_path)
     tmp_path.joinpath("key").write_text("the secret")
 
     workshop.commands(f"cat {tmp_path}/key 2>/dev/null || echo none", runner="bubblewrap")
     with pytest.raises(
-        ActionError, match='asks for the runner "docker"; there are host, bubblewrap'
+        ActionError, match='asks for the runner "docker"; there are host, bubblewrap, c'
     ):
         workshop.commands("true", runner="docker")
 
