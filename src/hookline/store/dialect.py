@@ -326,7 +326,7 @@ _NOTICE = "hookline_notice"
 
 def _pipe_of(engine: Engine) -> Path:
     database = Path(str(engine.url.database)).absolute()
-    # Hidden, and not of the database's name: `cp hookline.db* backup` would wait for a pipe for ever.
+    # Hidden, and not of the database's name: `cp hookline.db* backup` would wait for it for ever.
     return database.with_name(f".{database.stem}-nodes")
 
 

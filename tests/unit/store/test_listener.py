@@ -41,11 +41,11 @@ def test_a_commit_of_another_process_wakes_who_waits(database: Database, databas
 def test_a_listener_on_sqlite_begins_anew_after_a_crash(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'hookline.db'}")
     # Such as a backup that knows no pipes may have made of it.
-    (tmp_path / "hookline.db-nodes").write_text("not a pipe")
+    (tmp_path / ".hookline-nodes").write_text("not a pipe")
     killed, listener = database.listener(), database.listener()
     assert is_woken(listener, listener.wake)
     assert is_woken(listener, lambda: announce(database))
     killed.wait(0)
     listener.close()
-    assert not (tmp_path / "hookline.db-nodes").exists()
+    assert not (tmp_path / ".hookline-nodes").exists()
     database.close()
