@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
-from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from hookline import config
 from hookline.commands import aws_client
+from hookline.commands.aws_client import Api
 from hookline.commands.output import console, write_private
 from hookline.declarations.changes import Call, Change, Effect, Options, changes, secrets_of
 from hookline.declarations.documents import LARGEST
@@ -30,9 +30,6 @@ from hookline.declarations.secrets import Secrets
 from hookline.declarations.stack import StackContext
 from hookline.errors import HooklineError
 from hookline.logs import printable
-
-if TYPE_CHECKING:
-    from types_boto3_codepipeline import CodePipelineClient
 
 _STYLES = {"+": "green", "-": "red", "@": "cyan", "~": "yellow"}
 _HEADINGS = {Effect.CREATE: "green", Effect.CHANGE: "yellow"}
@@ -107,7 +104,7 @@ def apply(
     profile: ProfileOption = None,
     yes: YesOption = False,
 ) -> None:
-    """Create or change pipelines, webhooks and custom action types as files say.
+    """Create or change pipelines, webhooks, build projects and custom action types as files say.
 
     The difference is shown first. Files hold what the API's clients print and take, what
     `hookline export` writes, or CloudFormation templates. What they do not name is left alone.
@@ -126,35 +123,33 @@ def apply(
     if skeleton is not None:
         _write_skeleton(skeleton, sources, context)
         return
-    client = aws_client.hookline_client(
+    api = aws_client.hookline_api(
         settings, endpoint_url=endpoint_url, region=region, profile_name=profile
     )
-    context = dataclasses.replace(context, region=client.meta.region_name)
+    context = dataclasses.replace(context, region=api.region)
     declared = read(sources, context, replace=replace)
     declared = dataclasses.replace(declared, warnings=(*given.warnings, *declared.warnings))
     options = Options(set_secrets=set_secrets, register=register, replace=replace)
-    apply_declarations(client, declared, options, yes=yes)
+    apply_declarations(api, declared, options, yes=yes)
 
 
-def apply_declarations(
-    client: "CodePipelineClient", declared: Declarations, options: Options, *, yes: bool
-) -> None:
+def apply_declarations(api: Api, declared: Declarations, options: Options, *, yes: bool) -> None:
     """Show what has to change on the server, ask, and change it.
 
     Raises HooklineError before anything was done, and typer.Exit(1) when something was refused.
     """
-    current = aws_client.current(client, declared)
+    current = aws_client.current(api, declared)
     planned = changes(declared, current, options)
     _show(planned, declared)
     if not any(change.calls for change in planned):
         typer.echo("Nothing to do.")
-        _show_outputs(client, declared)
+        _show_outputs(api, declared)
         return
-    _ask(client, yes=yes)
+    _ask(api, yes=yes)
     # What a server answers may repeat what it was sent.
-    all_done = _run(client, planned, secrets_of(declared, current).with_given(declared))
+    all_done = _run(api, planned, secrets_of(declared, current).with_given(declared))
     try:
-        _show_outputs(client, declared)
+        _show_outputs(api, declared)
     except HooklineError as error:
         typer.echo(f"hookline: no outputs: {printable(error.message)}", err=True)
         all_done = False
@@ -221,16 +216,16 @@ def _show_change(out: Console, change: Change) -> None:
         out.print(f"  {printable(line)}", style=_STYLES.get(line[:1]))
 
 
-def _ask(client: "CodePipelineClient", *, yes: bool) -> None:
+def _ask(api: Api, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
         raise HooklineError("Nothing was done: there is no terminal to ask at. Give --yes.")
-    where = f"{client.meta.endpoint_url}, {client.meta.region_name}"
+    where = f"{api.endpoint_url}, {api.region}"
     typer.confirm(f"Apply to {where}?", abort=True)
 
 
-def _run(client: "CodePipelineClient", planned: Sequence[Change], secrets: Secrets) -> bool:
+def _run(api: Api, planned: Sequence[Change], secrets: Secrets) -> bool:
     """Make the calls, and say what became of each; whether all went well.
 
     Raises typer.Exit(1) where the rest can't go on without one that was refused.
@@ -240,9 +235,9 @@ def _run(client: "CodePipelineClient", planned: Sequence[Change], secrets: Secre
     steps = [(change, call) for change in planned for call in change.calls]
     for change, call in sorted(steps, key=lambda step: step[1].independent):
         try:
-            _make(client, change, call)
+            _make(api, change, call)
         except (BotoCoreError, ClientError) as error:
-            why = secrets.without(aws_client.reason(client, error))
+            why = secrets.without(aws_client.reason(api, error))
             text = f"{change.place}: could not {call.what}: {why}"
             typer.echo(f"hookline: {printable(text)}", err=True)
             if not call.independent:
@@ -254,9 +249,9 @@ def _run(client: "CodePipelineClient", planned: Sequence[Change], secrets: Secre
     return all_done
 
 
-def _make(client: "CodePipelineClient", change: Change, call: Call) -> None:
+def _make(api: Api, change: Change, call: Call) -> None:
 
-    answer: Any = getattr(client, xform_name(call.operation))(**call.parameters)
+    answer = api.call(call.service, call.operation, call.parameters)
     typer.echo(printable(f"done: {call.what}"))
     if change.effect is Effect.CREATE and "webhook" in answer:
         typer.echo(printable(f"      {answer['webhook']['url']}"))
@@ -267,11 +262,11 @@ def _report_stop(done: Sequence[str]) -> None:
     typer.echo(f"hookline: {printable(applied)} The rest was not tried.", err=True)
 
 
-def _show_outputs(client: "CodePipelineClient", declared: Declarations) -> None:
-    """A template's outputs, where they speak of CodePipeline's resources."""
+def _show_outputs(api: Api, declared: Declarations) -> None:
+    """A template's outputs, where they speak of what it declares."""
     if not declared.outputs:
         return
-    present = aws_client.current(client, declared)
+    present = aws_client.current(api, declared)
     deployed = Deployed(
         urls={name: item.url for name, item in present.webhooks.items()},
         versions={name: item.version for name, item in present.pipelines.items()},

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 
 from hookline import config
 from hookline.commands.apply import EndpointOption, ProfileOption, RegionOption
-from hookline.commands.aws_client import everything, hookline_client
+from hookline.commands.aws_client import everything, hookline_api
 from hookline.commands.output import write_private
+from hookline.declarations.documents import as_yaml
+from hookline.declarations.projects import without_defaults
 from hookline.declarations.resources import Current, Present, listed_tags
 from hookline.declarations.secrets import Secrets
 from hookline.errors import HooklineError
@@ -30,7 +31,8 @@ def export(
         list[str] | None,
         typer.Argument(
             metavar="[NAME]...",
-            help="Only these pipelines, with their webhooks and action types, or these webhooks.",
+            help="Only these pipelines, with all that they use, or these webhooks or build "
+            "projects.",
         ),
     ] = None,
     *,
@@ -42,11 +44,11 @@ def export(
     region: RegionOption = None,
     profile: ProfileOption = None,
 ) -> None:
-    """Write pipelines, webhooks and custom action types, as `hookline apply` takes them.
+    """Write pipelines, webhooks, build projects and action types, as `hookline apply` takes them.
 
     Secrets are ****, which means "as it is" when it is applied where they are kept.
     """
-    client = hookline_client(
+    client = hookline_api(
         config.load(), endpoint_url=endpoint_url, region=region, profile_name=profile
     )
     text = _written(_content(everything(client), names or []), form)
@@ -58,8 +60,10 @@ def export(
 
 def _content(current: Current, names: Sequence[str]) -> dict[str, Any]:
     for name in names:
-        if name not in current.pipelines and name not in current.webhooks:
-            raise HooklineError(f"There is no pipeline and no webhook '{name}'")
+        if not any(
+            name in items for items in (current.pipelines, current.webhooks, current.projects)
+        ):
+            raise HooklineError(f"There is no pipeline, webhook or build project '{name}'")
     secrets = Secrets.of_types(item.declaration for item in current.action_types.values())
     chosen = current.only(names, names) if names else current
 
@@ -71,6 +75,10 @@ def _content(current: Current, names: Sequence[str]) -> dict[str, Any]:
 
     return {
         "actionTypes": [item.declaration for item in chosen.action_types.values()],
+        "projects": [
+            {**without_defaults(item), "tags": listed_tags(item.tags)}
+            for item in chosen.projects.values()
+        ],
         "pipelines": written("pipeline", chosen.pipelines),
         "webhooks": written("webhook", chosen.webhooks),
     }
@@ -79,5 +87,4 @@ def _content(current: Current, names: Sequence[str]) -> dict[str, Any]:
 def _written(content: dict[str, Any], form: Format) -> str:
     if form is Format.JSON:
         return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
+    return as_yaml(content)

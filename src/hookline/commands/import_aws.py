@@ -1,10 +1,10 @@
-"""`hookline import-aws`: pipelines, webhooks and custom action types of a real account."""
+"""`hookline import-aws`: pipelines of a real account, with all that they use."""
 
 import dataclasses
 import json
 import secrets
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,14 +15,22 @@ from hookline.commands import aws_client
 from hookline.commands.apply import YesOption, apply_declarations, bounded_bytes
 from hookline.commands.output import write_private
 from hookline.declarations.changes import Options
-from hookline.declarations.resources import Current, Declarations, Declared, Kind, Present
+from hookline.declarations.projects import without_defaults
+from hookline.declarations.resources import (
+    Current,
+    Declarations,
+    Declared,
+    Kind,
+    Present,
+    projects_of,
+)
 from hookline.declarations.secrets import filled
 from hookline.errors import HooklineError
 from hookline.logs import printable
 from hookline.sealing import MASK
 
 _SECRET_BYTES = 32
-_SHOWN = (Kind.PIPELINE, Kind.WEBHOOK, Kind.ACTION_TYPE)
+_SHOWN = (Kind.PIPELINE, Kind.WEBHOOK, Kind.PROJECT, Kind.ACTION_TYPE)
 
 
 def import_aws(
@@ -64,19 +72,21 @@ def import_aws(
     ] = None,
     yes: YesOption = False,
 ) -> None:
-    """Read pipelines, webhooks and custom action types from AWS and apply them to Hookline.
+    """Read pipelines, webhooks, build projects and action types from AWS; apply them to Hookline.
 
-    Nothing is changed in AWS. Of action types those come that the pipelines use. Secrets can't be
-    read from it: they are asked for, generated or read from files; those that Hookline has already
-    are kept. Webhook URLs differ, so senders need them anew. Exit status as of `hookline apply`.
+    Nothing is changed in AWS. Of CodeBuild's projects and of custom action types those come that
+    the pipelines use. Secrets can't be read from it: they are asked for, generated or read from
+    files; those that Hookline has already are kept. Webhook URLs differ, so senders need them anew.
+    Exit status as of `hookline apply`.
     """
-    source = aws_client.aws_client(profile, region, endpoint_url)
-    declared = _declared(aws_client.everything(source), names or [], f"profile {profile}")
+    source = aws_client.aws_api(profile, region, endpoint_url)
+    current = aws_client.everything(source, unused_projects=False)
+    declared = _declared(current, names or [], f"profile {profile}")
     _show_found(declared)
-    target = aws_client.hookline_client(
+    target = aws_client.hookline_api(
         config.load(),
         endpoint_url=to_endpoint_url,
-        region=source.meta.region_name,
+        region=source.region,
         profile_name=to_profile,
         environment=False,
     )
@@ -100,22 +110,38 @@ def _declared(current: Current, names: Sequence[str], place: str) -> Declaration
     chosen = current.only(names or current.pipelines.keys())
     found = {
         Kind.ACTION_TYPE: chosen.action_types,
+        Kind.PROJECT: chosen.projects,
         Kind.PIPELINE: chosen.pipelines,
         Kind.WEBHOOK: chosen.webhooks,
     }
     return Declarations(
         resources=tuple(
-            Declared(kind=kind, declaration=item.declaration, tags=_own_tags(item), place=place)
+            Declared(
+                kind=kind,
+                declaration=without_defaults(item) if kind is Kind.PROJECT else item.declaration,
+                tags=_own_tags(item),
+                place=place,
+                left_out=item.left_out,
+            )
             for kind, items in found.items()
             for item in items.values()
         ),
-        # AWS keeps a webhook when its pipeline is deleted.
-        notes=tuple(
-            f"webhook {name} is left out: its pipeline '{target}' does not exist"
-            for name, item in current.webhooks.items()
-            if (target := item.declaration["targetPipeline"]) not in current.pipelines
-        ),
+        notes=(*_orphaned_webhooks(current), *_missing_projects(chosen)),
     )
+
+
+def _orphaned_webhooks(current: Current) -> Iterator[str]:
+    # AWS keeps a webhook when its pipeline is deleted.
+    for name, item in current.webhooks.items():
+        target = item.declaration["targetPipeline"]
+        if target not in current.pipelines:
+            yield f"webhook {name} is left out: its pipeline '{target}' does not exist"
+
+
+def _missing_projects(chosen: Current) -> Iterator[str]:
+    used = projects_of(item.declaration for item in chosen.pipelines.values())
+    for name in sorted(used - chosen.projects.keys()):
+        yield f"build project {name} does not exist, and a pipeline uses it"
 
 
 def _own_tags(item: Present) -> dict[str, str]:

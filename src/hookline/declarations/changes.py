@@ -7,9 +7,12 @@ from typing import Any
 
 from hookline.actions import not_run
 from hookline.api.codepipeline.pipeline_structure import with_defaults
+from hookline.api.service import Service
 from hookline.declarations.comparison import difference, differing_members, normal, same
 from hookline.declarations.conversion import Conversion
 from hookline.declarations.problems import each
+from hookline.declarations.projects import removals
+from hookline.declarations.projects import with_defaults as project_with_defaults
 from hookline.declarations.resources import (
     Current,
     Declarations,
@@ -18,7 +21,7 @@ from hookline.declarations.resources import (
     Present,
     listed_tags,
 )
-from hookline.declarations.secrets import Secrets, filled, unfilled
+from hookline.declarations.secrets import Secrets, filled, masked_like, unfilled
 from hookline.errors import HooklineError
 from hookline.model import stages_of
 from hookline.sealing import MASK
@@ -27,7 +30,7 @@ _SECRET_LINE = "+ secret: will be set"  # noqa: S105 - says that there is one
 _WRITES = {"CreatePipeline", "UpdatePipeline", "PutWebhook"}
 _UNSEEN_LINE = "~ only values that are not shown"
 _OWNER_TAG = "hookline:stack"
-"""The tag that says which template's resource a pipeline or webhook is, as CloudFormation's do."""
+"""The tag that says which template's resource it is, as CloudFormation's do."""
 # CloudFormation enables again the transitions that the template before disabled, and leaves alone
 # what an operator disables. Apply has no template before: the end of a reason says it was its own.
 _OWN_REASON = " (hookline apply)"
@@ -44,11 +47,12 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One call of the API. `what` says it in words.
+    """One call of the API of a service. `what` says it in words.
 
     `independent`: nothing else waits for it, so it comes last, and its refusal stops nothing.
     """
 
+    service: Service
     operation: str
     parameters: Mapping[str, Any] = field(repr=False)
     what: str
@@ -95,7 +99,8 @@ def secrets_of(declared: Declarations, current: Current) -> Secrets:
 def changes(declared: Declarations, current: Current, options: Options) -> list[Change]:
     """What becomes of each declared resource, in the order to apply it. Raises HooklineError.
 
-    Pipelines come before the webhooks that start them, and after the action types that they use.
+    Pipelines come before the webhooks that start them, and after the action types and build
+    projects that they use.
     """
     secrets = secrets_of(declared, current)
     ordered = [item for kind in Kind for item in declared.of(kind)]
@@ -115,10 +120,7 @@ class _Comparison:
         self._options = options
         self._secrets = secrets
         self._title = secrets.without(declared.title)
-        self._wanted = declared.declaration
-        if declared.kind is Kind.PIPELINE:
-            # As the server shows it, which says what a declaration may leave out.
-            self._wanted = with_defaults(declared.declaration)
+        self._wanted = _as_shown(declared, present)
         self._tags = _wanted_tags(declared, present)
         self._disabled_now = present.disabled if present else {}
         self._gives_secrets = any(secrets.given(self._wanted))
@@ -157,6 +159,8 @@ class _Comparison:
         match self._declared.kind:
             case Kind.ACTION_TYPE:
                 return self._action_type()
+            case Kind.PROJECT:
+                return self._project()
             case Kind.PIPELINE:
                 return self._pipeline()
             case Kind.WEBHOOK:
@@ -174,6 +178,17 @@ class _Comparison:
                 f"{' and '.join(differing)}. A custom action type can't be changed: declare it "
                 "under a new version, and name that version in the pipelines that use it."
             )
+
+    def _project(self) -> Iterator[Call]:
+        present = self._present
+        tags = {} if self._tags is None else {"tags": listed_tags(self._tags)}
+        differs = self._differs()
+        if present is None:
+            yield self._call("CreateProject", "create", **self._wanted, **tags)
+        elif differs or (self._tags is not None and present.tags != self._tags):
+            known = filled(self._wanted, present.declaration, lambda _, kept: kept or MASK)
+            parameters = {**removals(self._wanted, present), **known, **tags}
+            yield self._call("UpdateProject", "change", **parameters)
 
     def _pipeline(self) -> Iterator[Call]:
         declaration, present = self._declared.declaration, self._present
@@ -234,7 +249,8 @@ class _Comparison:
     def _difference(self) -> Iterator[str]:
         """The difference for a person's eyes; secrets are masked."""
         present = self._present
-        old = self._shown(present.declaration, present.tags) if present else {}
+        there = masked_like(present.declaration, self._wanted) if present else {}
+        old = self._shown(there, present.tags) if present else {}
         new = self._shown(self._wanted, self._tags or {})
         return difference(*map(self._secrets.masked, (old, new)))
 
@@ -278,6 +294,7 @@ class _Comparison:
             yield (
                 "+ registration with its third party",
                 Call(
+                    service=declared.kind.service,
                     operation="RegisterWebhookWithThirdParty",
                     parameters={"webhookName": declared.name},
                     what=f"register {self._title}",
@@ -286,6 +303,11 @@ class _Comparison:
             )
 
     def _note(self, calls: list[Call]) -> str:
+        if self._declared.left_out:
+            return (
+                f"{self._title}: left out is {', '.join(self._declared.left_out)}. Webhooks of "
+                "CodeBuild's own and public projects are not built."
+            )
         if not self._declared.registered:
             return ""
         if self._options.register is False:
@@ -300,7 +322,21 @@ class _Comparison:
                 yield self._secrets.without(f"{self._declared.title}: {warning}")
 
     def _call(self, operation: str, verb: str, **parameters: Any) -> Call:
-        return Call(operation=operation, parameters=parameters, what=f"{verb} {self._title}")
+        return Call(
+            service=self._declared.kind.service,
+            operation=operation,
+            parameters=parameters,
+            what=f"{verb} {self._title}",
+        )
+
+
+def _as_shown(declared: Declared, present: Present | None) -> Mapping[str, Any]:
+    """The declaration as the server shows it, which says what a declaration may leave out."""
+    if declared.kind is Kind.PIPELINE:
+        return with_defaults(declared.declaration)
+    if declared.kind is Kind.PROJECT and present is not None:
+        return project_with_defaults(declared.declaration, present)
+    return declared.declaration
 
 
 def _wanted_tags(declared: Declared, present: Present | None) -> Mapping[str, str] | None:

@@ -5,11 +5,18 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import yaml
-
+from hookline.declarations.documents import as_yaml
 from hookline.sealing import is_mask
 
-_DEFAULTS = {"runOrder": 1, "executionMode": "SUPERSEDED", "pipelineType": "V1"}
+_DEFAULTS = {
+    "runOrder": 1,
+    "executionMode": "SUPERSEDED",
+    "pipelineType": "V1",
+    "description": "",
+    "sourceVersion": "",
+    "badgeEnabled": False,
+    "autoRetryLimit": 0,
+}
 _MAY_BE_EMPTY = frozenset({"filters", "authenticationConfiguration"})
 _CONTEXT = 2
 
@@ -67,13 +74,11 @@ def _comparable_type(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     """A unified diff of both as YAML, without the names of files."""
-    before, after = (_as_yaml(normal(value)) for value in (old, new))
+    before, after = (_lines(normal(value)) for value in (old, new))
     heading = 2 if before else 3
     lines = difflib.unified_diff(before, after, lineterm="", n=_CONTEXT)
     return itertools.islice(lines, heading, None)
 
 
-def _as_yaml(value: Mapping[str, Any]) -> list[str]:
-    if not value:
-        return []
-    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120).splitlines()
+def _lines(value: Mapping[str, Any]) -> list[str]:
+    return as_yaml(value).splitlines() if value else []

@@ -9,12 +9,15 @@ from typing import Any
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from hookline.api.constraints import failures
-from hookline.api.service import CODEPIPELINE
+from hookline.api.service import CODEPIPELINE, Operation
 from hookline.declarations.problems import Problems, ProblemsError, each
 from hookline.errors import HooklineError
 
 _ENTRY = re.compile(r"\.([^.]+)\.member(?=\.|$)")
-_MEMBER = re.compile(r"(?:^|(?<=\.))[a-z]")
+_MEMBER = re.compile(r"(?:^|(?<=\.))[a-z]\w*", re.ASCII)
+# Where CloudFormation's name of a member is not the API's with a capital.
+_SPELLINGS = {"buildspec": "BuildSpec"}
+_MEMBERS = {spelling: name for name, spelling in _SPELLINGS.items()}
 _KINDS = {
     type(None): "empty",
     dict: "an object",
@@ -36,20 +39,20 @@ class Conversion:
     def __init__(self, *, cloudformation: bool = False) -> None:
         self._cloudformation = cloudformation
 
-    def converted(self, value: Any, shape: str, path: str) -> Any:
-        """The value in the types of the model's shape of that name, in the model's order.
+    def converted(self, value: Any, shape: Shape, path: str) -> Any:
+        """The value in the types of a model's shape, in the model's order.
 
         Raises HooklineError with all that is wrong, in the words of who wrote the value: keys as
         they are written there, positions from 0. `path` says where the value stands.
         """
-        return self._value(value, CODEPIPELINE.shape(shape), path)
+        return self._value(value, shape, path)
 
-    def check(self, operation: str, value: Any, path: str, *, member: str = "") -> None:
+    def check(self, operation: Operation, value: Any, path: str, *, member: str = "") -> None:
         """Check what an operation is to be called with, or only its `member`.
 
         Raises ProblemsError with all that satisfies no constraint of the API.
         """
-        found = failures(CODEPIPELINE.operations[operation], {member: value} if member else value)
+        found = failures(operation, {member: value} if member else value)
         if found:
             raise ProblemsError(
                 f"{path}.{self._place(item.path.removeprefix(f'{member}.'))}:"
@@ -61,7 +64,8 @@ class Conversion:
         """Tags as a mapping, from AWS's list of keys and values; None stays None."""
         if value is None:
             return None
-        return {tag["key"]: tag["value"] for tag in self.converted(value, "TagList", path)}
+        listed = self.converted(value, CODEPIPELINE.shape("TagList"), path)
+        return {tag["key"]: tag["value"] for tag in listed}
 
     def boolean(self, value: Any, path: str) -> bool:
         """A boolean, or CloudFormation's text of one. Raises HooklineError."""
@@ -71,7 +75,7 @@ class Conversion:
         """AWS's `filters.1.member.jsonPath` as `filters[0].jsonPath`."""
         place = _ENTRY.sub(lambda match: f"[{_position(match[1])}]", path)
         if self._cloudformation:
-            place = _MEMBER.sub(lambda match: match[0].upper(), place)
+            place = _MEMBER.sub(lambda match: self._shown(match[0]), place)
         return place
 
     def _value(self, value: Any, shape: Shape, path: str) -> Any:
@@ -132,11 +136,15 @@ class Conversion:
                 yield f"{path} has no '{self._shown(name)}', which is required"
 
     def _key(self, name: str) -> str:
-        return name[:1].lower() + name[1:] if self._cloudformation else name
+        if not self._cloudformation:
+            return name
+        return _MEMBERS.get(name[:1].upper() + name[1:], name[:1].lower() + name[1:])
 
     def _shown(self, name: str) -> str:
         """A member's name as the author of the value writes it."""
-        return name[:1].upper() + name[1:] if self._cloudformation else name
+        if not self._cloudformation:
+            return name
+        return _SPELLINGS.get(name, name[:1].upper() + name[1:])
 
 
 def written(value: Any) -> str:
@@ -186,5 +194,6 @@ def _as_boolean(value: Any, path: str) -> bool:
 _SCALARS: Mapping[str, Callable[[Any, str], Any]] = {
     "string": _as_text,
     "integer": _as_integer,
+    "long": _as_integer,
     "boolean": _as_boolean,
 }

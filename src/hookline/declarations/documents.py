@@ -1,4 +1,4 @@
-"""Reads files of JSON and YAML into plain values, within bounds, whoever wrote them."""
+"""Reads JSON and YAML into plain values, within bounds, whoever wrote them; writes YAML."""
 
 import itertools
 import json
@@ -16,6 +16,7 @@ LARGEST = 5_000_000
 """Bytes of a file; CloudFormation takes 1 MB of a template."""
 _MOST_VALUES = 200_000
 _DEEPEST = 100
+_WIDTH = 100
 _LINE_BREAKS = "\r\n\x85\u2028\u2029"
 _TABBED_HEADER = re.compile(r"([+-]?[1-9]?|[1-9][+-])\t")
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
@@ -308,3 +309,20 @@ _SHORT_TAGS: Mapping[str, str] = {
 _ARGUMENTS: Mapping[str, Callable[[str], Any]] = {
     "Fn::GetAtt": lambda text: list(text.partition(".")[::2])
 }
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts of several lines, such as buildspecs, line by line."""
+
+    def represent_text(self, text: str) -> yaml.Node:
+        """A text, in literal style if it has line breaks."""
+        style = "|" if "\n" in text else None
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
+
+
+def as_yaml(value: Any) -> str:
+    """A plain value as YAML."""
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH)

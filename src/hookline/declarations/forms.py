@@ -1,31 +1,39 @@
 """The forms in which resources are written: by the API's own clients, and as CloudFormation's."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from hookline.api.service import CODEPIPELINE
 from hookline.declarations.conversion import Conversion
 from hookline.declarations.problems import Problems, each
+from hookline.declarations.projects import as_declared, left_out
 from hookline.declarations.resources import Declared, Kind, as_created
 from hookline.errors import HooklineError
 
 _FORMS = (
     "what `aws codepipeline get-pipeline`, `list-webhooks`, `put-webhook`, `list-action-types` and "
-    "`create-custom-action-type` print or take, a pipeline or a webhook itself, what "
-    "`hookline export` writes, or a CloudFormation template"
+    "`create-custom-action-type` and `aws codebuild batch-get-projects` and `create-project` print "
+    "or take, a pipeline or a webhook itself, what `hookline export` writes, or a CloudFormation "
+    "template"
 )
-_COLLECTIONS = ("actionTypes", "pipelines", "webhooks")
+_COLLECTIONS = ("actionTypes", "projects", "pipelines", "webhooks")
 _ANSWERED = frozenset(
-    {"metadata", "url", "arn", "lastTriggered", "errorCode", "errorMessage", "ResponseMetadata"}
+    {
+        *("metadata", "url", "arn", "lastTriggered", "errorCode", "errorMessage"),
+        *("projectsNotFound", "ResponseMetadata"),
+    }
 )
 _CALLS = {
     Kind.ACTION_TYPE: ("CreateCustomActionType", ""),
+    Kind.PROJECT: ("CreateProject", ""),
     Kind.PIPELINE: ("CreatePipeline", "pipeline"),
     Kind.WEBHOOK: ("PutWebhook", "webhook"),
 }
 # Properties of CloudFormation's that the API has in calls of their own.
 _AROUND: Mapping[Kind, set[str]] = {
     Kind.ACTION_TYPE: set(),
+    Kind.PROJECT: {"Tags"},
     Kind.PIPELINE: {"Tags", "DisableInboundStageTransitions"},
     Kind.WEBHOOK: {"Tags", "RegisterWithThirdParty"},
 }
@@ -40,7 +48,7 @@ def _converted(kind: Kind, value: Any, path: str) -> dict[str, Any]:
 
 def _check(conversion: Conversion, kind: Kind, declaration: Any, path: str) -> None:
     operation, member = _CALLS[kind]
-    conversion.check(operation, declaration, path, member=member)
+    conversion.check(kind.service.operations[operation], declaration, path, member=member)
 
 
 def declared_in(content: Any, path: str) -> list[Declared]:
@@ -134,7 +142,7 @@ def _created_action_type(content: Mapping[str, Any], path: str) -> Iterator[Decl
 
 
 def _listed_action_type(content: Any, path: str, tags: Any = None) -> Iterator[Declared]:
-    listed = _API.converted(content, "ActionType", f"{path}: actionType")
+    listed = _API.converted(content, CODEPIPELINE.shape("ActionType"), f"{path}: actionType")
     if listed["id"]["owner"] != "Custom":
         raise HooklineError(
             f"{path} is an action type of {listed['id']['owner']}, which need not be declared. "
@@ -148,14 +156,32 @@ def _action_type(content: Mapping[str, Any], path: str) -> Iterator[Declared]:
     yield Declared(kind=Kind.ACTION_TYPE, declaration=parameters, place=path)
 
 
+def _created_project(content: Mapping[str, Any], path: str) -> Iterator[Declared]:
+    # What create-project prints.
+    _check_keys(content, {"project"}, path)
+    if not isinstance(content["project"], dict):
+        raise HooklineError(f"{path}: project must be an object")
+    yield from _project(content["project"], path)
+
+
+def _project(content: Mapping[str, Any], path: str) -> Iterator[Declared]:
+    given = as_declared(content)
+    around = {"tags": given.pop("tags", None)}
+    found = _declared(Kind.PROJECT, given, around, path)
+    yield replace(found, left_out=left_out(content))
+
+
 _Form = Callable[[Mapping[str, Any], str], Iterator[Declared]]
 _BY_KEY: Mapping[str, _Form] = {
     **dict.fromkeys(_COLLECTIONS, _collection),
+    # A project may have a member `webhook`.
+    "environment": _project,
     "pipeline": _pipeline,
     "webhook": _webhook,
     "definition": _listed_webhook,
     "stages": lambda content, path: iter([_declared(Kind.PIPELINE, content, {}, path)]),
     "targetPipeline": lambda content, path: iter([_declared(Kind.WEBHOOK, content, {}, path)]),
+    "project": _created_project,
     "actionType": _created_action_type,
     "id": _listed_action_type,
     "inputArtifactDetails": _action_type,

@@ -1,33 +1,44 @@
 """What files declare and what a server has, as frozen values in the API's own shapes."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import chain
-from typing import Any, Self
+from typing import Any, Self, cast
 
+from botocore.model import StructureShape
+
+from hookline.api.service import CODEBUILD, CODEPIPELINE, Service
 from hookline.errors import HooklineError
 
 
 class Kind(StrEnum):
-    """What a resource is, as messages say it."""
+    """What a resource is, as messages say it; in the order in which they need each other."""
 
     ACTION_TYPE = "custom action type"
+    PROJECT = "build project"
     PIPELINE = "pipeline"
     WEBHOOK = "webhook"
 
     @property
-    def shape(self) -> str:
-        """The name of its shape in the model of the service."""
-        return _SHAPES[self]
+    def service(self) -> Service:
+        """The service that has it."""
+        return CODEBUILD if self is Kind.PROJECT else CODEPIPELINE
+
+    @property
+    def shape(self) -> StructureShape:
+        """Its shape in the model of the service."""
+        return cast("StructureShape", self.service.shape(_SHAPES[self]))
 
 
 _SHAPES = {
     Kind.ACTION_TYPE: "CreateCustomActionTypeInput",
+    Kind.PROJECT: "CreateProjectInput",
     Kind.PIPELINE: "PipelineDeclaration",
     Kind.WEBHOOK: "WebhookDefinition",
 }
 _ACTION_TYPE_ID = ("category", "provider", "version")
+_CODEBUILD = ("AWS", "CodeBuild")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +48,8 @@ class Declared:
     `tags` is None where nothing is said of them; an action type's are in its declaration. `place`
     is for messages. `disabled` maps the stages that nothing may enter to the reasons; None says
     nothing of them. `registered`: a webhook is to be registered with its third party. `owner` is
-    the resource of a template that it is, with the stack's name.
+    the resource of a template that it is, with the stack's name. `left_out` names what is said of
+    it that nothing here acts on.
     """
 
     kind: Kind
@@ -47,6 +59,7 @@ class Declared:
     disabled: Mapping[str, str] | None = None
     registered: bool = False
     owner: str = ""
+    left_out: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -63,10 +76,10 @@ class Declared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Present:
-    """A resource as the server has it; a custom action type as CreateCustomActionType takes it.
+    """A resource as the server has it, in the shape in which it is declared.
 
     `disabled` maps stages that nothing may enter to the reasons. `failed`: the registration with
-    the third party has failed.
+    the third party has failed. `left_out` names what of it can't be declared.
     """
 
     declaration: Mapping[str, Any] = field(repr=False)
@@ -76,12 +89,14 @@ class Present:
     failed: bool = False
     url: str = field(default="", repr=False)
     version: int = 0
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Current:
     """What the server has, by name."""
 
+    projects: Mapping[str, Present] = field(default_factory=dict)
     pipelines: Mapping[str, Present] = field(default_factory=dict)
     webhooks: Mapping[str, Present] = field(default_factory=dict)
     action_types: Mapping[str, Present] = field(default_factory=dict)
@@ -90,22 +105,27 @@ class Current:
         """The resource that goes by the declared one's name."""
         found = {
             Kind.ACTION_TYPE: self.action_types,
+            Kind.PROJECT: self.projects,
             Kind.PIPELINE: self.pipelines,
             Kind.WEBHOOK: self.webhooks,
         }
         return found[declared.kind].get(declared.name)
 
-    def only(self, pipelines: Collection[str], webhooks: Collection[str] = ()) -> Self:
-        """These pipelines, with their webhooks and action types, and these webhooks."""
+    def only(self, pipelines: Collection[str], others: Collection[str] = ()) -> Self:
+        """These pipelines, with all that they use, and these other webhooks and projects."""
         chosen = _named(self.pipelines, pipelines)
-        used = custom_types_of(item.declaration for item in chosen.values())
+        declarations = [item.declaration for item in chosen.values()]
         started = {
             name: item
             for name, item in self.webhooks.items()
-            if name in webhooks or item.declaration["targetPipeline"] in pipelines
+            if name in others or item.declaration["targetPipeline"] in pipelines
         }
-        types = _named(self.action_types, used)
-        return type(self)(pipelines=chosen, webhooks=started, action_types=types)
+        return type(self)(
+            projects=_named(self.projects, {*others, *projects_of(declarations)}),
+            pipelines=chosen,
+            webhooks=started,
+            action_types=_named(self.action_types, custom_types_of(declarations)),
+        )
 
 
 def _named(items: Mapping[str, Present], names: Collection[str]) -> dict[str, Present]:
@@ -188,11 +208,28 @@ def custom_types_of(pipelines: Iterable[Mapping[str, Any]]) -> set[str]:
     """The names of the custom action types that the pipelines' declarations use."""
     return {
         action_type_name(action["actionTypeId"])
-        for pipeline in pipelines
-        for stage in pipeline["stages"]
-        for action in stage["actions"]
+        for action in _actions(pipelines)
         if action["actionTypeId"]["owner"] == "Custom"
     }
+
+
+def projects_of(pipelines: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The names of the build projects that the pipelines' declarations use.
+
+    Those are left out that only an execution knows: they are made of variables.
+    """
+    names = {
+        str(action.get("configuration", {}).get("ProjectName", ""))
+        for action in _actions(pipelines)
+        if (action["actionTypeId"]["owner"], action["actionTypeId"]["provider"]) == _CODEBUILD
+    }
+    return {name for name in names if name and "#{" not in name}
+
+
+def _actions(pipelines: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    for pipeline in pipelines:
+        for stage in pipeline["stages"]:
+            yield from stage["actions"]
 
 
 def listed_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:

@@ -150,6 +150,20 @@ def unfilled(wanted: Any, current: Any) -> list[str]:
     return missing
 
 
+def masked_like(value: Any, other: Any) -> Any:
+    """The value with `****` wherever the other one has it, so that these do not differ."""
+    match value:
+        case dict():
+            known = other if isinstance(other, dict) else {}
+            return {key: masked_like(item, known.get(key)) for key, item in value.items()}
+        case list():
+            partners = _partners(value, other if isinstance(other, list) else [])
+            return list(map(masked_like, value, partners))
+        case str() if isinstance(other, str) and is_mask(other):
+            return other
+    return value
+
+
 def _partners(items: list[Any], others: list[Any]) -> Iterator[Any]:
     by_name = {item["name"]: item for item in others if isinstance(item, dict) and "name" in item}
     for number, item in enumerate(items):

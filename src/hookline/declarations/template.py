@@ -1,6 +1,6 @@
-"""CloudFormation templates: what they declare of CodePipeline, as `cdk synth` writes them."""
+"""CloudFormation templates: what they declare that is built, as `cdk synth` writes them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,16 +17,23 @@ from hookline.declarations.stack import (
     placeholder_attribute,
 )
 from hookline.errors import HooklineError
+from hookline.model import Scope
 
-_CODEPIPELINE = "AWS::CodePipeline::"
 _KINDS = {
-    f"{_CODEPIPELINE}Pipeline": Kind.PIPELINE,
-    f"{_CODEPIPELINE}Webhook": Kind.WEBHOOK,
-    f"{_CODEPIPELINE}CustomActionType": Kind.ACTION_TYPE,
+    "AWS::CodeBuild::Project": Kind.PROJECT,
+    "AWS::CodePipeline::Pipeline": Kind.PIPELINE,
+    "AWS::CodePipeline::Webhook": Kind.WEBHOOK,
+    "AWS::CodePipeline::CustomActionType": Kind.ACTION_TYPE,
 }
-_LATE = {Kind.PIPELINE: "Version", Kind.WEBHOOK: "Url"}
+# The attribute of those that `Ref` gives the name of.
+_NAMED = {Kind.PROJECT: "Arn", Kind.PIPELINE: "Version", Kind.WEBHOOK: "Url"}
 # Without a meaning here; templates make them of what only a deployment knows.
-_IGNORED = {"RestartExecutionOnUpdate", "TargetPipelineVersion"}
+_IGNORED: Mapping[Kind, frozenset[str]] = {
+    Kind.ACTION_TYPE: frozenset(),
+    Kind.PROJECT: frozenset({"Triggers", "Visibility", "ResourceAccessRole"}),
+    Kind.PIPELINE: frozenset({"RestartExecutionOnUpdate"}),
+    Kind.WEBHOOK: frozenset({"TargetPipelineVersion"}),
+}
 _LONGEST_NAME = 100
 
 
@@ -128,12 +135,20 @@ class _Template:
     def _made(self, logical_id: str, kind: Kind) -> Declared:
         problems, name = Problems(), {}
         with problems:
-            properties = self._properties(logical_id)
+            properties = self._properties(logical_id, _IGNORED[kind])
         with problems:
             if kind is not Kind.ACTION_TYPE:
                 name = {"Name": self._name(logical_id)}
         problems.check()
-        return from_properties(kind, {**properties, **name}, self._origin(logical_id))
+        found = from_properties(kind, {**properties, **name}, self._origin(logical_id))
+        if kind is not Kind.PROJECT:
+            return found
+        return replace(found, left_out=self._left_out(logical_id))
+
+    def _left_out(self, logical_id: str) -> tuple[str, ...]:
+        given = self._resource(logical_id)["Properties"]
+        names = sorted(_IGNORED[Kind.PROJECT] & given.keys())
+        return tuple(name for name in names if (name, given[name]) != ("Visibility", "PRIVATE"))
 
     @property
     def secrets(self) -> Secrets:
@@ -156,11 +171,11 @@ class _Template:
             raise HooklineError(f"{self._title}: the resource {logical_id} has no Type")
         return resource
 
-    def _properties(self, logical_id: str) -> dict[str, Any]:
+    def _properties(self, logical_id: str, ignored: Collection[str]) -> dict[str, Any]:
         path = self._origin(logical_id).path
         given = self._resource(logical_id).get("Properties", {})
         if isinstance(given, dict):
-            given = {name: value for name, value in given.items() if name not in _IGNORED}
+            given = {name: value for name, value in given.items() if name not in ignored}
         found = self._evaluator.value(given, path)
         if not isinstance(found, dict):
             raise HooklineError(f"{path} must be an object")
@@ -189,8 +204,8 @@ class _Template:
         notes += self._placeholders.values()
         if self._transforms:
             notes.append(f"transforms are not run: {', '.join(map(str, self._transforms))}")
-        if skipped := {kind for kind in types.values() if not kind.startswith(_CODEPIPELINE)}:
-            notes.append(f"left out, not CodePipeline's: {', '.join(sorted(skipped))}")
+        if skipped := {kind for kind in types.values() if kind not in _KINDS}:
+            notes.append(f"left out: {', '.join(sorted(skipped))}")
         return [f"{self._title}: {text}" for text in notes]
 
     def _restarts(self, logical_id: str) -> bool:
@@ -207,7 +222,7 @@ class _Template:
                 raise HooklineError(f"{path}: there is no pseudo parameter {name}")
             return self._pseudo_parameters[name]
         resource = self._referred(name, path)
-        if _KINDS.get(resource["Type"]) in _LATE:
+        if _KINDS.get(resource["Type"]) in _NAMED:
             return self._name(name)
         made = placeholder(name, resource, self._context, self._evaluator.value)
         return self._noted(f"Ref {name}", resource, made)
@@ -215,11 +230,13 @@ class _Template:
     def attribute(self, logical_id: str, name: str, path: str) -> Any:
         resource = self._referred(logical_id, path)
         kind = _KINDS.get(resource["Type"])
-        if kind in _LATE:
-            if name != _LATE[kind]:
+        if kind in _NAMED:
+            if name != _NAMED[kind]:
                 raise HooklineError(
-                    f"{path}: {resource['Type']} has no attribute '{name}', only {_LATE[kind]}"
+                    f"{path}: {resource['Type']} has no attribute '{name}', only {_NAMED[kind]}"
                 )
+            if kind is Kind.PROJECT:
+                return self._project_arn(logical_id)
             return self._late(logical_id, kind, path)
         made = placeholder_attribute(
             logical_id, name, resource, self._context, self._evaluator.value
@@ -258,6 +275,10 @@ class _Template:
         self._placeholders[what] = f"{what} ({resource['Type']}) is taken as {made}"
         return made
 
+    def _project_arn(self, logical_id: str) -> str:
+        scope = Scope(self._context.account, self._context.region)
+        return scope.build_project_arn(self._name(logical_id))
+
     def _late(self, logical_id: str, kind: Kind, path: str) -> str:
         if self._deployed is None:
             raise HooklineError(
@@ -271,7 +292,7 @@ class _Template:
         return str(found)
 
     def _deployed_outputs(self, deployed: Deployed) -> Mapping[str, str]:
-        """The outputs that speak of CodePipeline's resources alone; others would be invented."""
+        """The outputs that speak of what was declared alone; others would be invented."""
         self._deployed = deployed
         outputs = {}
         for name, output in self._outputs.items():

@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 
+from hookline.api.codebuild.project_views import settled
 from hookline.api.codepipeline.pipeline_structure import with_defaults
 from hookline.declarations.changes import Change, Effect, Options, changes
 from hookline.declarations.resources import Current, Declarations, Declared, Kind, Present
 from hookline.declarations.secrets import Secrets
 from hookline.errors import HooklineError
+from hookline.model import Scope
 from support.tenant import commands, declaration, source
 
 PIPELINE = declaration("app", source(), ("Build", commands("Make", "true")))
@@ -32,6 +34,33 @@ def masked(content: Any) -> Any:
     else:
         shown["authenticationConfiguration"]["SecretToken"] = "****"
     return shown
+
+
+ARN = "arn:aws:codebuild:eu-west-1:111122223333:project/make"
+PROJECT: dict[str, Any] = {
+    "name": "make",
+    "source": {"type": "CODEPIPELINE", "buildspec": "version: 0.2\nphases: {}\n"},
+    "artifacts": {"type": "CODEPIPELINE"},
+    "environment": {
+        "type": "LINUX_CONTAINER",
+        "image": "aws/codebuild/standard:7.0",
+        "computeType": "BUILD_GENERAL1_SMALL",
+        "environmentVariables": [{"name": "STAGE", "value": "live"}],
+    },
+    "serviceRole": "arn:aws:iam::000000000000:role/build",
+}
+
+
+def having(content: Any, tags: dict[str, str] | None = None) -> Current:
+    """A server that has the project."""
+    shown = settled(Scope("111122223333", "eu-west-1"), "make", content)
+    return Current(projects={"make": Present(declaration=shown, tags=tags or {}, arn=ARN)})
+
+
+def project(content: Any, present: Current, tags: Any = None, **options: bool) -> Change:
+    declared = Declared(kind=Kind.PROJECT, declaration=content, tags=tags, place="file")
+    [change] = changes(Declarations(resources=(declared,)), present, Options(**options))
+    return change
 
 
 def current(tags: dict[str, str] | None = None, **more: Any) -> Current:
@@ -85,6 +114,87 @@ def test_a_difference_is_shown_and_mended() -> None:
         "-      Branch: main",
         "+      Branch: next",
     ]
+
+
+def test_a_project_is_created_changed_and_left_alone() -> None:
+    made = project(PROJECT, NOTHING, {"team": "a"})
+    assert (made.effect, operations(made)) == (Effect.CREATE, ["CreateProject"])
+    tags = [{"key": "team", "value": "a"}]
+    assert made.calls[0].parameters == {**PROJECT, "tags": tags}
+    assert "+    phases: {}" in made.lines
+    assert project(PROJECT, having(PROJECT)).effect is Effect.KEEP
+    assert project(PROJECT, having(PROJECT), {"team": "a"}).calls[0].parameters["tags"] == tags
+    changed = {**PROJECT, "timeoutInMinutes": 30}
+    made = project(changed, having(PROJECT))
+    assert (made.effect, operations(made)) == (Effect.CHANGE, ["UpdateProject"])
+    assert [line for line in made.lines if line[0] in "+-"] == [
+        "-timeoutInMinutes: 60",
+        "+timeoutInMinutes: 30",
+    ]
+
+
+def test_what_a_project_no_longer_has_is_taken_away() -> None:
+    more = {
+        "description": "d",
+        "sourceVersion": "main",
+        "timeoutInMinutes": 30,
+        "encryptionKey": "arn:aws:kms:eu-west-1:111122223333:key/k",
+        "vpcConfig": {"vpcId": "v", "subnets": ["s"], "securityGroupIds": ["g"]},
+        "badgeEnabled": True,
+        "cache": {"type": "LOCAL", "modes": ["LOCAL_SOURCE_CACHE"]},
+        "concurrentBuildLimit": 2,
+    }
+    made = project(PROJECT, having({**PROJECT, **more}))
+    parameters = made.calls[0].parameters
+    assert {key: parameters[key] for key in more} == {
+        "description": "",
+        "sourceVersion": "",
+        "timeoutInMinutes": 60,
+        "encryptionKey": "arn:aws:kms:eu-west-1:111122223333:alias/aws/s3",
+        "vpcConfig": {},
+        "badgeEnabled": False,
+        "cache": {"type": "NO_CACHE"},
+        "concurrentBuildLimit": -1,
+    }
+    removed = {"description": "", "sourceVersion": "", "badgeEnabled": False, "autoRetryLimit": 0}
+    assert project(PROJECT, having({**PROJECT, **removed})).effect is Effect.KEEP
+
+
+def test_a_projects_variables_are_shown_but_for_secrets() -> None:
+    def having_variables(**values: str) -> Any:
+        variables = [{"name": name, "value": value} for name, value in values.items()]
+        environment = {**PROJECT["environment"], "environmentVariables": variables}
+        return {**PROJECT, "environment": environment}
+
+    before = having(having_variables(KEPT="as-it-is", STAGE="test", API_TOKEN="t0ken"))
+    wanted = having_variables(KEPT="****", STAGE="live", API_TOKEN="oth3r")
+    made = project(wanted, before)
+    assert [line.strip("+- ") for line in made.lines if line[0] in "+-"] == [
+        "value: test",
+        "value: live",
+    ]
+    shown = "".join(made.lines)
+    assert not any(value in shown for value in ("as-it-is", "t0ken", "oth3r"))
+    variables = made.calls[0].parameters["environment"]["environmentVariables"]
+    assert [item["value"] for item in variables] == ["as-it-is", "live", "oth3r"]
+
+
+def test_what_is_left_out_of_a_project_is_noted() -> None:
+    declared = Declared(
+        kind=Kind.PROJECT, declaration=PROJECT, place="file", left_out=("Triggers",)
+    )
+    [change] = changes(Declarations(resources=(declared,)), having(PROJECT), Options())
+    assert change.effect is Effect.KEEP
+    assert change.note.startswith("build project make: left out is Triggers. Webhooks of")
+
+
+def test_projects_come_before_the_pipelines_that_use_them() -> None:
+    declared = (
+        Declared(kind=Kind.PIPELINE, declaration=PIPELINE, place="file"),
+        Declared(kind=Kind.PROJECT, declaration=PROJECT, place="file"),
+    )
+    made = changes(Declarations(resources=declared), NOTHING, Options())
+    assert [operations(item) for item in made] == [["CreateProject"], ["CreatePipeline"]]
 
 
 def test_set_secrets_sets_them_although_nothing_else_differs() -> None:

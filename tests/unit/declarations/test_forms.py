@@ -95,9 +95,64 @@ def test_custom_action_types_are_taken_as_clients_print_and_take_them(content: A
     assert (found.name, found.declaration) == ("Build Mine 1", TYPE)
 
 
+PROJECT: dict[str, Any] = {
+    "name": "make",
+    "source": {"type": "CODEPIPELINE", "buildspec": "version: 0.2\n"},
+    "artifacts": {"type": "CODEPIPELINE"},
+    "environment": {
+        "type": "LINUX_CONTAINER",
+        "image": "aws/codebuild/standard:7.0",
+        "computeType": "BUILD_GENERAL1_SMALL",
+    },
+    "serviceRole": "arn:aws:iam::000000000000:role/build",
+}
+SHOWN_PROJECT = {
+    **PROJECT,
+    "arn": "arn:aws:codebuild:eu-west-1:111122223333:project/make",
+    "created": "2026-01-01T00:00:00+00:00",
+    "lastModified": 1.5,
+    "badge": {"badgeEnabled": False},
+    "projectVisibility": "PRIVATE",
+    "tags": TAGS,
+}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {**PROJECT, "tags": TAGS},
+        {"projects": [{**PROJECT, "tags": TAGS}]},
+        {"projects": [SHOWN_PROJECT], "projectsNotFound": []},
+        {"project": SHOWN_PROJECT},
+    ],
+)
+def test_build_projects_are_taken_as_clients_print_and_take_them(content: Any) -> None:
+    [found] = declared(content).of(Kind.PROJECT)
+    assert (found.name, found.declaration, found.tags) == ("make", PROJECT, {"team": "a"})
+    assert found.left_out == ()
+
+
+def test_a_badge_is_kept_and_what_is_not_built_is_left_out() -> None:
+    public = {
+        **SHOWN_PROJECT,
+        "badge": {"badgeEnabled": True, "badgeRequestUrl": "https://b"},
+        "projectVisibility": "PUBLIC_READ",
+        "resourceAccessRole": "arn",
+        "webhook": {"url": "https://w", "secret": "s3cret"},
+    }
+    [found] = declared({"projects": [public]}).of(Kind.PROJECT)
+    assert found.declaration == {**PROJECT, "badgeEnabled": True}
+    assert found.left_out == ("webhook", "resourceAccessRole", "projectVisibility")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
+        ({"projects": ["make"]}, "projects[0] declares nothing"),
+        ({"project": 1}, "1.json: project must be an object"),
+        ({**PROJECT, "timeout": 5}, "Did you mean 'timeoutInMinutes'?"),
+        ({**PROJECT, "environment": {}}, "build project.environment has no 'image'"),
+        ({**PROJECT, "timeoutInMinutes": 1}, "build project.timeoutInMinutes: the value '1' is"),
         ({"actionTypes": [{**LISTED, "id": {**LISTED["id"], "owner": "AWS"}}]}, "of AWS, which"),
         ({"actionTypes": [TYPE, LISTED]}, "'Build Mine 1' is declared twice"),
         ({"name": "a", "created": 1, "updated": 2}, "is a summary, as list-pipelines prints it"),

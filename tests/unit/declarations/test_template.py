@@ -99,10 +99,39 @@ def test_what_cdk_synth_writes_becomes_pipelines_and_webhooks() -> None:
     assert "s3cret" not in repr(found)
 
 
+def test_what_cdk_synth_writes_becomes_build_projects() -> None:
+    [project] = declared(FILE.read_bytes(), GIVEN).of(Kind.PROJECT)
+    buildspec = project.declaration["source"]["buildspec"]
+    assert json.loads(buildspec)["phases"]["build"]["commands"] == [
+        "aws s3 ls s3://releaseartifacts5e6f7a8b"
+    ]
+    assert project.declaration == {
+        "name": "depot-build",
+        "source": {"type": "CODEPIPELINE", "buildspec": buildspec},
+        "artifacts": {"type": "CODEPIPELINE"},
+        "cache": {"type": "NO_CACHE"},
+        "environment": {
+            "type": "LINUX_CONTAINER",
+            "image": "aws/codebuild/standard:7.0",
+            "computeType": "BUILD_GENERAL1_SMALL",
+            "environmentVariables": [
+                {"name": "REGION", "value": "eu-west-1", "type": "PLAINTEXT"},
+                {"name": "NPM_TOKEN", "value": "gh-s3cret", "type": "PLAINTEXT"},
+            ],
+            "privilegedMode": False,
+            "imagePullCredentialsType": "CODEBUILD",
+        },
+        "serviceRole": "arn:aws:iam::111122223333:role/ReleaseRole9C0D1E2F",
+        "encryptionKey": "arn:aws:kms:eu-west-1:111122223333:key/ReleaseArtifactsKey1A2B3C4D",
+    }
+    assert (project.tags, project.left_out) == (None, ())
+
+
 def test_placeholders_and_what_is_left_out_are_noted() -> None:
     notes = "\n".join(declared(FILE.read_bytes(), GIVEN).notes)
     assert "Ref ReleaseArtifacts5E6F7A8B (AWS::S3::Bucket) is taken as releaseartifacts5" in notes
-    assert "left out, not CodePipeline's: AWS::CDK::Metadata, AWS::CodeBuild::Project" in notes
+    assert "left out: AWS::CDK::Metadata, AWS::IAM::Role, AWS::KMS::Key, AWS::S3::Bucket" in notes
+    assert "CodeBuild" not in notes
     assert "RestartExecutionOnUpdate is not acted on" in notes
     assert "s3cret" not in notes
 
@@ -117,7 +146,110 @@ def test_outputs_tell_what_is_known_afterwards_and_invent_nothing() -> None:
         "Url": "http://x",
         "Version": "Depot-ReleaseC3D4E5F6 4",
         "Token": "gh-s3cret",
+        "Project": "depot-build arn:aws:codebuild:eu-west-1:111122223333:project/depot-build",
     }
+
+
+def project(**properties: Any) -> dict[str, Any]:
+    whole = {
+        "Source": {"Type": "CODEPIPELINE"},
+        "Artifacts": {"Type": "CODEPIPELINE"},
+        "Environment": {
+            "Type": "LINUX_CONTAINER",
+            "Image": "aws/codebuild/standard:7.0",
+            "ComputeType": "BUILD_GENERAL1_SMALL",
+        },
+        "ServiceRole": ROLE,
+        **properties,
+    }
+    return {"Type": "AWS::CodeBuild::Project", "Properties": whole}
+
+
+def test_cloudformations_properties_of_a_project_are_the_apis_members() -> None:
+    properties = {
+        "BadgeEnabled": "false",
+        "TimeoutInMinutes": "30",
+        "QueuedTimeoutInMinutes": 60,
+        "ConcurrentBuildLimit": 2,
+        "AutoRetryLimit": 1,
+        "Description": "d",
+        "SourceVersion": "main",
+        "Cache": {"Type": "LOCAL", "Modes": ["LOCAL_CUSTOM_CACHE"]},
+        "Source": {
+            "Type": "GITHUB",
+            "Location": "https://github.com/o/r",
+            "BuildSpec": "ci/build.yml",
+            "GitCloneDepth": 1,
+            "GitSubmodulesConfig": {"FetchSubmodules": True},
+            "InsecureSsl": False,
+            "ReportBuildStatus": True,
+            "BuildStatusConfig": {"TargetUrl": "https://t"},
+            "Auth": {"Type": "OAUTH"},
+        },
+        "SecondarySources": [{"Type": "S3", "Location": "b/k", "SourceIdentifier": "x"}],
+        "SecondarySourceVersions": [{"SourceIdentifier": "x", "SourceVersion": "v"}],
+        "Artifacts": {"Type": "S3", "Location": "bucket", "OverrideArtifactName": True},
+        "SecondaryArtifacts": [
+            {"Type": "S3", "Location": "b", "ArtifactIdentifier": "y", "EncryptionDisabled": True}
+        ],
+        "VpcConfig": {"VpcId": "v", "Subnets": ["s"], "SecurityGroupIds": ["g"]},
+        "LogsConfig": {
+            "CloudWatchLogs": {"Status": "ENABLED", "GroupName": "g"},
+            "S3Logs": {"Status": "DISABLED"},
+        },
+        "FileSystemLocations": [
+            {"Type": "EFS", "Location": "l", "MountPoint": "/m", "Identifier": "i"}
+        ],
+        "BuildBatchConfig": {"ServiceRole": ROLE, "TimeoutInMins": 9},
+        "Tags": [{"Key": "team", "Value": "a"}],
+    }
+    [found] = declared({"Resources": {"Make": project(**properties)}}).of(Kind.PROJECT)
+    assert (found.name, found.tags) == ("Depot-Make", {"team": "a"})
+    shown = found.declaration
+    assert shown["source"]["buildspec"] == "ci/build.yml"
+    assert shown["source"]["buildStatusConfig"] == {"targetUrl": "https://t"}
+    assert shown["logsConfig"]["s3Logs"] == {"status": "DISABLED"}
+    assert shown["buildBatchConfig"] == {"serviceRole": ROLE, "timeoutInMins": 9}
+    assert (shown["badgeEnabled"], shown["timeoutInMinutes"]) == (False, 30)
+    given = {name[0].lower() + name[1:] for name in {*project()["Properties"], *properties}}
+    assert shown.keys() == {"name", *given} - {"tags"}
+
+
+def test_what_is_wrong_with_a_project_is_told_in_the_templates_words() -> None:
+    wrong = project(Source={"Type": "CODEPIPELINE", "BuildSpec": {"version": 0.2}}, Timeout=5)
+    with pytest.raises(HooklineError) as raised:
+        declared({"Resources": {"Make": wrong}})
+    place = "stacks/Depot.template.json: Resources.Make.Properties"
+    assert f"{place}.Source.BuildSpec must be a text, and is an object" in raised.value.message
+    assert f"{place} has 'Timeout', which isn't known there" in raised.value.message
+    odd = project(TimeoutInMinutes=1, Source={"Type": "SVN", "BuildSpecs": "b"})
+    with pytest.raises(HooklineError) as raised:
+        declared({"Resources": {"Make": odd}})
+    assert (
+        "'BuildSpecs', which isn't known there. Did you mean 'BuildSpec'?" in raised.value.message
+    )
+    del odd["Properties"]["Source"]["BuildSpecs"]
+    with pytest.raises(HooklineError) as raised:
+        declared({"Resources": {"Make": odd}})
+    assert f"{place}.TimeoutInMinutes: the value '1' is refused." in raised.value.message
+    assert f"{place}.Source.Type: the value 'SVN' is refused." in raised.value.message
+
+
+def test_a_project_without_a_name_is_referred_to_by_its_own() -> None:
+    resources = {"Hook": wanting({"Fn::Sub": "${Make} ${Make.Arn}"}), "Make": project()}
+    arn = "arn:aws:codebuild:eu-west-1:111122223333:project/Depot-Make"
+    assert wanted(declared({"Resources": resources})) == f"Depot-Make {arn}"
+    resources["Hook"] = wanting({"Fn::GetAtt": ["Make", "Version"]})
+    with pytest.raises(HooklineError) as raised:
+        declared({"Resources": resources})
+    assert "has no attribute 'Version', only Arn" in raised.value.message
+
+
+def test_what_is_not_built_of_a_project_is_left_out() -> None:
+    triggers = {"Webhook": {"Ref": "Nothing"}}
+    made = project(Triggers=triggers, Visibility="PRIVATE", ResourceAccessRole=ROLE)
+    [found] = declared({"Resources": {"Make": made}}).of(Kind.PROJECT)
+    assert found.left_out == ("ResourceAccessRole", "Triggers")
 
 
 @pytest.mark.parametrize(
