@@ -41,6 +41,16 @@ def commands(name: str, *lines: str, **more: Any) -> dict[str, Any]:
     }
 
 
+def build_action(project: str) -> dict[str, Any]:
+    """An action that builds the artifact `Code` with a project of CodeBuild's."""
+    return {
+        "name": "Make",
+        "actionTypeId": action_type("Build", "AWS", "CodeBuild"),
+        "configuration": {"ProjectName": project},
+        "inputArtifacts": [{"name": "Code"}],
+    }
+
+
 def declaration(name: str, source_action: dict[str, Any], *stages: Any, **more: Any) -> Any:
     """A pipeline: the source, then stages as (name, action, …)."""
     return {

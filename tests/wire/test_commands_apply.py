@@ -14,7 +14,7 @@ import yaml
 from support.command_line import PROGRAM, run_hookline
 from support.github_api import Answer, GitHubApi
 from support.server import Server
-from support.tenant import SECRET, Tenant, commands, declaration, source
+from support.tenant import ROLE, SECRET, Tenant, build_action, commands, declaration, source
 
 TEMPLATE = Path(__file__).parents[1] / "unit" / "declarations" / "Depot.template.json"
 HOOK = "secretsmanager:depot:SecretString:hook::"
@@ -71,6 +71,38 @@ def content(name: str, **more: Any) -> dict[str, Any]:
         "pipelines": [{"pipeline": pipeline, "tags": TAGS}],
         "webhooks": [{"webhook": webhook, "tags": TAGS}],
     }
+
+
+PROJECT: dict[str, Any] = {
+    "name": "make",
+    "source": {
+        "type": "CODEPIPELINE",
+        "buildspec": "version: 0.2\nphases: {build: {commands: [make]}}\n",
+        "insecureSsl": False,
+    },
+    "artifacts": {
+        "type": "CODEPIPELINE",
+        "name": "make",
+        "packaging": "NONE",
+        "encryptionDisabled": False,
+    },
+    "environment": {
+        "type": "LINUX_CONTAINER",
+        "image": "aws/codebuild/standard:7.0",
+        "computeType": "BUILD_GENERAL1_SMALL",
+        "environmentVariables": [{"name": "STAGE", "value": "live", "type": "PLAINTEXT"}],
+        "privilegedMode": False,
+        "imagePullCredentialsType": "CODEBUILD",
+    },
+    "serviceRole": ROLE,
+}
+
+
+def with_project(name: str, project: str) -> list[Any]:
+    """A pipeline that builds with a project, and the project."""
+    made = content(name)
+    made["pipelines"][0]["pipeline"]["stages"][1]["actions"] = [build_action(project)]
+    return [made, {**PROJECT, "name": project, "tags": TAGS}]
 
 
 def test_apply_creates_and_a_second_time_has_nothing_to_do(tool: Tool) -> None:
@@ -210,7 +242,8 @@ def test_export_takes_names(tool: Tool) -> None:
     assert [item["webhook"]["name"] for item in written["webhooks"]] == ["other-hook"]
     written = yaml.safe_load(tool.run("export", "app-hook"))
     assert (written["pipelines"], len(written["webhooks"])) == ([], 1)
-    assert "no pipeline and no webhook 'nobody'" in tool.run("export", "nobody", status=2)
+    output = tool.run("export", "nobody", status=2)
+    assert "There is no pipeline, webhook or build project 'nobody'" in output
 
 
 def template(**properties: Any) -> Any:
@@ -244,6 +277,103 @@ def test_a_template_as_cdk_synth_writes_it(tool: Tool) -> None:
     assert "Ref ReleaseArtifacts5E6F7A8B (AWS::S3::Bucket) is taken as" in output
     assert tool.tenant.push(listed, {"ref": "refs/heads/main"}).content["outcome"] == "started"
     assert "Nothing to do." in apply_template(tool)
+
+
+def projects(tool: Tool) -> Any:
+    """CodeBuild's projects, by their names."""
+    client = tool.tenant.server.client(tool.tenant.region, service="codebuild")
+    names = client.list_projects()["projects"]
+    found = client.batch_get_projects(names=names)["projects"] if names else []
+    return {project["name"]: project for project in found}
+
+
+def test_a_template_makes_the_build_project_that_its_pipeline_uses(tool: Tool) -> None:
+    output = apply_template(tool)
+    assert output.index("create build project depot-b") < output.index("create pipeline Depot")
+    assert "output Project = depot-build arn:aws:codebuild:" in output
+    [project] = projects(tool).values()
+    assert project["arn"] in output
+    assert project["tags"] == [{"key": "hookline:stack", "value": "Depot/Project0A1B2C3D"}]
+    variables = {v["name"]: v["value"] for v in project["environment"]["environmentVariables"]}
+    assert variables == {"REGION": tool.tenant.region, "NPM_TOKEN": "gh-s3cret"}
+    assert "aws s3 ls" in project["source"]["buildspec"]
+    assert "Nothing to do." in apply_template(tool)
+
+
+def project_template(**properties: Any) -> Any:
+    """A template of a project alone."""
+    made = template()["Resources"]["Project0A1B2C3D"]
+    own = {"Source": {"Type": "CODEPIPELINE"}, "EncryptionKey": "alias/aws/s3", "ServiceRole": ROLE}
+    made["Properties"] |= {**own, **properties}
+    del made["Properties"]["Environment"]["EnvironmentVariables"]
+    return {"Resources": {"Make": made}}
+
+
+def test_a_build_project_follows_its_template(tool: Tool) -> None:
+    whole = project_template(
+        Description="d",
+        TimeoutInMinutes=30,
+        BadgeEnabled=False,
+        ConcurrentBuildLimit=3,
+        VpcConfig={"VpcId": "v", "Subnets": ["s"], "SecurityGroupIds": ["g"]},
+        Tags=[{"Key": "team", "Value": "a"}],
+    )
+    tool.apply(whole)
+    assert "Nothing to do." in tool.apply(whole)
+    project = projects(tool)["depot-build"]
+    assert (project["description"], project["vpcConfig"]["vpcId"]) == ("d", "v")
+    less = project_template(Triggers={"Webhook": True}, Tags=[])
+    output = tool.apply(less)
+    assert "note: build project depot-build: left out is Triggers." in output
+    for line in ("-description: d", "-timeoutInMinutes: 30", "+timeoutInMinutes: 60", "-  team: a"):
+        assert line in output
+    project = projects(tool)["depot-build"]
+    assert project["timeoutInMinutes"] == 60
+    assert {"vpcConfig", "concurrentBuildLimit"}.isdisjoint(project)
+    assert project["tags"] == [{"key": "hookline:stack", "value": "file/Make"}]
+    assert "Nothing to do." in tool.apply(less)
+
+
+def test_a_build_project_of_another_template_is_taken_over_only_when_asked(tool: Tool) -> None:
+    tool.apply(project_template())
+    file = tool.write(project_template(), "Shop.json")
+    output = tool.run("apply", file, "--yes", status=2)
+    assert "build project depot-build is there already, from another template (file/Mak" in output
+    output = tool.run("apply", file, "--yes", "--replace")
+    assert "done: change build project depot-build" in output
+    assert "Nothing to do." in tool.run("apply", file, "--yes")
+
+
+def test_what_the_server_refuses_of_a_project_is_told(tool: Tool) -> None:
+    output = tool.apply({"projects": [{**PROJECT, "artifacts": {"type": "S3"}}]}, status=1)
+    assert "could not create build project make: InvalidInputException: Invalid inp" in output
+    assert projects(tool) == {}
+
+
+@pytest.mark.parametrize("form", ["yaml", "json"])
+def test_build_projects_are_exported_with_the_pipelines_that_use_them(
+    tool: Tool, form: str
+) -> None:
+    tool.apply([*with_project("app", "make"), {**PROJECT, "name": "other"}])
+    exported = tool.run("export", "--format", form)
+    written = yaml.safe_load(exported)["projects"]
+    assert written == [{**PROJECT, "tags": TAGS}, {**PROJECT, "name": "other", "tags": []}]
+    assert "Nothing to do." in tool.run("apply", tool.write(exported, f"exported.{form}"))
+    for name in ("app", "make"):
+        chosen = yaml.safe_load(tool.run("export", name))
+        assert [item["name"] for item in chosen["projects"]] == ["make"]
+    assert form == "json" or "    buildspec: |\n      version: 0.2\n" in exported
+
+
+def test_what_aws_codebuild_prints_can_be_applied(tool: Tool) -> None:
+    tool.apply(PROJECT)
+    client = tool.tenant.server.client(tool.tenant.region, service="codebuild")
+    printed = client.batch_get_projects(names=["make", "nobody"])
+    printed = json.loads(json.dumps(printed, default=str))
+    assert "Nothing to do." in tool.apply(printed)
+    printed["projects"][0]["name"] = "copy"
+    tool.apply(printed)
+    assert set(projects(tool)) == {"make", "copy"}
 
 
 def disabled(tool: Tool) -> dict[str, str]:

@@ -13,7 +13,7 @@ import pytest
 from support.command_line import PROGRAM, run_hookline
 from support.sending import push, push_event
 from support.server import Server
-from support.tenant import SECRET, Tenant
+from support.tenant import ROLE, SECRET, Tenant, build_action
 
 FILTERS = [{"jsonPath": "$.ref", "matchEquals": "refs/heads/{Branch}"}]
 TOKEN = "gh-imported-token"
@@ -78,7 +78,7 @@ def test_pipelines_and_webhooks_come_over_with_generated_secrets(between: Import
         pipeline, authentication="UNAUTHENTICATED", authenticationConfiguration={}
     )
     output = between.run("--generate-secrets", "--oauth-token-file", "token", "--yes")
-    assert "Found: pipelines 1, webhooks 2, custom action types 0" in output
+    assert "Found: pipelines 1, webhooks 2, build projects 0, custom action types 0" in output
     assert names(between.hookline) == names(between.account)
     name = webhook["definition"]["name"]
     secret = output.partition("shown this once")[2].split(name)[1].split()[0]
@@ -179,6 +179,42 @@ def test_the_custom_action_types_that_pipelines_use_come_over(between: Import) -
     assert "done: create custom action type Build Used 1" in output
     listed = between.hookline.client.list_action_types(actionOwnerFilter="Custom")["actionTypes"]
     assert [item["id"]["provider"] for item in listed] == ["Used"]
+    assert "Nothing to do." in between.run("--yes")
+
+
+def test_the_build_projects_that_pipelines_use_come_over(between: Import) -> None:
+    region = between.account.region
+    source, target = (
+        tenant.server.client(region, service="codebuild")
+        for tenant in (between.account, between.hookline)
+    )
+    project = {
+        "source": {"type": "CODEPIPELINE", "buildspec": "ci.yml"},
+        "artifacts": {"type": "CODEPIPELINE"},
+        "environment": {
+            "type": "LINUX_CONTAINER",
+            "image": "aws/codebuild/standard:7.0",
+            "computeType": "BUILD_GENERAL1_SMALL",
+        },
+        "serviceRole": ROLE,
+        "timeoutInMinutes": 20,
+        "tags": [{"key": "team", "value": "a"}],
+    }
+    for name in ("used", "unused"):
+        source.create_project(name=name, **project)
+    between.account.pipeline(("Build", build_action("used")))
+    between.account.pipeline(("Build", build_action("gone")))
+    output = between.run("--oauth-token-file", "token", "--yes")
+    assert "Found: pipelines 2, webhooks 0, build projects 1, custom action types 0" in output
+    assert "note: build project gone does not exist, and a pipeline uses it" in output
+    assert output.index("create build project used") < output.index("create pipeline")
+    assert target.list_projects()["projects"] == ["used"]
+    [before], [after] = (
+        client.batch_get_projects(names=["used"])["projects"] for client in (source, target)
+    )
+    for shown in (before, after):
+        del shown["created"], shown["lastModified"]
+    assert after == before
     assert "Nothing to do." in between.run("--yes")
 
 

@@ -186,7 +186,7 @@ class _Comparison:
         if present is None:
             yield self._call("CreateProject", "create", **self._wanted, **tags)
         elif differs or (self._tags is not None and present.tags != self._tags):
-            known = filled(self._wanted, present.declaration, lambda _, kept: kept or MASK)
+            known = _known(self._wanted, present)
             parameters = {**removals(self._wanted, present), **known, **tags}
             yield self._call("UpdateProject", "change", **parameters)
 
@@ -198,8 +198,7 @@ class _Comparison:
             yield self._call("CreatePipeline", "create", pipeline=declaration, **tags)
             return
         if differs:
-            known = filled(declaration, present.declaration, lambda _, kept: kept or MASK)
-            yield self._call("UpdatePipeline", "change", pipeline=known)
+            yield self._call("UpdatePipeline", "change", pipeline=_known(declaration, present))
         if self._tags is not None:
             yield from self._tagging(self._tags, present)
 
@@ -337,6 +336,11 @@ def _as_shown(declared: Declared, present: Present | None) -> Mapping[str, Any]:
     if declared.kind is Kind.PROJECT and present is not None:
         return project_with_defaults(declared.declaration, present)
     return declared.declaration
+
+
+def _known(wanted: Mapping[str, Any], present: Present) -> Any:
+    """What is wanted, with what the server shows in place of `****`."""
+    return filled(wanted, present.declaration, lambda _, kept: MASK if kept is None else kept)
 
 
 def _wanted_tags(declared: Declared, present: Present | None) -> Mapping[str, str] | None:
