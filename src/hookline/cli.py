@@ -48,15 +48,15 @@ _COMMANDS = {
     ),
     "apply": (
         "commands.apply:apply",
-        "Create or change pipelines, webhooks and custom action types as files say.",
+        "Create or change pipelines, webhooks, projects and action types as files say.",
     ),
     "export": (
         "commands.export:export",
-        "Write pipelines, webhooks and custom action types, as `hookline apply` takes them.",
+        "Write pipelines, webhooks, projects and action types, as `hookline apply` takes them.",
     ),
     "import-aws": (
         "commands.import_aws:import_aws",
-        "Read pipelines, webhooks and custom action types from AWS and apply them to Hookline.",
+        "Read pipelines, webhooks, projects and action types from AWS and apply them to Hookline.",
     ),
     "credentials": ("commands.credentials:app", "Access keys of the API."),
     "deliveries": (

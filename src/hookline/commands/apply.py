@@ -104,7 +104,7 @@ def apply(
     profile: ProfileOption = None,
     yes: YesOption = False,
 ) -> None:
-    """Create or change pipelines, webhooks, build projects and custom action types as files say.
+    """Create or change pipelines, webhooks, projects and action types as files say.
 
     The difference is shown first. Files hold what the API's clients print and take, what
     `hookline export` writes, or CloudFormation templates. What they do not name is left alone.

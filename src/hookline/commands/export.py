@@ -44,7 +44,7 @@ def export(
     region: RegionOption = None,
     profile: ProfileOption = None,
 ) -> None:
-    """Write pipelines, webhooks, build projects and action types, as `hookline apply` takes them.
+    """Write pipelines, webhooks, projects and action types, as `hookline apply` takes them.
 
     Secrets are ****, which means "as it is" when it is applied where they are kept.
     """

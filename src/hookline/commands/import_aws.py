@@ -72,7 +72,7 @@ def import_aws(
     ] = None,
     yes: YesOption = False,
 ) -> None:
-    """Read pipelines, webhooks, build projects and action types from AWS; apply them to Hookline.
+    """Read pipelines, webhooks, projects and action types from AWS and apply them to Hookline.
 
     Nothing is changed in AWS. Of CodeBuild's projects and of custom action types those come that
     the pipelines use. Secrets can't be read from it: they are asked for, generated or read from
