@@ -324,7 +324,7 @@ def test_a_build_project_follows_its_template(tool: Tool) -> None:
     assert (project["description"], project["vpcConfig"]["vpcId"]) == ("d", "v")
     less = project_template(Triggers={"Webhook": True}, Tags=[])
     output = tool.apply(less)
-    assert "note: build project depot-build: left out is Triggers." in output
+    assert "note: build project depot-build: Triggers not acted on" in output
     for line in ("-description: d", "-timeoutInMinutes: 30", "+timeoutInMinutes: 60", "-  team: a"):
         assert line in output
     project = projects(tool)["depot-build"]

@@ -83,7 +83,7 @@ def hookline_api(
     region: str | None = None,
     profile_name: str | None = None,
     environment: bool = True,
-) -> "Api":
+) -> Api:
     """The API of a running Hookline; never AWS itself.
 
     The credentials are those of the profile, or with `environment` those that AWS's variables name,
@@ -127,7 +127,7 @@ def _configured_address(core: botocore.session.Session, settings: Settings) -> s
     return found or settings.endpoint_url
 
 
-def aws_api(profile_name: str, region: str | None, endpoint_url: str | None) -> "Api":
+def aws_api(profile_name: str, region: str | None, endpoint_url: str | None) -> Api:
     """The API of an AWS account, by the profile's own settings. Raises HooklineError."""
     core = botocore.session.Session()
     core.set_config_variable("profile", profile_name)

@@ -303,9 +303,10 @@ class _Comparison:
 
     def _note(self, calls: list[Call]) -> str:
         if self._declared.left_out:
+            names = " and ".join(self._declared.left_out)
             return (
-                f"{self._title}: left out is {', '.join(self._declared.left_out)}. Webhooks of "
-                "CodeBuild's own and public projects are not built."
+                f"{self._title}: {names} not acted on; there are no webhooks of CodeBuild's own "
+                "here, and no public projects"
             )
         if not self._declared.registered:
             return ""

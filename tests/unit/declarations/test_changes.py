@@ -185,7 +185,7 @@ def test_what_is_left_out_of_a_project_is_noted() -> None:
     )
     [change] = changes(Declarations(resources=(declared,)), having(PROJECT), Options())
     assert change.effect is Effect.KEEP
-    assert change.note.startswith("build project make: left out is Triggers. Webhooks of")
+    assert change.note.startswith("build project make: Triggers not acted on; there")
 
 
 def test_projects_come_before_the_pipelines_that_use_them() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from hookline.declarations.documents import LARGEST, documents
+from hookline.declarations.documents import LARGEST, as_yaml, documents
 from hookline.errors import HooklineError
 
 
@@ -135,3 +135,30 @@ def test_tabs_may_stand_where_yaml_takes_blanks(text: str, content: object) -> N
 def test_tabs_can_t_indent() -> None:
     with pytest.raises(HooklineError, match="line 2, column 1: found character"):
         documents("f.yaml", b"a:\n\tb: 1")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "version: 0.2\nphases: {}\n",
+        "no end",
+        "two\nlines",
+        "kept\n\n\n",
+        "  indented\nfirst\n",
+        "\n",
+        "\nempty first\n",
+        "trailing blanks \n\ttabs\n",
+        "# no comment\n--- \n...\n",
+        "windows\r\nlines\r\n",
+        "\x1b[2J\n",
+    ],
+)
+def test_what_is_written_as_yaml_is_read_as_it_was(text: str) -> None:
+    written = as_yaml({"outer": [{"text": text, "number": 1}]})
+    assert contents(written) == [{"outer": [{"text": text, "number": 1}]}]
+
+
+def test_lines_are_written_as_lines() -> None:
+    assert as_yaml({"buildspec": "version: 0.2\nenv: {}\n"}) == (
+        "buildspec: |\n  version: 0.2\n  env: {}\n"
+    )
