@@ -13,6 +13,9 @@ from hookline.store.pipeline_secrets import SECRET_KEYS
 
 _SUSPICIOUS = re.compile(r"token|secret|password|credential", re.IGNORECASE)
 _VALUES = ("value", "defaultValue")
+# These name what is kept elsewhere.
+_REFERENCES = frozenset({"PARAMETER_STORE", "SECRETS_MANAGER"})
+_CHOICES = frozenset({"imagePullCredentialsType", "credentialProvider"})
 _WEBHOOK_KEYS = frozenset({"SecretToken"})
 
 
@@ -67,12 +70,10 @@ class Secrets:
 
     def _hidden_members(self, members: Mapping[str, Any]) -> set[str]:
         hidden = {
-            key
-            for key, item in members.items()
-            if _SUSPICIOUS.search(key) or self._is_kept(key, item)
+            key for key, item in members.items() if _is_suspicious(key) or self._is_kept(key, item)
         }
         # An environment variable or a pipeline's: its key is a value itself.
-        if _SUSPICIOUS.search(str(members.get("name", ""))):
+        if _is_suspicious(str(members.get("name", ""))) and members.get("type") not in _REFERENCES:
             hidden.update(_VALUES)
         return {key for key in hidden if isinstance(members.get(key), str)}
 
@@ -112,6 +113,10 @@ class Secrets:
             case list():
                 for item in value:
                     yield from self.given(item)
+
+
+def _is_suspicious(name: str) -> bool:
+    return name not in _CHOICES and _SUSPICIOUS.search(name) is not None
 
 
 def filled(wanted: Any, current: Any, choose: Callable[[str, Any], Any], path: str = "") -> Any:

@@ -179,6 +179,18 @@ def test_a_projects_variables_are_shown_but_for_secrets() -> None:
     assert [item["value"] for item in variables] == ["as-it-is", "live", "oth3r"]
 
 
+def test_what_only_names_a_secret_is_shown() -> None:
+    variable = {"name": "API_TOKEN", "value": "api:token", "type": "SECRETS_MANAGER"}
+    environment = {
+        **PROJECT["environment"],
+        "environmentVariables": [variable],
+        "imagePullCredentialsType": "SERVICE_ROLE",
+    }
+    lines = project({**PROJECT, "environment": environment}, NOTHING).lines
+    assert "+    value: api:token" in lines
+    assert "+  imagePullCredentialsType: SERVICE_ROLE" in lines
+
+
 def test_what_is_left_out_of_a_project_is_noted() -> None:
     declared = Declared(
         kind=Kind.PROJECT, declaration=PROJECT, place="file", left_out=("Triggers",)
