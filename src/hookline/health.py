@@ -12,7 +12,7 @@ from hookline.store.database import Database
 from hookline.store.node_state import NodeState
 
 # The answer comes within a second, whatever the parts do.
-_STORE_PATIENCE_S = 0.8
+_STORE_TIMEOUT_S = 0.8
 _SILENCE_S = 5.0
 _log = structlog.get_logger()
 
@@ -47,7 +47,7 @@ class Health:
             loop = asyncio.get_running_loop()
             self._asked = loop.run_in_executor(self._thread, self._ask_store)
         asked = self._asked
-        await asyncio.wait({asked}, timeout=_STORE_PATIENCE_S)
+        await asyncio.wait({asked}, timeout=_STORE_TIMEOUT_S)
         return asked.done() and asked.result()
 
     def _ask_store(self) -> bool:

@@ -30,8 +30,8 @@ from hookline.standard_streams import guard_standard_streams
 from hookline.store import credentials
 from hookline.store.database import Database
 
-_ENGINE_STOP_PATIENCE_S = 20.0
-_WORKER_STOP_PATIENCE_S = 30
+_ENGINE_STOP_TIMEOUT_S = 20.0
+_WORKER_STOP_TIMEOUT_S = 30
 _NICENESS = 10
 _LONGEST_ROUND_S = 60.0
 
@@ -71,7 +71,7 @@ def worker(
         server_header=False,
         # The receiver itself decides whose X-Forwarded-For to believe (contract T3).
         proxy_headers=False,
-        timeout_graceful_shutdown=_WORKER_STOP_PATIENCE_S,
+        timeout_graceful_shutdown=_WORKER_STOP_TIMEOUT_S,
     )
     uvicorn.Server(config).run(sockets=list(listeners))
 
@@ -136,7 +136,7 @@ def engine(settings: Settings, slot: Slot) -> None:
 
     running.run(ready=state.beat, beat=beat)
     state.engine_stopped()
-    running.close(_ENGINE_STOP_PATIENCE_S)
+    running.close(_ENGINE_STOP_TIMEOUT_S)
     # A thread that has not ended its action by now keeps the process from its end no longer.
     os._exit(0)
 

@@ -30,11 +30,11 @@ from hookline.store.database import Database
 
 _STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 _SIGNALS = {*_STOP_SIGNALS, signal.SIGCHLD}
-_LOCK_PATIENCE_S, _LOCK_RETRY_S = 5.0, 0.05
+_LOCK_TIMEOUT_S, _LOCK_RETRY_S = 5.0, 0.05
 # Longer than a worker and the engine take to stop.
-_ORPHANS_PATIENCE_S = 60.0
+_ORPHANS_TIMEOUT_S = 60.0
 _READY_RETRY_S = 0.1
-_STOP_PATIENCE_S = 40.0
+_STOP_TIMEOUT_S = 40.0
 _FIRST_DELAY_S, _LAST_DELAY_S, _STEADY_S = 0.1, 5.0, 30.0
 _CHECK_EVERY_S = 1.0
 # Without a heartbeat for so long a process is replaced; before its first one, as it starts.
@@ -153,7 +153,7 @@ class Supervisor:
         """Keep the children running for so long, or until a signal to stop; its number."""
         end = time.monotonic() + seconds
         while (remaining := end - time.monotonic()) > 0:
-            received = signal.sigtimedwait(_SIGNALS, min(remaining, self._patience()))
+            received = signal.sigtimedwait(_SIGNALS, min(remaining, self._poll_timeout()))
             # Not only other than SIGCHLD: after a SIGSTOP, Python may return what is no signal.
             if received is not None and received.si_signo in _STOP_SIGNALS:
                 return received.si_signo
@@ -162,7 +162,7 @@ class Supervisor:
             self._announce()
         return None
 
-    def _patience(self) -> float:
+    def _poll_timeout(self) -> float:
         waiting = [child.due for child in self._children if child.process is None]
         due = max(0.0, min(waiting) - time.monotonic()) if waiting else _CHECK_EVERY_S
         return min(due, _CHECK_EVERY_S if self._announced else _READY_RETRY_S)
@@ -248,7 +248,7 @@ class Supervisor:
         running = [child.process for child in children if child.process is not None]
         for process in running:
             process.terminate()
-        deadline = time.monotonic() + _STOP_PATIENCE_S
+        deadline = time.monotonic() + _STOP_TIMEOUT_S
         for process in running:
             process.join(max(0.1, deadline - time.monotonic()))
             if process.exitcode is None:
@@ -273,7 +273,7 @@ class Lock:
                 f"The data folder {folder} can't be written ({error.strerror}). Make it writable, "
                 "or name another one with --data-dir or HOOKLINE_DATA_DIR."
             ) from error
-        if not _acquire(self._own, _LOCK_PATIENCE_S):
+        if not _acquire(self._own, _LOCK_TIMEOUT_S):
             holder = os.pread(self._own, 20, 0).decode("ascii", "replace").strip()
             raise SettingsError(
                 f"The data folder {folder} is in use by another hookline serve (process "
@@ -296,7 +296,7 @@ def _wait_for_orphans(folder: Path, lock: int) -> None:
         "hookline: waiting for the processes of the server before, whose supervisor has died",
         file=sys.stderr,
     )
-    if not _acquire(lock, _ORPHANS_PATIENCE_S):
+    if not _acquire(lock, _ORPHANS_TIMEOUT_S):
         raise SettingsError(
             f"The data folder {folder} is in use by processes of the server before, whose "
             f"supervisor has died. `fuser {folder / 'lock'}` names them: end them, and start again."

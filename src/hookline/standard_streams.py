@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-# How long a line waits for a reader that is slow; once that was in vain, the next ones don't wait.
-_PATIENCE_S = 0.05
+# How long a line waits for a slow reader; after a timeout, the next ones don't wait.
+_WRITE_TIMEOUT_S = 0.05
 # Both standard streams may be the same pipe, which has room for one of two writes.
 _polled_write = threading.Lock()
 
@@ -45,7 +45,7 @@ class LossyOutput(io.RawIOBase):
         self._socket = socket.socket(fileno=self._descriptor) if is_socket else None
         self._lose_line = lose_line
         self._lock = threading.Lock()
-        self._patience = _PATIENCE_S
+        self._timeout = _WRITE_TIMEOUT_S
         self._is_torn = False
 
     def writable(self) -> bool:
@@ -81,7 +81,7 @@ class LossyOutput(io.RawIOBase):
     def _write(self, content: bytes) -> int:
         """Write as much as can be; how many bytes are missing."""
         rest = memoryview(content)
-        deadline = time.monotonic() + self._patience
+        deadline = time.monotonic() + self._timeout
         while rest:
             try:
                 rest = rest[self._send(rest) :]
@@ -90,7 +90,7 @@ class LossyOutput(io.RawIOBase):
                     break
             except OSError:
                 break
-        self._patience = 0.0 if rest else _PATIENCE_S
+        self._timeout = 0.0 if rest else _WRITE_TIMEOUT_S
         return len(rest)
 
     def _send(self, data: memoryview) -> int:

@@ -107,7 +107,7 @@ def test_a_reader_of_another_users_pipe_gets_long_lines_whole(inherited_pipe: Pi
 
 def test_a_reader_that_is_only_slow_gets_every_line(monkeypatch: pytest.MonkeyPatch) -> None:
     # Under load the reader itself may not run for longer than a line is normally waited for.
-    monkeypatch.setattr(standard_streams, "_PATIENCE_S", 20.0)
+    monkeypatch.setattr(standard_streams, "_WRITE_TIMEOUT_S", 20.0)
     pipe = Pipe()
     lines = [b"%06d %s\n" % (number, b"x" * 1_000) for number in range(500)]
     received = bytearray()

@@ -44,7 +44,7 @@ class Heartbeat:
         self._last = time.monotonic()
 
     def start(self) -> None:
-        """Take the node's name, release what an earlier instance of it ran, and go on beating.
+        """Take the node's name, release what an earlier instance of it ran, and keep beating.
 
         Raises:
             SettingsError: a node of this name is alive.

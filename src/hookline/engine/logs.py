@@ -110,7 +110,7 @@ class RunningLogs:
 
 
 class _Log:
-    """See LogSink. Whoever writes its bytes to the store holds `writing` meanwhile."""
+    """See LogSink. A thread that writes its bytes to the store holds `writing` meanwhile."""
 
     def __init__(
         self, logs: RunningLogs, held: ActionExecution, length: int, stop: threading.Event

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from hookline.model import ExecutionMode
-from hookline.store.executions import Standing
+from hookline.store.executions import Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ Command = Enter | Supersede
 
 
 def advance(
-    mode: ExecutionMode, standings: Sequence[Standing], disabled: Collection[str] = ()
+    mode: ExecutionMode, positions: Sequence[Position], disabled: Collection[str] = ()
 ) -> list[Command]:
     """What happens next to the active executions of one pipeline, given the oldest first.
 
@@ -36,21 +36,21 @@ def advance(
     while it is closed to all; QUEUED lets the oldest in. (AWS: "How executions are processed",
     CodePipeline User Guide, concepts.)
     """
-    waiting = [standing for standing in standings if not standing.in_stage]
+    waiting = [position for position in positions if not position.in_stage]
     if mode is ExecutionMode.PARALLEL:
         return [
-            Enter(standing.execution_id, standing.stage_name)
-            for standing in waiting
-            if standing.stage_name not in disabled
+            Enter(position.execution_id, position.stage_name)
+            for position in waiting
+            if position.stage_name not in disabled
         ]
-    occupied = {standing.stage_name for standing in standings if standing.in_stage}
+    occupied = {position.stage_name for position in positions if position.in_stage}
     commands: list[Command] = []
-    for stage_name in dict.fromkeys(standing.stage_name for standing in waiting):
-        queue = [standing for standing in waiting if standing.stage_name == stage_name]
+    for stage_name in dict.fromkeys(position.stage_name for position in waiting):
+        queue = [position for position in waiting if position.stage_name == stage_name]
         chosen = queue[0] if mode is ExecutionMode.QUEUED else queue[-1]
         if mode is ExecutionMode.SUPERSEDED:
             commands += [
-                Supersede(standing.execution_id, chosen.execution_id) for standing in queue[:-1]
+                Supersede(position.execution_id, chosen.execution_id) for position in queue[:-1]
             ]
         if stage_name not in occupied and stage_name not in disabled:
             commands.append(Enter(chosen.execution_id, stage_name))

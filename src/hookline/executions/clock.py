@@ -1,4 +1,4 @@
-"""What time alone brings: windows open, waits take too long, and idle stages go on."""
+"""What happens by time alone: windows open, waits time out, and idle stages proceed."""
 
 import time
 from collections.abc import Callable
@@ -83,7 +83,7 @@ def _is_open(connection: Connection, rule: ActionExecution) -> ActionResult | Ac
 
 
 def proceed_idle(database: Database) -> None:
-    """Let stages go on in which nothing goes on: something has broken there, or was restored."""
+    """Proceed in stages without anything in progress: after a fault, or a restore."""
     with database.read() as connection:
         idle = stage_executions.idle(connection)
     for stage_execution_id in idle:

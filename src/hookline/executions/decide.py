@@ -70,12 +70,12 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Something still goes on, and nothing can begin beside it."""
+    """Something is still in progress, and nothing can begin beside it."""
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The stage ends with `status`, and then `result` follows; None lets the execution go on.
+    """The stage ends with `status`, and then `result` follows; None lets the execution continue.
 
     A stage that was `stopped` ends its execution instead.
     """
@@ -129,7 +129,7 @@ def decide(progress: Progress) -> Decision:
 
 
 def outcome(progress: Progress) -> StageStatus:
-    """How the actions of a stage have ended in which none goes on."""
+    """How the actions of a stage have ended, none of which is in progress."""
     statuses = {name: action.status for name, action in progress.actions.items()}
     done = {name for name, status in statuses.items() if status is ActionStatus.SUCCEEDED}
     if {action.name for action in progress.stage.actions} <= done | set(progress.done_before):

@@ -1,4 +1,4 @@
-"""Executions enter what they may enter, as `advance` decides; the pipeline is locked."""
+"""Lets executions enter stages, as `advance` decides; the pipeline is locked."""
 
 from sqlalchemy import Connection
 
@@ -9,13 +9,13 @@ from hookline.store import executions, pipelines, states
 
 
 def dispatch(connection: Connection, pipeline_id: int) -> None:
-    """Let the executions of a pipeline enter what they may enter now."""
+    """Let the executions of a pipeline enter the stages that they may enter now."""
     pipeline = pipelines.current(connection, pipeline_id)
     if pipeline is None:
         return
     state = states.read(connection, pipeline_id)
     entered: dict[str, str] = {}
-    for command in advance(pipeline.execution_mode, state.standings, state.disabled):
+    for command in advance(pipeline.execution_mode, state.positions, state.disabled):
         if isinstance(command, Enter):
             entered[command.execution_id] = command.stage_name
         else:

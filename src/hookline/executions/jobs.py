@@ -38,8 +38,8 @@ def lock(connection: Connection, scope: Scope, job_id: str) -> Job:
     return job
 
 
-def go_on(connection: Connection, job: Job, continuation_token: str) -> None:
-    """Let another job, which is given the token, follow a locked one; the action goes on."""
+def continue_with(connection: Connection, job: Job, continuation_token: str) -> None:
+    """Queue another job, with the token, after a locked one; the action continues."""
     jobs.end(connection, job.id, JobStatus.SUCCEEDED)
     following = replace(
         job,
@@ -52,12 +52,12 @@ def go_on(connection: Connection, job: Job, continuation_token: str) -> None:
 
 
 def succeed(connection: Connection, job: Job, result: ActionResult) -> None:
-    """End the action of a locked job well."""
+    """End a locked job and its action with success."""
     _end(connection, job, JobStatus.SUCCEEDED, result)
 
 
 def fail(connection: Connection, job: Job, error: ActionError) -> None:
-    """End the action of a locked job badly."""
+    """End a locked job and its action with a failure."""
     _end(connection, job, JobStatus.FAILED, error)
 
 

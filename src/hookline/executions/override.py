@@ -1,4 +1,4 @@
-"""Lets an execution go on although a condition of a stage was not met."""
+"""Lets an execution continue although a condition of a stage was not met."""
 
 from sqlalchemy import Connection
 
@@ -29,7 +29,7 @@ def override(
     stage_name: str,
     kind: ConditionType,
 ) -> None:
-    """Enter a stage after all whose entry condition was not met, or pass one that has succeeded.
+    """Enter a stage although its entry condition was not met, or leave one that has succeeded.
 
     An entry condition that only waits is overridden as well. The pipeline must be locked by the
     transaction.

@@ -1,4 +1,4 @@
-"""Stages go on as `decide` says; the pipeline is locked by the transaction."""
+"""Takes the next step of a stage, as `decide` says; the pipeline is locked by the transaction."""
 
 import time
 
@@ -49,7 +49,7 @@ def proceed(connection: Connection, stage_execution_id: str) -> None:
 def _end(connection: Connection, run: StageRun, step: End) -> None:
     stage_executions.finish(connection, run.stage_execution.id, step.status)
     if step.stopped:
-        # The summary goes on to say why.
+        # The summary still says why.
         executions.finish(
             connection, run.execution.id, ExecutionStatus.STOPPED, run.execution.status_summary
         )

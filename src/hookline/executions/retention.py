@@ -28,13 +28,13 @@ _CHUNKS = 1_000
 _log = structlog.get_logger()
 
 
-Position = tuple[float, str]
+Cursor = tuple[float, str]
 """An execution's place in the order in which they ended: when, and its id."""
 
 
 def forget(
-    connection: Connection, before: float, after: Position | None, limit: int
-) -> Position | None:
+    connection: Connection, before: float, after: Cursor | None, limit: int
+) -> Cursor | None:
     """Delete those of `limit` executions ended before `before` that nothing needs any more.
 
     Looked at are those that ended first, or first `after` a position; fewer where they have long

@@ -90,15 +90,15 @@ def _check_free(connection: Connection, pipeline: Pipeline, latest: StageExecuti
     stage_name = latest.stage_name
     stage_runs.check_newest(connection, latest)
     if any(
-        standing.in_stage and standing.stage_name == stage_name
-        for standing in executions.active(connection, pipeline.id)
+        position.in_stage and position.stage_name == stage_name
+        for position in executions.active(connection, pipeline.id)
     ):
         # Possible where the mode was PARALLEL before.
         raise StageNotRetryableException(f"Another execution is in the stage '{stage_name}'")
 
 
 def _retry_beside(connection: Connection, run: StageRun) -> None:
-    """Run the failed actions again while others of the stage go on."""
+    """Run the failed actions again while others of the stage still run."""
     failed = [name for name, item in run.actions.items() if item.status is ActionStatus.FAILED]
     if not failed:
         raise _nothing_failed(run.stage_execution)

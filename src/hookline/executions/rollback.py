@@ -107,7 +107,7 @@ def _obstacle(
     attempts = stage_executions.attempts(connection, [target.id]).get((target.id, stage_name), [])
     if not attempts or attempts[0].status is not StageStatus.SUCCEEDED:
         return "it did not succeed in the stage"
-    standings = executions.active(connection, pipeline.id)
-    if any(item.in_stage and item.stage_name == stage_name for item in standings):
+    positions = executions.active(connection, pipeline.id)
+    if any(item.in_stage and item.stage_name == stage_name for item in positions):
         return "the stage is running now"
     return None

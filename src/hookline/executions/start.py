@@ -1,4 +1,4 @@
-"""The only door through which an execution comes into being."""
+"""Starts executions: the only place that creates them, rollbacks apart."""
 
 import time
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from hookline.executions.start_request import StartRequest
 from hookline.executions.variables import defaults
 from hookline.model import Execution, ExecutionStatus, Pipeline
 from hookline.store import executions, states
-from hookline.store.executions import Standing
+from hookline.store.executions import Position
 
 
 def start(connection: Connection, pipeline: Pipeline, requests: Sequence[StartRequest]) -> None:
@@ -59,10 +59,10 @@ def _decide(
     """Which executions are superseded, and by which; which enter a stage, and which stage."""
     first_stage = pipeline.stages[0].name
     state = states.read(connection, pipeline.id)
-    new = (Standing(item.execution_id, first_stage, in_stage=False) for item in requests)
+    new = (Position(item.execution_id, first_stage, in_stage=False) for item in requests)
     superseded: dict[str, str] = {}
     entered: dict[str, str] = {}
-    for command in advance(pipeline.execution_mode, [*state.standings, *new], state.disabled):
+    for command in advance(pipeline.execution_mode, [*state.positions, *new], state.disabled):
         match command:
             case Supersede(execution_id, by):
                 superseded[execution_id] = by

@@ -23,7 +23,7 @@ def stop(
 
     Raises:
         PipelineExecutionNotStoppableException: there is none, or it is not in progress.
-        DuplicatedStopRequestException: it is stopping already, and not less gently than wished.
+        DuplicatedStopRequestException: it is stopping already, and the request asks for no more.
     """
     execution = executions.find(connection, execution_id)
     if execution is None or execution.pipeline_id != pipeline.id:
@@ -44,7 +44,7 @@ def stop(
 
 
 def _abandon(connection: Connection, stage_execution_id: str, request: StopRequest) -> None:
-    """Begin nothing more in a stage, and wait for nobody whom the request does not wait for."""
+    """Begin nothing more in a stage, and end what the request does not wait for."""
     action_executions.remove_unbegun(connection, stage_execution_id)
     owners = living(connection) if request.abandon else ()
     for item in action_executions.of_stages(connection, [stage_execution_id]):

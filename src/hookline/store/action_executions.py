@@ -75,7 +75,7 @@ class ActionExecution:
 
     @property
     def waits(self) -> bool:
-        """Whether it goes on without a node."""
+        """Whether it is in progress without a node."""
         return self.status is ActionStatus.IN_PROGRESS and self.waits_until is not None
 
     @property
@@ -192,7 +192,7 @@ def change(connection: Connection, action_execution_id: str, **values: Any) -> N
 
 
 def note(connection: Connection, action_execution_id: str, **values: Any) -> None:
-    """Set what is known of an action execution that goes on; what is None stays as it is."""
+    """Set what is known of an action execution in progress; what is None stays as it is."""
     known = {name: value for name, value in values.items() if value is not None}
     change(connection, action_execution_id, **known)
 

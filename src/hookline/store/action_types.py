@@ -89,7 +89,7 @@ def mark_deleted(connection: Connection, scope: Scope, kind: ActionType) -> None
 
 
 def find(connection: Connection, scope: Scope, kind: ActionType) -> CustomActionType | None:
-    """An action type, be it deleted or not; None for one that never was."""
+    """An action type, including a deleted one; None for one that never existed."""
     row = connection.execute(select(action_types).where(_is(scope, kind))).first()
     return None if row is None else _custom_action_type(row)
 

@@ -25,9 +25,9 @@ from hookline.errors import SettingsError, StoreUnavailableError
 from hookline.store import outages
 
 # GitHub waits ten seconds for an answer.
-_LOCK_PATIENCE_S = 5.0
+_LOCK_TIMEOUT_S = 5.0
 _LOCK_RETRY_S = 0.001
-_BUSY_TIMEOUT = f"PRAGMA busy_timeout={_LOCK_PATIENCE_S * 1_000:.0f}"
+_BUSY_TIMEOUT = f"PRAGMA busy_timeout={_LOCK_TIMEOUT_S * 1_000:.0f}"
 # In pages: a checkpoint stops the writer for its time, so it comes every 32 MB and not every four.
 _CHECKPOINT = "PRAGMA wal_autocheckpoint=8000"
 # As much as a pipe holds.
@@ -47,7 +47,7 @@ def connect(address: str, *, limited: bool = True) -> Engine:
     if url.get_backend_name() == "sqlite" and url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         return _sqlite(
-            create_engine(url, pool_size=5, max_overflow=40, pool_timeout=_LOCK_PATIENCE_S)
+            create_engine(url, pool_size=5, max_overflow=40, pool_timeout=_LOCK_TIMEOUT_S)
         )
     if url.get_backend_name() == "postgresql":
         from hookline.store import postgresql  # noqa: PLC0415 - see there
@@ -96,7 +96,7 @@ def _sqlite(engine: Engine) -> Engine:
 def _begin_immediate(connection: Connection) -> None:
     # SQLite's own busy handler soon sleeps for 100 ms at a time, which a commit never takes.
     driver: Any = connection.connection.driver_connection
-    deadline = time.monotonic() + _LOCK_PATIENCE_S
+    deadline = time.monotonic() + _LOCK_TIMEOUT_S
     driver.execute("PRAGMA busy_timeout=0")
     try:
         while True:
@@ -120,7 +120,7 @@ def now(connection: Connection) -> float:
 
 
 def serialize(connection: Connection, what: str) -> None:
-    """Let only one transaction at a time go on with `what`; SQLite's write lock does so anyway."""
+    """Lock `what` until the transaction ends; SQLite's write lock does so anyway."""
     if connection.dialect.name == "postgresql":
         rows(connection, "SELECT pg_advisory_xact_lock(hashtextextended(?, 0))", what)
 
@@ -136,7 +136,7 @@ class Hold(Protocol):
 
 
 def hold(engine: Engine, what: str) -> Hold:
-    """A hold of `what`. On SQLite, the lock of the data folder holds all there is."""
+    """A hold of `what`. On SQLite, the lock of the data folder already covers it."""
     return _HeldAnyway() if engine.dialect.name == "sqlite" else _AdvisoryLock(engine, what)
 
 
@@ -187,7 +187,7 @@ class _AdvisoryLock:
 
     def close(self) -> None:
         if self._connection is not None:
-            # Not back into the pool, where it would go on holding.
+            # Not back into the pool, where it would keep the lock.
             self._connection.invalidate()
             self._connection.close()
             self._connection = None

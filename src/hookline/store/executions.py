@@ -1,4 +1,4 @@
-"""Pipeline executions and where each stands."""
+"""Pipeline executions and their positions."""
 
 import hashlib
 import time
@@ -37,7 +37,7 @@ _CLOCKS_DIFFER_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Position:
     """An active execution: it is inside `stage_name`, or waits to enter it."""
 
     execution_id: str
@@ -45,11 +45,11 @@ class Standing:
     in_stage: bool
 
 
-def active(connection: Connection, pipeline_id: int) -> list[Standing]:
+def active(connection: Connection, pipeline_id: int) -> list[Position]:
     """The executions of a pipeline that are not finished, the oldest first."""
     found = dialect.rows(connection, _ACTIVE_OF_PIPELINE, pipeline_id)
     return [
-        Standing(execution_id, stage_name, in_stage=bool(in_stage))
+        Position(execution_id, stage_name, in_stage=bool(in_stage))
         for execution_id, stage_name, in_stage in found
     ]
 
@@ -173,7 +173,7 @@ def set_source_revision(
             revision.action_name,
             revision.revision_id,
         ):
-            # Whoever put the revision knows more of it than who fetched it.
+            # PutActionRevision gave a change id and a time, which a fetch does not know.
             revision = replace(revision, change_id=earlier.change_id, created=earlier.created)
     others = (x for x in execution.source_revisions if x.action_name != revision.action_name)
     changed = replace(execution, source_revisions=(*others, revision))

@@ -1,4 +1,4 @@
-"""Stage executions: the passages of executions through stages."""
+"""Stage executions: the runs of stages in pipeline executions."""
 
 import time
 from collections.abc import Collection, Sequence
@@ -15,7 +15,7 @@ from hookline.store.tables import action_executions, is_in_progress, stage_execu
 
 @dataclass(frozen=True, slots=True)
 class StageExecution:
-    """One passage of an execution through a stage. Times are epoch seconds.
+    """One run of a stage in an execution. Times are epoch seconds.
 
     `done_before` are the actions that a retry leaves as they ended before; `retries` says how often
     failed actions were retried while others of the stage still ran. One with `entry_overridden`
@@ -53,7 +53,7 @@ def count_retry(connection: Connection, stage_execution_id: str) -> None:
 
 
 def override_entry(connection: Connection, stage_execution_id: str) -> None:
-    """Let a stage that has not ended go on without its entry condition."""
+    """Let a stage that has not ended continue without its entry condition."""
     _update(connection, stage_execution_id, entry_overridden=True)
 
 
@@ -80,12 +80,12 @@ def of_execution_in_progress(connection: Connection, execution_id: str) -> list[
 
 
 def idle(connection: Connection) -> list[str]:
-    """The ids of stage executions that have not ended and in which nothing goes on."""
-    going_on = exists().where(
+    """The ids of stage executions in progress without an action or rule in progress."""
+    has_action = exists().where(
         action_executions.c.stage_execution_id == stage_executions.c.id,
         action_executions.c.status == ActionStatus.IN_PROGRESS.value,
     )
-    query = select(stage_executions.c.id).where(is_in_progress, ~going_on)
+    query = select(stage_executions.c.id).where(is_in_progress, ~has_action)
     return list(connection.execute(query).scalars())
 
 
@@ -115,7 +115,7 @@ def latest(connection: Connection, pipeline_id: int, stage_name: str) -> StageEx
 def attempts(
     connection: Connection, execution_ids: Collection[str]
 ) -> dict[tuple[str, str], list[StageExecution]]:
-    """All passages of the executions, the newest first, by execution id and stage name."""
+    """All stage executions of the executions, newest first, by execution id and stage name."""
     query = (
         select(stage_executions)
         .where(stage_executions.c.execution_id.in_(execution_ids))

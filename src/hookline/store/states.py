@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from hookline.store import dialect
-from hookline.store.executions import Standing
+from hookline.store.executions import Position
 from hookline.store.tables import is_active
 
 
@@ -14,11 +14,11 @@ from hookline.store.tables import is_active
 class State:
     """All that decides what happens next in a pipeline.
 
-    `standings` are of its active executions, the oldest first; `disabled` are the stages that
+    `positions` are of its active executions, the oldest first; `disabled` are the stages that
     nobody may enter now.
     """
 
-    standings: Sequence[Standing]
+    positions: Sequence[Position]
     disabled: frozenset[str]
 
 
@@ -27,7 +27,7 @@ def read(connection: Connection, pipeline_id: int) -> State:
     found = dialect.rows(connection, _STATE, pipeline_id, pipeline_id)
     return State(
         [
-            Standing(execution_id, stage_name, in_stage=bool(in_stage))
+            Position(execution_id, stage_name, in_stage=bool(in_stage))
             for _, execution_id, stage_name, in_stage in found
             if execution_id is not None
         ],

@@ -261,7 +261,7 @@ stage_executions = Table(
     Column("done_before", Json),
     # How often failed actions were retried while others of the stage still ran.
     Column("retries", Integer, nullable=False),
-    # Who had it run again; null for an execution's first passage and for an override.
+    # Who had it run again; null for the first run of a stage in an execution, and for an override.
     Column("retry_trigger", String(20)),
     # Whether it is entered although its entry condition failed before.
     Column("entry_overridden", Boolean, nullable=False),
@@ -309,7 +309,7 @@ action_executions = Table(
     Column("owner", String(36)),
     # How often a node has taken it. Together with the owner it says whose outcome counts.
     Column("attempt", Integer, nullable=False),
-    # Whoever ends an action that waits for somebody has to know it.
+    # Needed to end an action that waits for a person or a job worker.
     Column("token", String(36)),
     # It waits, and nobody runs it; null otherwise.
     Column("waits_until", Float),
@@ -502,7 +502,7 @@ deliveries = Table(
     Column("body", LargeBinary),
     Column("body_size", Integer, nullable=False),
     Column("duration", Float, nullable=False),
-    # The delivery that this one repeats on a person's wish.
+    # The delivery that this one repeats at a person's request.
     Column("redelivery_of", String(36)),
     Index("ix_hookline_deliveries_webhook", "webhook_id", "id"),
 )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hookline.executions.advance import Enter, Supersede, advance
 from hookline.model import ExecutionMode
-from hookline.store.executions import Standing
+from hookline.store.executions import Position
 
 STAGES = ("Source", "Build", "Deploy")
 modes = st.sampled_from(ExecutionMode)
@@ -21,12 +21,12 @@ events = st.lists(
 )
 
 
-def waits(name: str, stage: str = "Source") -> Standing:
-    return Standing(name, stage, in_stage=False)
+def waits(name: str, stage: str = "Source") -> Position:
+    return Position(name, stage, in_stage=False)
 
 
-def inside(name: str, stage: str = "Source") -> Standing:
-    return Standing(name, stage, in_stage=True)
+def inside(name: str, stage: str = "Source") -> Position:
+    return Position(name, stage, in_stage=True)
 
 
 @dataclass
@@ -34,7 +34,7 @@ class World:
     """All executions of a pipeline, moved by nothing but `advance` and the ends of stages."""
 
     mode: ExecutionMode
-    active: list[Standing] = field(default_factory=list)
+    active: list[Position] = field(default_factory=list)
     entered: list[tuple[str, str]] = field(default_factory=list)
     ended: dict[str, str] = field(default_factory=dict)
     count: int = 0
@@ -45,40 +45,40 @@ class World:
         self.advance()
 
     def end_stage(self, number: int, *, well: bool) -> None:
-        running = [standing for standing in self.active if standing.in_stage]
+        running = [position for position in self.active if position.in_stage]
         if not running:
             return
-        standing = running[number % len(running)]
-        position = self.active.index(standing)
-        following = STAGES[STAGES.index(standing.stage_name) + 1 :]
+        position = running[number % len(running)]
+        index = self.active.index(position)
+        following = STAGES[STAGES.index(position.stage_name) + 1 :]
         if well and following:
-            self.active[position] = replace(standing, stage_name=following[0], in_stage=False)
+            self.active[index] = replace(position, stage_name=following[0], in_stage=False)
         else:
-            self.ended[standing.execution_id] = "Succeeded" if well else "Failed"
-            del self.active[position]
+            self.ended[position.execution_id] = "Succeeded" if well else "Failed"
+            del self.active[index]
         self.advance()
 
     def advance(self) -> None:
         for command in advance(self.mode, self.active):
-            [position] = [
-                index
-                for index, standing in enumerate(self.active)
-                if standing.execution_id == command.execution_id
+            [index] = [
+                number
+                for number, position in enumerate(self.active)
+                if position.execution_id == command.execution_id
             ]
-            assert not self.active[position].in_stage, "only who waits is moved"
+            assert not self.active[index].in_stage, "only who waits is moved"
             match command:
                 case Enter(name, stage):
-                    assert self.active[position].stage_name == stage
-                    self.active[position] = replace(self.active[position], in_stage=True)
+                    assert self.active[index].stage_name == stage
+                    self.active[index] = replace(self.active[index], in_stage=True)
                     self.entered.append((name, stage))
                 case Supersede(name, by):
                     assert int(by[1:]) > int(name[1:]), "only by a newer one"
                     self.ended[name] = "Superseded"
-                    del self.active[position]
+                    del self.active[index]
         assert advance(self.mode, self.active) == [], "nothing is left to do"
 
     def finish_all(self) -> None:
-        while any(standing.in_stage for standing in self.active):
+        while any(position.in_stage for position in self.active):
             self.end_stage(0, well=True)
 
 
@@ -150,8 +150,8 @@ def test_a_burst_in_superseded_mode_lets_the_newest_in_and_ends_the_others() -> 
 
 
 def test_whoever_is_inside_a_stage_is_never_superseded() -> None:
-    standings = [inside("e1"), waits("e2"), waits("e3")]
-    assert advance(ExecutionMode.SUPERSEDED, standings) == [Supersede("e2", "e3")]
+    positions = [inside("e1"), waits("e2"), waits("e3")]
+    assert advance(ExecutionMode.SUPERSEDED, positions) == [Supersede("e2", "e3")]
 
 
 def test_the_oldest_of_a_queue_goes_first() -> None:
@@ -159,11 +159,11 @@ def test_the_oldest_of_a_queue_goes_first() -> None:
 
 
 def test_a_busy_stage_holds_up_no_other() -> None:
-    standings = [inside("e1", "Build"), waits("e2", "Build"), waits("e3")]
-    assert advance(ExecutionMode.SUPERSEDED, standings) == [Enter("e3", "Source")]
+    positions = [inside("e1", "Build"), waits("e2", "Build"), waits("e3")]
+    assert advance(ExecutionMode.SUPERSEDED, positions) == [Enter("e3", "Source")]
 
 
-def small_states(mode: ExecutionMode) -> Iterator[tuple[list[Standing], frozenset[str]]]:
+def small_states(mode: ExecutionMode) -> Iterator[tuple[list[Position], frozenset[str]]]:
     """Every state of up to four executions in two stages, with every choice of closed stages.
 
     Two executions are in one stage in PARALLEL mode only.
@@ -172,22 +172,22 @@ def small_states(mode: ExecutionMode) -> Iterator[tuple[list[Standing], frozense
     places = [(stage, in_stage) for stage in stages for in_stage in (False, True)]
     for count in range(5):
         for chosen in product(places, repeat=count):
-            standings = [
-                Standing(f"e{number}", stage, in_stage=in_stage)
+            positions = [
+                Position(f"e{number}", stage, in_stage=in_stage)
                 for number, (stage, in_stage) in enumerate(chosen)
             ]
-            inside = Counter(item.stage_name for item in standings if item.in_stage)
+            inside = Counter(item.stage_name for item in positions if item.in_stage)
             if mode is ExecutionMode.PARALLEL or max(inside.values(), default=0) <= 1:
                 for closed in product((False, True), repeat=len(stages)):
                     pairs = zip(stages, closed, strict=True)
-                    yield standings, frozenset(stage for stage, shut in pairs if shut)
+                    yield positions, frozenset(stage for stage, shut in pairs if shut)
 
 
 def applied(
-    mode: ExecutionMode, standings: list[Standing], disabled: frozenset[str]
-) -> list[Standing]:
-    after = {item.execution_id: item for item in standings}
-    for command in advance(mode, standings, disabled):
+    mode: ExecutionMode, positions: list[Position], disabled: frozenset[str]
+) -> list[Position]:
+    after = {item.execution_id: item for item in positions}
+    for command in advance(mode, positions, disabled):
         assert not after[command.execution_id].in_stage, "only who waits is moved"
         if isinstance(command, Enter):
             assert command.stage_name == after[command.execution_id].stage_name
@@ -199,10 +199,10 @@ def applied(
 
 @pytest.mark.parametrize("mode", ExecutionMode)
 def test_nobody_enters_a_disabled_stage_and_the_free_others_are_filled(mode: ExecutionMode) -> None:
-    for standings, disabled in small_states(mode):
-        after = applied(mode, standings, disabled)
+    for positions, disabled in small_states(mode):
+        after = applied(mode, positions, disabled)
         for stage in STAGES[:2]:
-            before_it = [item for item in standings if item.stage_name == stage]
+            before_it = [item for item in positions if item.stage_name == stage]
             then = [item for item in after if item.stage_name == stage]
             inside_before = [item for item in before_it if item.in_stage]
             inside_then = [item for item in then if item.in_stage]
@@ -217,22 +217,22 @@ def test_nobody_enters_a_disabled_stage_and_the_free_others_are_filled(mode: Exe
 
 
 def test_who_waits_before_a_disabled_stage_is_superseded_by_the_newest() -> None:
-    for standings, disabled in small_states(ExecutionMode.SUPERSEDED):
-        after = applied(ExecutionMode.SUPERSEDED, standings, disabled)
+    for positions, disabled in small_states(ExecutionMode.SUPERSEDED):
+        after = applied(ExecutionMode.SUPERSEDED, positions, disabled)
         for stage in disabled:
-            waiting = [item for item in standings if item == waits(item.execution_id, stage)]
+            waiting = [item for item in positions if item == waits(item.execution_id, stage)]
             kept = [item for item in after if item == waits(item.execution_id, stage)]
             assert kept == waiting[-1:]
 
 
 @pytest.mark.parametrize("mode", [ExecutionMode.QUEUED, ExecutionMode.PARALLEL])
 def test_in_the_other_modes_all_wait_before_a_disabled_stage(mode: ExecutionMode) -> None:
-    for standings, disabled in small_states(mode):
-        assert len(applied(mode, standings, disabled)) == len(standings)
+    for positions, disabled in small_states(mode):
+        assert len(applied(mode, positions, disabled)) == len(positions)
 
 
 @pytest.mark.parametrize("mode", ExecutionMode)
 def test_enabling_lets_in_who_would_have_entered(mode: ExecutionMode) -> None:
-    for standings, disabled in small_states(mode):
-        held_up = applied(mode, standings, disabled)
-        assert applied(mode, held_up, frozenset()) == applied(mode, standings, frozenset())
+    for positions, disabled in small_states(mode):
+        held_up = applied(mode, positions, disabled)
+        assert applied(mode, held_up, frozenset()) == applied(mode, positions, frozenset())

@@ -367,7 +367,7 @@ def test_a_disabled_transition_holds_up_starts_and_ended_stages(
         transitions.put(connection, pipeline.id, "Source", enabled=True, changed_by="me")
         state = states.read(connection, pipeline.id)
     assert state.disabled == {"Build"}
-    assert [(item.execution_id, item.stage_name, item.in_stage) for item in state.standings] == [
+    assert [(item.execution_id, item.stage_name, item.in_stage) for item in state.positions] == [
         (execution_id, "Build", False),
         (newer, "Source", False),
     ]

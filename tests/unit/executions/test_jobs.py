@@ -93,13 +93,13 @@ def test_an_action_offers_one_job_and_its_success_lets_the_stage_go_on(
     assert node.take_one().stage_name == "Build"
 
 
-def test_jobs_follow_each_other_while_the_action_goes_on(
+def test_jobs_follow_each_other_while_the_action_is_in_progress(
     database: Database, node: TestNode
 ) -> None:
     identifier = offer(node)
     first = have(database)
     with database.write() as connection:
-        job_results.go_on(connection, first, "more")
+        job_results.continue_with(connection, first, "more")
     second = have(database)
     assert second.continuation_token == "more"
     assert second.id != first.id

@@ -1,4 +1,4 @@
-"""The bounds of the HTTP protocol, on real sockets, with patience cut short."""
+"""The bounds of the HTTP protocol, on real sockets, with short time limits."""
 
 import asyncio
 import resource

@@ -245,8 +245,8 @@ def test_concurrent_starts_leave_one_execution_in_the_stage(
     with database.read() as connection:
         pipeline = pipelines.find(connection, SCOPE, "p")
         assert pipeline is not None
-        standings = executions.active(connection, pipeline.id)
-    assert Counter(standing.in_stage for standing in standings) == {True: 1, False: 1}
+        positions = executions.active(connection, pipeline.id)
+    assert Counter(position.in_stage for position in positions) == {True: 1, False: 1}
 
 
 def test_concurrent_takes_give_each_action_to_one_node(

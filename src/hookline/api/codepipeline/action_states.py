@@ -43,7 +43,7 @@ def action_state(
     """
     if latest is None:
         return {"actionName": action.name, **pages}
-    # The token of an action that a job worker ends is nobody's business.
+    # The token of an action that a job worker ends is not shown.
     is_custom = action.type.owner == "Custom"
     return {
         "actionName": action.name,

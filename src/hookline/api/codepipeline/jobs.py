@@ -83,7 +83,7 @@ class JobOperations:
         return {"jobDetails": self._details(self._work(caller.scope, parameters["jobId"]))}
 
     def put_job_success_result(self, caller: Caller, parameters: Mapping[str, Any]) -> None:
-        """End a job well: the action too, or with a continuation token another job follows."""
+        """End a job with success, and its action; with a token, another job continues it."""
         token = parameters.get("continuationToken")
         variables = _checked_variables(parameters)
         work = self._work(caller.scope, parameters["jobId"])
@@ -93,7 +93,7 @@ class JobOperations:
             job = job_results.lock(connection, caller.scope, work.job.id)
             action_executions.note(connection, work.action_execution.id, **noted)
             if token:
-                job_results.go_on(connection, job, token)
+                job_results.continue_with(connection, job, token)
             elif missing:
                 job_results.fail(connection, job, ActionError(_missing_text(missing)))
             else:
@@ -101,7 +101,7 @@ class JobOperations:
                 job_results.succeed(connection, job, result)
 
     def put_job_failure_result(self, caller: Caller, parameters: Mapping[str, Any]) -> None:
-        """End a job and its action badly."""
+        """End a job and its action with a failure."""
         details = parameters["failureDetails"]
         work = self._work(caller.scope, parameters["jobId"])
         noted = self._noted(caller, work, {**details, "summary": None})

@@ -63,11 +63,11 @@ def check_concurrency(
 ) -> None:
     """Raise ConcurrentPipelineExecutionsLimitExceededException if one more would be too many.
 
-    `execution_id` is the one that is to go on, which may be in progress; None for a new one.
+    `execution_id` is the one that is to continue, which may be in progress; None for a new one.
     """
     if pipeline.execution_mode is ExecutionMode.SUPERSEDED:
         return
-    active = {standing.execution_id for standing in executions.active(connection, pipeline.id)}
+    active = {position.execution_id for position in executions.active(connection, pipeline.id)}
     if len(active - {execution_id}) >= _CONCURRENT_LIMIT:
         raise ConcurrentPipelineExecutionsLimitExceededException(
             f"Pipeline '{pipeline.name}' has {_CONCURRENT_LIMIT} executions in progress, which is "

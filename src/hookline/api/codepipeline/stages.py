@@ -46,7 +46,7 @@ from hookline.store import (
 )
 from hookline.store.action_executions import ActionExecution
 from hookline.store.action_types import CustomActionType
-from hookline.store.executions import Standing
+from hookline.store.executions import Position
 from hookline.store.stage_executions import StageExecution
 from hookline.store.transitions import Transition
 
@@ -64,7 +64,7 @@ class StageOperations:
         """Where each stage and action of a pipeline stands."""
         with self._database.read() as connection:
             pipeline = find_pipeline(connection, caller.scope, parameters["name"])
-            standings = executions.active(connection, pipeline.id)
+            positions = executions.active(connection, pipeline.id)
             changed = transitions.of_pipeline(connection, pipeline.id)
             passages = {
                 stage.name: passage
@@ -103,7 +103,7 @@ class StageOperations:
             "stageStates": [
                 {
                     "stageName": stage.name,
-                    **_inbound(stage.name, standings),
+                    **_inbound(stage.name, positions),
                     "inboundTransitionState": _transition(changed.get(stage.name)),
                     "actionStates": [
                         self._action_state(
@@ -192,7 +192,7 @@ class StageOperations:
         return {"pipelineExecutionId": execution_id}
 
     def override_stage_condition(self, caller: Caller, parameters: Mapping[str, Any]) -> None:
-        """Let an execution go on although a condition of a stage was not met."""
+        """Let an execution continue although a condition of a stage was not met."""
         stage_name, execution_id = parameters["stageName"], parameters["pipelineExecutionId"]
         kind = ConditionType(parameters["conditionType"])
         with self._database.write() as connection:
@@ -294,15 +294,15 @@ def _retries(passed: Sequence[StageExecution]) -> dict[str, Any]:
     }
 
 
-def _inbound(stage_name: str, standings: Sequence[Standing]) -> dict[str, Any]:
+def _inbound(stage_name: str, positions: Sequence[Position]) -> dict[str, Any]:
     waiting = [
         {
-            "pipelineExecutionId": standing.execution_id,
+            "pipelineExecutionId": position.execution_id,
             "status": "InProgress",
             "type": "STANDARD",
         }
-        for standing in standings
-        if standing.stage_name == stage_name and not standing.in_stage
+        for position in positions
+        if position.stage_name == stage_name and not position.in_stage
     ]
     if not waiting:
         return {}

@@ -47,7 +47,7 @@ class Retention:
         # forgotten.
         self._surplus: str | None = None
         # The execution up to which the last step has come.
-        self._looked_at: executions.Position | None = None
+        self._looked_at: executions.Cursor | None = None
 
     def due_in(self) -> float:
         """Seconds until the next step."""
