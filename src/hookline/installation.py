@@ -12,7 +12,7 @@ from hookline.runners import Runner, bubblewrap
 from hookline.runners.containers import Containers
 from hookline.runners.containers import refusal as container_refusal
 from hookline.sealing import Seal, load_seal, make_master_key
-from hookline.store import secrets
+from hookline.store import credentials
 from hookline.store.node_state import NodeState
 
 _MARKER = ".hookline-artifacts"
@@ -30,7 +30,7 @@ def prepare_seal(settings: Settings, connection: Connection) -> Seal:
 
     A new key beside secrets that it can't open would hide the loss until somebody needs them.
     """
-    if not settings.master_key and not secrets.may_exist(connection):
+    if not settings.master_key and not credentials.secrets_may_exist(connection):
         make_master_key(_key_file(settings))
     return open_seal(settings)
 

@@ -1,6 +1,6 @@
 """Which execution enters which stage: a pure decision over where the executions stand."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from hookline.model import ExecutionMode
@@ -36,22 +36,32 @@ def advance(
     while it is closed to all; QUEUED lets the oldest in. (AWS: "How executions are processed",
     CodePipeline User Guide, concepts.)
     """
-    waiting = [position for position in positions if not position.in_stage]
-    if mode is ExecutionMode.PARALLEL:
-        return [
-            Enter(position.execution_id, position.stage_name)
-            for position in waiting
-            if position.stage_name not in disabled
-        ]
-    occupied = {position.stage_name for position in positions if position.in_stage}
-    commands: list[Command] = []
-    for stage_name in dict.fromkeys(position.stage_name for position in waiting):
-        queue = [position for position in waiting if position.stage_name == stage_name]
-        chosen = queue[0] if mode is ExecutionMode.QUEUED else queue[-1]
-        if mode is ExecutionMode.SUPERSEDED:
-            commands += [
-                Supersede(position.execution_id, chosen.execution_id) for position in queue[:-1]
-            ]
-        if stage_name not in occupied and stage_name not in disabled:
-            commands.append(Enter(chosen.execution_id, stage_name))
-    return commands
+    closed = set(disabled)
+    if mode is not ExecutionMode.PARALLEL:
+        closed |= {position.stage_name for position in positions if position.in_stage}
+    queues: dict[str, list[str]] = {}
+    for position in positions:
+        if not position.in_stage:
+            queues.setdefault(position.stage_name, []).append(position.execution_id)
+    return [
+        command
+        for stage_name, queue in queues.items()
+        for command in _commands(mode, stage_name, queue, is_open=stage_name not in closed)
+    ]
+
+
+def _commands(
+    mode: ExecutionMode, stage_name: str, queue: Sequence[str], *, is_open: bool
+) -> Iterator[Command]:
+    """What happens to the executions that wait for one stage, the oldest first."""
+    if mode is ExecutionMode.SUPERSEDED:
+        yield from (Supersede(execution_id, queue[-1]) for execution_id in queue[:-1])
+    if is_open:
+        yield from (Enter(execution_id, stage_name) for execution_id in queue[_ENTERING[mode]])
+
+
+_ENTERING = {
+    ExecutionMode.PARALLEL: slice(None),
+    ExecutionMode.QUEUED: slice(1),
+    ExecutionMode.SUPERSEDED: slice(-1, None),
+}

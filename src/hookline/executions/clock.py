@@ -1,51 +1,33 @@
 """What happens by time alone: windows open, waits time out, and idle stages proceed."""
 
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 
-import structlog
 from sqlalchemy import Connection
 
 from hookline.actions import deployment_window
 from hookline.actions.provider import ActionResult
-from hookline.errors import ActionError, StoreUnavailableError
-from hookline.executions.cancel import cancel_all
+from hookline.errors import ActionError
 from hookline.executions.finish import end
 from hookline.executions.proceed import proceed
+from hookline.executions.stop import cancel_all
 from hookline.executions.take import declared_action
 from hookline.model import JobStatus
 from hookline.store import action_executions, jobs, pipelines, stage_executions
 from hookline.store.action_executions import ActionExecution
 from hookline.store.database import Database
 
-_log = structlog.get_logger()
-
 
 def end_waits(database: Database) -> None:
     """End the rules whose window is open, and fail what has waited for too long."""
     with database.read() as connection:
-        overdue = action_executions.overdue(connection, time.time())
-        windows = action_executions.waiting_rules(connection)
-    for item in overdue:
-        _try(database, _end_wait, item)
-    for item in windows:
-        with database.read() as connection:
-            is_due = _is_open(connection, item) is not None
-        if is_due:
-            _try(database, _end_wait, item)
-
-
-def _try(
-    database: Database, do: Callable[[Connection, ActionExecution], None], item: ActionExecution
-) -> None:
-    try:
-        with database.write() as connection:
-            do(connection, item)
-    except StoreUnavailableError:
-        raise
-    except Exception:  # noqa: BLE001 - one that is broken keeps none of the others waiting
-        _log.exception("wait not ended", action_execution=item.id)
+        due = action_executions.overdue(connection, time.time())
+        due += [
+            rule
+            for rule in action_executions.waiting_rules(connection)
+            if _is_open(connection, rule) is not None
+        ]
+    database.write_each({item.id: item for item in due}, _end_wait, "wait not ended")
 
 
 def _end_wait(connection: Connection, waiting: ActionExecution) -> None:
@@ -86,12 +68,7 @@ def proceed_idle(database: Database) -> None:
     """Proceed in stages without anything in progress: after a fault, or a restore."""
     with database.read() as connection:
         idle = stage_executions.idle(connection)
-    for stage_execution_id in idle:
-        try:
-            with database.write() as connection:
-                _proceed_idle(connection, stage_execution_id)
-        except Exception:  # noqa: BLE001 - one that is broken keeps none of the others from going on
-            _log.exception("stage broke", stage_execution=stage_execution_id)
+    database.write_each(dict(zip(idle, idle, strict=True)), _proceed_idle, "stage broke")
 
 
 def _proceed_idle(connection: Connection, stage_execution_id: str) -> None:

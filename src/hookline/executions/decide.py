@@ -2,8 +2,6 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import groupby
-from operator import attrgetter
 from typing import Protocol
 
 from hookline.model import (
@@ -130,13 +128,17 @@ def decide(progress: Progress) -> Decision:
 
 def outcome(progress: Progress) -> StageStatus:
     """How the actions of a stage have ended, none of which is in progress."""
-    statuses = {name: action.status for name, action in progress.actions.items()}
-    done = {name for name, status in statuses.items() if status is ActionStatus.SUCCEEDED}
-    if {action.name for action in progress.stage.actions} <= done | set(progress.done_before):
+    done = _succeeded(progress.actions).union(progress.done_before)
+    if done.issuperset(action.name for action in progress.stage.actions):
         return StageStatus.SUCCEEDED
-    if progress.stopping and ActionStatus.FAILED not in statuses.values():
+    statuses = {action.status for action in progress.actions.values()}
+    if progress.stopping and ActionStatus.FAILED not in statuses:
         return StageStatus.STOPPED
     return StageStatus.FAILED
+
+
+def _succeeded(ran: Mapping[str, Ran]) -> set[str]:
+    return {name for name, item in ran.items() if item.status is ActionStatus.SUCCEEDED}
 
 
 def _next(
@@ -149,18 +151,20 @@ def _next(
 
     Those of one run order go together, and the next run order when all have succeeded.
     """
-    succeeded = {name for name, item in ran.items() if item.status is ActionStatus.SUCCEEDED}
-    succeeded |= set(done_before)
-    for _, group in groupby(sorted(actions, key=attrgetter("run_order")), attrgetter("run_order")):
-        names = [action.name for action in group if action.name not in succeeded]
-        unbegun = tuple(name for name in names if name not in ran)
-        if unbegun and not stopping:
-            return Begin(unbegun)
-        if any(name in ran and not ran[name].status.is_final for name in names):
-            return Wait()
-        if names:
-            return None
+    names = _next_names(actions, _succeeded(ran).union(done_before))
+    unbegun = tuple(name for name in names if name not in ran)
+    if unbegun and not stopping:
+        return Begin(unbegun)
+    if any(name in ran and not ran[name].status.is_final for name in names):
+        return Wait()
     return None
+
+
+def _next_names(actions: Iterable[Action], done: Collection[str]) -> list[str]:
+    """The actions that are not done, of the first run order that has any."""
+    left = [action for action in actions if action.name not in done]
+    run_order = min((action.run_order for action in left), default=None)
+    return [action.name for action in left if action.run_order == run_order]
 
 
 def _check(progress: Progress, kind: ConditionType) -> Begin | Wait | Checked:
@@ -181,7 +185,7 @@ def _condition_status(count: int, ran: Mapping[str, Ran]) -> tuple[ConditionStat
         words = "; ".join(f"Rule '{name}': {rule.error_message}" for name, rule in failed.items())
         status = ConditionStatus.ERRORED if errored else ConditionStatus.FAILED
         return status, words[:_SUMMARY_LIMIT]
-    if sum(rule.status is ActionStatus.SUCCEEDED for rule in ran.values()) == count:
+    if len(_succeeded(ran)) == count:
         return ConditionStatus.SUCCEEDED, "All rules succeeded"
     return ConditionStatus.ABANDONED, STOPPED
 

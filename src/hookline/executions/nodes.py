@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 
-import structlog
 from sqlalchemy import Connection
 
 from hookline.errors import ActionError, SettingsError
@@ -11,8 +10,6 @@ from hookline.executions.take import declared_action
 from hookline.store import action_executions, executions, nodes, pipelines
 from hookline.store.action_executions import ActionExecution
 from hookline.store.database import Database
-
-_log = structlog.get_logger()
 
 LOST_AFTER_S = 20.0
 """A node that has given no sign of life for so long is lost, and others do its work."""
@@ -44,12 +41,11 @@ def release_lost(
     """
     with database.read() as connection:
         found = action_executions.lost(connection, silent)
-    for item in found:
-        try:
-            with database.write() as connection:
-                release(connection, item, once_only)
-        except Exception:  # noqa: BLE001 - one that is broken keeps none of the others waiting
-            _log.exception("action of a lost node not released", action_execution=item.id)
+    database.write_each(
+        {item.id: item for item in found},
+        lambda connection, item: release(connection, item, once_only),
+        "action of a lost node not released",
+    )
     return len(found)
 
 

@@ -63,11 +63,9 @@ def override(
 def _find(
     connection: Connection, pipeline: Pipeline, execution_id: str, stage_name: str
 ) -> StageRun:
-    execution = executions.find(connection, execution_id, for_update=True)
-    if execution is None or execution.pipeline_id != pipeline.id:
-        raise ConditionNotOverridableException(
-            f"Pipeline '{pipeline.name}' does not have an execution with id '{execution_id}'"
-        )
+    stage_runs.find_execution(
+        connection, pipeline, execution_id, ConditionNotOverridableException, for_update=True
+    )
     run = stage_runs.latest(connection, execution_id, stage_name)
     if run is None:
         raise ConditionNotOverridableException(

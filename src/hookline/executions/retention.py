@@ -15,7 +15,6 @@ from hookline.actions.artifacts import ArtifactStore
 from hookline.errors import ActionError, StoreUnavailableError
 from hookline.store import (
     action_logs,
-    discarded_artifacts,
     executions,
     pipelines,
     stage_executions,
@@ -41,13 +40,14 @@ def forget(
     logs. Returns the position of the last one, or None where there are no more to look at.
     """
     ended = executions.ended_before(connection, before, after, limit)
-    kept = _needed(connection, {item.pipeline_id for item in ended})
-    chunks = action_logs.count_chunks(connection, [i.id for i in ended if i.id not in kept])
+    unneeded = {item.id for item in ended}
+    unneeded -= _needed(connection, {item.pipeline_id for item in ended})
+    chunks = action_logs.count_chunks(connection, unneeded)
     totals = accumulate(chunks.get(item.id, 0) for item in ended)
     within = sum(total <= _CHUNKS for total in totals)
     # One execution may have more.
     looked_at = ended[: max(within, 1)]
-    executions.remove(connection, [item.id for item in looked_at if item.id not in kept])
+    executions.remove(connection, [item.id for item in looked_at if item.id in unneeded])
     is_last = len(looked_at) == len(ended) < limit
     return None if is_last else (looked_at[-1].ended_at, looked_at[-1].id)
 
@@ -93,14 +93,14 @@ class ArtifactRetention:
         count, after = 0, ""
         while True:
             with self._database.read() as connection:
-                discarded = discarded_artifacts.some(connection, _STEP, after)
+                discarded = executions.discarded(connection, _STEP, after)
             if not discarded:
                 return count
             after = discarded[-1][1]
             deleted = dict(self._deleted(discarded))
             count += sum(deleted.values())
             with self._database.write() as connection:
-                discarded_artifacts.remove(connection, list(deleted))
+                executions.forget_discarded(connection, list(deleted))
 
     def _deleted(self, discarded: Iterable[tuple[int, str]]) -> Iterator[tuple[str, int]]:
         """The executions whose artifacts could be deleted, and how many these were."""

@@ -48,11 +48,9 @@ def retry(
             still do; or `only_failed` and no action failed.
         NotLatestPipelineExecutionException: another execution has entered the stage since.
     """
-    execution = executions.find(connection, execution_id, for_update=True)
-    if execution is None or execution.pipeline_id != pipeline.id:
-        raise StageNotRetryableException(
-            f"Pipeline '{pipeline.name}' does not have an execution with id '{execution_id}'"
-        )
+    execution = stage_runs.find_execution(
+        connection, pipeline, execution_id, StageNotRetryableException, for_update=True
+    )
     run = stage_runs.latest(connection, execution_id, stage_name)
     where = f"The stage '{stage_name}' of execution '{execution_id}' can't be retried"
     if run is None:
@@ -89,10 +87,7 @@ def _check_free(connection: Connection, pipeline: Pipeline, latest: StageExecuti
         return
     stage_name = latest.stage_name
     stage_runs.check_newest(connection, latest)
-    if any(
-        position.in_stage and position.stage_name == stage_name
-        for position in executions.active(connection, pipeline.id)
-    ):
+    if stage_runs.is_occupied(connection, pipeline.id, stage_name):
         # Possible where the mode was PARALLEL before.
         raise StageNotRetryableException(f"Another execution is in the stage '{stage_name}'")
 

@@ -4,13 +4,9 @@ import time
 
 from sqlalchemy import Connection
 
-from hookline.errors import (
-    PipelineExecutionNotFoundException,
-    PipelineExecutionOutdatedException,
-    UnableToRollbackStageException,
-)
+from hookline.errors import PipelineExecutionOutdatedException, UnableToRollbackStageException
 from hookline.executions.enter import Entry, enter
-from hookline.executions.stage_runs import StageRun
+from hookline.executions.stage_runs import StageRun, find_execution, is_occupied
 from hookline.model import (
     Execution,
     ExecutionMode,
@@ -36,11 +32,7 @@ def roll_back(
         UnableToRollbackStageException: the stage is the first or runs now, the mode is PARALLEL,
             or the target did not succeed in it or is itself a rollback.
     """
-    target = executions.find(connection, target_id, for_update=True)
-    if target is None or target.pipeline_id != pipeline.id:
-        raise PipelineExecutionNotFoundException(
-            f"Pipeline '{pipeline.name}' does not have an execution with id '{target_id}'"
-        )
+    target = find_execution(connection, pipeline, target_id, for_update=True)
     if target.pipeline_version != pipeline.version:
         raise PipelineExecutionOutdatedException(
             f"The pipeline was changed since execution '{target_id}', from version "
@@ -107,7 +99,6 @@ def _obstacle(
     attempts = stage_executions.attempts(connection, [target.id]).get((target.id, stage_name), [])
     if not attempts or attempts[0].status is not StageStatus.SUCCEEDED:
         return "it did not succeed in the stage"
-    positions = executions.active(connection, pipeline.id)
-    if any(item.in_stage and item.stage_name == stage_name for item in positions):
+    if is_occupied(connection, pipeline.id, stage_name):
         return "the stage is running now"
     return None

@@ -5,7 +5,11 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from hookline.errors import NotLatestPipelineExecutionException
+from hookline.errors import (
+    ApiError,
+    NotLatestPipelineExecutionException,
+    PipelineExecutionNotFoundException,
+)
 from hookline.executions.decide import Progress
 from hookline.model import (
     ConditionStatus,
@@ -81,6 +85,23 @@ class StageRun:
         )
 
 
+def find_execution(
+    connection: Connection,
+    pipeline: Pipeline,
+    execution_id: str,
+    missing: type[ApiError] = PipelineExecutionNotFoundException,
+    *,
+    for_update: bool = False,
+) -> Execution:
+    """An execution of a pipeline, as `store.executions.find` reads it. Raises `missing`."""
+    execution = executions.find(connection, execution_id, for_update=for_update)
+    if execution is None or execution.pipeline_id != pipeline.id:
+        raise missing(
+            f"Pipeline '{pipeline.name}' does not have an execution with id '{execution_id}'"
+        )
+    return execution
+
+
 def find(connection: Connection, stage_execution_id: str) -> StageRun | None:
     """A stage run by the id of its stage execution; None when its pipeline is gone."""
     stage_execution = stage_executions.find(connection, stage_execution_id)
@@ -119,6 +140,12 @@ def check_newest(connection: Connection, stage_execution: StageExecution) -> Non
             f"A later execution than '{stage_execution.execution_id}' has entered the stage "
             f"'{stage_name}'"
         )
+
+
+def is_occupied(connection: Connection, pipeline_id: int, stage_name: str) -> bool:
+    """Whether an execution is in the stage."""
+    positions = executions.active(connection, pipeline_id)
+    return any(item.in_stage and item.stage_name == stage_name for item in positions)
 
 
 def _is_retried(connection: Connection, execution: Execution, stage: Stage) -> bool:

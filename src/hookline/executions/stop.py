@@ -6,12 +6,15 @@ from sqlalchemy import Connection
 
 from hookline.errors import DuplicatedStopRequestException, PipelineExecutionNotStoppableException
 from hookline.executions.dispatch import dispatch
-from hookline.executions.finish import Abandoned, note
+from hookline.executions.finish import Abandoned, abandon_all, note
 from hookline.executions.nodes import living
 from hookline.executions.proceed import proceed
-from hookline.model import Execution, ExecutionStatus, Pipeline, StopRequest
+from hookline.executions.stage_runs import find_execution
+from hookline.model import Execution, ExecutionStatus, Pipeline, StageStatus, StopRequest
 from hookline.store import action_executions, executions, stage_executions
 from hookline.store.action_executions import ActionExecution
+
+_DELETED = "The pipeline was deleted"
 
 
 def stop(
@@ -25,11 +28,9 @@ def stop(
         PipelineExecutionNotStoppableException: there is none, or it is not in progress.
         DuplicatedStopRequestException: it is stopping already, and the request asks for no more.
     """
-    execution = executions.find(connection, execution_id)
-    if execution is None or execution.pipeline_id != pipeline.id:
-        raise PipelineExecutionNotStoppableException(
-            f"Pipeline '{pipeline.name}' does not have an execution with id '{execution_id}'"
-        )
+    execution = find_execution(
+        connection, pipeline, execution_id, PipelineExecutionNotStoppableException
+    )
     _check_stoppable(execution, request)
     executions.request_stop(connection, execution_id, request)
     stages = stage_executions.of_execution_in_progress(connection, execution_id)
@@ -71,3 +72,12 @@ def _check_stoppable(execution: Execution, request: StopRequest) -> None:
         raise PipelineExecutionNotStoppableException(
             f"The execution '{execution.id}' can't be stopped: it is {execution.status.value}"
         )
+
+
+def cancel_all(connection: Connection, pipeline_id: int) -> None:
+    """End all executions of a pipeline that was just deleted; nodes abandon what they run."""
+    executions.cancel_waiting(connection, pipeline_id, _DELETED)
+    for stage in stage_executions.in_progress(connection, pipeline_id):
+        abandon_all(connection, stage.id, _DELETED)
+        stage_executions.finish(connection, stage.id, StageStatus.STOPPED)
+        executions.finish(connection, stage.execution_id, ExecutionStatus.CANCELLED, _DELETED)

@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import TextClause
 
 from hookline.model import DEFAULT_LABEL, ActionStatus, ConditionType
-from hookline.store import dialect, executed
+from hookline.store import dialect
 from hookline.store.mapping import Mapper
 from hookline.store.tables import (
     action_executions,
@@ -136,7 +136,7 @@ def take(
         )
         .returning(action_executions)
     )
-    found = [_ACTION_EXECUTIONS.value(row) for row in connection.execute(taken)]
+    found = _ACTION_EXECUTIONS.all(connection, taken)
     return sorted(found, key=lambda item: item.id)
 
 
@@ -240,7 +240,7 @@ def _found(
         .where(and_(*conditions))
         .order_by(action_executions.c.started_at, action_executions.c.id)
     )
-    return [_ACTION_EXECUTIONS.value(row) for row in connection.execute(query)]
+    return _ACTION_EXECUTIONS.all(connection, query)
 
 
 def produced(connection: Connection, execution_ids: Sequence[str]) -> list[ActionExecution]:
@@ -258,16 +258,14 @@ def latest(
     connection: Connection, pipeline_id: int, stage_name: str, action_name: str
 ) -> ActionExecution | None:
     """The newest execution of an action of a pipeline that has begun."""
-    row = executed.newest(
+    return _ACTION_EXECUTIONS.newest(
         connection,
-        action_executions,
         action_executions.c.pipeline_id == pipeline_id,
         action_executions.c.stage_name == stage_name,
         action_executions.c.action_name == action_name,
         is_action,
         action_executions.c.attempt > 0,
     )
-    return None if row is None else _ACTION_EXECUTIONS.value(row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,4 +307,4 @@ def page(
     if before is not None:
         query = query.where(tuple_(table.c.started_at, table.c.id) < before)
     newest_first = query.order_by(table.c.started_at.desc(), table.c.id.desc())
-    return [_ACTION_EXECUTIONS.value(row) for row in connection.execute(newest_first.limit(limit))]
+    return _ACTION_EXECUTIONS.all(connection, newest_first.limit(limit))

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select, update
 
 from hookline.model import ConditionStatus, ConditionType
-from hookline.store import dialect, executed
+from hookline.store import dialect
 from hookline.store.mapping import Mapper
 from hookline.store.tables import condition_executions
 
 
 @dataclass(frozen=True, slots=True)
 class ConditionExecution:
-    """One check of a condition, in one passage through its stage. Times are epoch seconds."""
+    """One check of a condition, in one run of its stage. Times are epoch seconds."""
 
     stage_execution_id: str
     type: ConditionType
@@ -60,7 +60,7 @@ def finish(
 def of_stage(
     connection: Connection, stage_execution_id: str
 ) -> dict[ConditionType, ConditionExecution]:
-    """The conditions that were asked in one passage through a stage."""
+    """The conditions that were asked in one run of a stage."""
     query = select(condition_executions).where(
         condition_executions.c.stage_execution_id == stage_execution_id
     )
@@ -74,12 +74,10 @@ def latest(
     connection: Connection, pipeline_id: int, stage_name: str, kind: ConditionType
 ) -> ConditionExecution | None:
     """The newest check of a condition of a stage of a pipeline."""
-    row = executed.newest(
+    return _CONDITION_EXECUTIONS.newest(
         connection,
-        condition_executions,
         condition_executions.c.pipeline_id == pipeline_id,
         condition_executions.c.stage_name == stage_name,
         condition_executions.c.type == kind.value,
         tie="stage_execution_id",
     )
-    return None if row is None else _CONDITION_EXECUTIONS.value(row)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, delete, func, or_, select, update
 
 from hookline.model import Credential
 from hookline.sealing import Seal
-from hookline.store.tables import credentials
+from hookline.store.tables import credentials, pipeline_versions, webhooks
 
 _PURPOSE = "credential"
 _ALPHABET = string.ascii_uppercase + "234567"
@@ -91,6 +91,13 @@ def remove(connection: Connection, access_key_id: str) -> bool:
             delete(credentials).where(credentials.c.access_key_id == access_key_id)
         ).rowcount
     )
+
+
+def secrets_may_exist(connection: Connection) -> bool:
+    """Whether the database has a row that can hold anything sealed by the master key."""
+    # A version of a pipeline may hold an OAuth token; the others always hold a secret.
+    tables = (credentials, webhooks, pipeline_versions)
+    return any(connection.execute(select(table).limit(1)).first() for table in tables)
 
 
 def _credential(row: Row[tuple[object, ...]], seal: Seal) -> Credential:

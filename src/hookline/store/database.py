@@ -1,9 +1,11 @@
 """One database for all: connections, transactions and the schema's version."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
+import structlog
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -15,6 +17,8 @@ from hookline.store import dialect, outages
 # to import.
 SCHEMA_VERSION = "0006"
 _VERSION_TABLE = "hookline_schema_version"
+_log = structlog.get_logger()
+_Item = TypeVar("_Item")
 
 
 class Database:
@@ -44,6 +48,23 @@ class Database:
             connection.begin(),
         ):
             yield connection
+
+    def write_each(
+        self, items: Mapping[str, _Item], write: Callable[[Connection, _Item], object], failure: str
+    ) -> None:
+        """Call `write` for each of the items, by id, in a transaction of its own.
+
+        One that raises is logged as a `failure`, and the next one follows. Raises
+        StoreUnavailableError.
+        """
+        for identifier, item in items.items():
+            try:
+                with self.write() as connection:
+                    write(connection, item)
+            except StoreUnavailableError:
+                raise
+            except Exception:  # noqa: BLE001 - a fault in one must not hold up the others
+                _log.exception(failure, id=identifier)
 
     def migrate(self) -> None:
         """Bring the schema to SCHEMA_VERSION. Several processes may do it at once.

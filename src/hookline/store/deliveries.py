@@ -92,8 +92,7 @@ def trim_refused(connection: Connection, webhook_ids: Iterable[int]) -> None:
 
 def find(connection: Connection, delivery_id: str) -> Delivery | None:
     """A delivery by its id."""
-    row = connection.execute(select(deliveries).where(deliveries.c.id == delivery_id)).first()
-    return None if row is None else _DELIVERIES.value(row)
+    return _DELIVERIES.first(connection, select(deliveries).where(deliveries.c.id == delivery_id))
 
 
 def newest(connection: Connection, webhook_id: int | None, limit: int) -> list[Delivery]:
@@ -101,7 +100,7 @@ def newest(connection: Connection, webhook_id: int | None, limit: int) -> list[D
     query = select(deliveries).order_by(deliveries.c.id.desc()).limit(limit)
     if webhook_id is not None:
         query = query.where(deliveries.c.webhook_id == webhook_id)
-    return [_DELIVERIES.value(row) for row in connection.execute(query)]
+    return _DELIVERIES.all(connection, query)
 
 
 def oldest_of_newest(connection: Connection, count: int) -> str | None:

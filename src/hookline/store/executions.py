@@ -199,8 +199,7 @@ def find(
 ) -> Execution | None:
     """An execution by its id; `for_update` keeps it from being forgotten before the commit."""
     query = select(executions).where(executions.c.id == execution_id)
-    row = connection.execute(query.with_for_update() if for_update else query).first()
-    return None if row is None else _EXECUTIONS.value(row)
+    return _EXECUTIONS.first(connection, query.with_for_update() if for_update else query)
 
 
 def find_all(connection: Connection, execution_ids: Collection[str]) -> dict[str, Execution]:
@@ -214,8 +213,7 @@ def find_by_request_token(connection: Connection, pipeline_id: int, token: str) 
     query = select(executions).where(
         executions.c.pipeline_id == pipeline_id, executions.c.client_request_token == token
     )
-    row = connection.execute(query).first()
-    return None if row is None else _EXECUTIONS.value(row)
+    return _EXECUTIONS.first(connection, query)
 
 
 def find_by_revision(
@@ -230,8 +228,7 @@ def find_by_revision(
         .order_by(source_revisions.c.execution_id.desc())
         .limit(1)
     )
-    row = connection.execute(query).first()
-    return None if row is None else _EXECUTIONS.value(row)
+    return _EXECUTIONS.first(connection, query)
 
 
 def page(
@@ -255,7 +252,7 @@ def page_of_succeeded(
     query = _succeeded(pipeline, stage_name).limit(limit)
     if before is not None:
         query = query.where(stage_executions.c.execution_id < before)
-    return [_EXECUTIONS.value(row) for row in connection.execute(query)]
+    return _EXECUTIONS.all(connection, query)
 
 
 def last_succeeded_in(connection: Connection, pipeline: Pipeline, stage_name: str) -> str | None:
@@ -348,6 +345,26 @@ def remove(connection: Connection, ids: Collection[str]) -> None:
     for table in of_executions:
         connection.execute(delete(table).where(table.c.execution_id.in_(ids)))
     connection.execute(delete(executions).where(executions.c.id.in_(ids)))
+
+
+def discarded(connection: Connection, limit: int, after: str = "") -> list[tuple[int, str]]:
+    """Up to `limit` executions that were removed, but whose artifacts are still in their store.
+
+    In order, each as the id of its pipeline and its own, which follows `after`.
+    """
+    query = (
+        select(discarded_artifacts.c.pipeline_id, discarded_artifacts.c.execution_id)
+        .where(discarded_artifacts.c.execution_id > after)
+        .order_by(discarded_artifacts.c.execution_id)
+        .limit(limit)
+    )
+    return [(row.pipeline_id, row.execution_id) for row in connection.execute(query)]
+
+
+def forget_discarded(connection: Connection, execution_ids: Collection[str]) -> None:
+    """Note that the artifacts of removed executions are deleted."""
+    of_executions = discarded_artifacts.c.execution_id.in_(execution_ids)
+    connection.execute(delete(discarded_artifacts).where(of_executions))
 
 
 def _revision_key(pipeline_id: int, revision: SourceRevision) -> bytes:

@@ -6,7 +6,8 @@ from operator import attrgetter
 from typing import Any, Generic, TypeVar, get_args, get_type_hints
 
 import msgspec
-from sqlalchemy import Column, Connection, Row, Table
+from sqlalchemy import Column, ColumnElement, Connection, Executable, Row, Select, Table, select
+from sqlalchemy.sql.elements import TextClause
 
 from hookline.store import dialect
 from hookline.store.tables import Json
@@ -67,6 +68,31 @@ class Mapper(Generic[T]):
         """The value that a row holds."""
         fields = {name: read(row) for name, read in self._readers.items()}
         return self._kind(**{name: field for name, field in fields.items() if field is not None})
+
+    def first(self, connection: Connection, query: Select[Any]) -> T | None:
+        """The value of the first row that a query of the table finds."""
+        row = connection.execute(query).first()
+        return None if row is None else self.value(row)
+
+    def all(self, connection: Connection, query: Executable) -> list[T]:
+        """The values of all rows that a query of the table finds."""
+        return [self.value(row) for row in connection.execute(query)]
+
+    def newest(
+        self,
+        connection: Connection,
+        *conditions: ColumnElement[bool] | TextClause,
+        tie: str = "id",
+    ) -> T | None:
+        """The value that was started last, of several at once the one with the greatest `tie`.
+
+        The conditions must be on what an index of the table begins with, before `started_at`: then
+        it is one look-up, however many rows there are.
+        """
+        columns = self._table.c
+        newest_first = (columns.started_at.desc(), columns[tie].desc())
+        query = select(self._table).where(*conditions).order_by(*newest_first).limit(1)
+        return self.first(connection, query)
 
 
 def _encoder(column: Column[Any], hint: Any) -> Callable[[Any], Any] | None:

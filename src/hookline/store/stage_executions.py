@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, exists, select, update
 
 from hookline.model import ActionStatus, RetryTrigger, StageStatus
-from hookline.store import dialect, executed
+from hookline.store import dialect
 from hookline.store.mapping import Mapper
 from hookline.store.tables import action_executions, is_in_progress, stage_executions
 
@@ -68,7 +68,7 @@ def in_progress(connection: Connection, pipeline_id: int) -> list[StageExecution
     query = select(stage_executions).where(
         stage_executions.c.pipeline_id == pipeline_id, is_in_progress
     )
-    return [_STAGE_EXECUTIONS.value(row) for row in connection.execute(query)]
+    return _STAGE_EXECUTIONS.all(connection, query)
 
 
 def of_execution_in_progress(connection: Connection, execution_id: str) -> list[StageExecution]:
@@ -76,7 +76,7 @@ def of_execution_in_progress(connection: Connection, execution_id: str) -> list[
     query = select(stage_executions).where(
         stage_executions.c.execution_id == execution_id, is_in_progress
     )
-    return [_STAGE_EXECUTIONS.value(row) for row in connection.execute(query)]
+    return _STAGE_EXECUTIONS.all(connection, query)
 
 
 def idle(connection: Connection) -> list[str]:
@@ -92,8 +92,7 @@ def idle(connection: Connection) -> list[str]:
 def find(connection: Connection, stage_execution_id: str) -> StageExecution | None:
     """A stage execution by its id."""
     query = select(stage_executions).where(stage_executions.c.id == stage_execution_id)
-    row = connection.execute(query).first()
-    return None if row is None else _STAGE_EXECUTIONS.value(row)
+    return _STAGE_EXECUTIONS.first(connection, query)
 
 
 def finish(connection: Connection, stage_execution_id: str, status: StageStatus) -> None:
@@ -103,13 +102,11 @@ def finish(connection: Connection, stage_execution_id: str, status: StageStatus)
 
 def latest(connection: Connection, pipeline_id: int, stage_name: str) -> StageExecution | None:
     """The newest stage execution of a stage of a pipeline."""
-    row = executed.newest(
+    return _STAGE_EXECUTIONS.newest(
         connection,
-        stage_executions,
         stage_executions.c.pipeline_id == pipeline_id,
         stage_executions.c.stage_name == stage_name,
     )
-    return None if row is None else _STAGE_EXECUTIONS.value(row)
 
 
 def attempts(

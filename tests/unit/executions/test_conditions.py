@@ -10,12 +10,11 @@ from sqlalchemy import Connection
 from hookline.actions.provider import Waiting
 from hookline.errors import ActionError, ConditionNotOverridableException
 from hookline.executions import clock
-from hookline.executions.cancel import cancel_all
 from hookline.executions.override import override
 from hookline.executions.retry import retry
 from hookline.executions.start import start
 from hookline.executions.start_request import StartRequest
-from hookline.executions.stop import stop
+from hookline.executions.stop import cancel_all, stop
 from hookline.model import (
     ActionStatus,
     ConditionStatus,

@@ -10,12 +10,11 @@ from sqlalchemy import event
 from hookline.actions.provider import ActionResult, Artifact, Waiting
 from hookline.errors import ActionError
 from hookline.executions import clock
-from hookline.executions.cancel import cancel_all
 from hookline.executions.finish import Abandoned, Outcome
 from hookline.executions.retry import retry
 from hookline.executions.start import start
 from hookline.executions.start_request import StartRequest
-from hookline.executions.stop import stop
+from hookline.executions.stop import cancel_all, stop
 from hookline.executions.take import prepare
 from hookline.model import (
     ActionStatus,

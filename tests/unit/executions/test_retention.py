@@ -18,7 +18,6 @@ from hookline.model import Pipeline, Scope, new_id
 from hookline.store import (
     action_executions,
     action_logs,
-    discarded_artifacts,
     executions,
     pipelines,
     tables,
@@ -249,7 +248,7 @@ def test_x8_only_the_artifacts_of_forgotten_executions_are_deleted(
     assert all(map(artifacts.has, keys[kept]))
     assert foreign.exists()
     with database.read() as connection:
-        assert discarded_artifacts.some(connection, 10) == []
+        assert executions.discarded(connection, 10) == []
 
 
 def test_what_cannot_be_deleted_is_tried_again_and_holds_up_nothing_else(
@@ -265,7 +264,7 @@ def test_what_cannot_be_deleted_is_tried_again_and_holds_up_nothing_else(
 
     def left() -> list[str]:
         with database.read() as connection:
-            return [item for _, item in discarded_artifacts.some(connection, 10)]
+            return [item for _, item in executions.discarded(connection, 10)]
 
     old = sorted([run(), run(), run()])
     run()

@@ -20,7 +20,7 @@ from hookline.errors import (
     PipelineNotFoundException,
     PipelineVersionNotFoundException,
 )
-from hookline.executions.cancel import cancel_all
+from hookline.executions.stop import cancel_all
 from hookline.model import ActionType, Pipeline, Scope
 from hookline.sealing import is_mask
 from hookline.store import (
