@@ -71,6 +71,7 @@ def _translated(pattern: str) -> str:
 _SIMPLE = {"across": ".*", "within": "[^/]*", "one": "[^/]"}
 # What stands for a character outside and inside of a group.
 _GROUPING = {"open": ("(?:", ""), "close": (r"\}", ")"), "comma": (",", "|")}
+_IN_GROUP_AFTER = {"open": True, "close": False}
 
 
 def _parts(pattern: str) -> Iterator[str]:
@@ -81,7 +82,7 @@ def _parts(pattern: str) -> Iterator[str]:
             _fail(pattern, "has a group within a group")
         if kind in _GROUPING:
             yield _GROUPING[kind][in_group]
-            in_group = kind == "open" or (in_group and kind != "close")
+            in_group = _IN_GROUP_AFTER.get(kind, in_group)
         else:
             yield _SIMPLE.get(kind) or _character(pattern, token, kind)
     if in_group:

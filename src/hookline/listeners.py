@@ -21,9 +21,10 @@ def listen(settings: Settings) -> tuple[Settings, list[socket.socket]]:
     Sockets from systemd keep what connects while no server runs. They win over the settings `host`,
     `port` and `receiver_port`. Raises SettingsError where one can't be used.
     """
-    passed = list(_passed())
-    apis = [listener for name, listener in passed if name == _API]
-    receivers = [listener for name, listener in passed if name == _RECEIVER]
+    passed: dict[str, list[socket.socket]] = {_API: [], _RECEIVER: []}
+    for name, listener in _passed():
+        passed[name].append(listener)
+    apis, receivers = passed[_API], passed[_RECEIVER]
     for listener in apis:
         host, port = listener.getsockname()[:2]
         check_loopback(replace(settings, host=host))

@@ -28,10 +28,19 @@ def main(arguments: Sequence[str]) -> None:
     _say(f"{median(filter(None, code.values())):7,.0f}  median of a file, empty ones left out")
     _say(f"{median(lengths):7,.0f}  median of a function, of {len(lengths):,}, with its docstring")
     _say(f"{len(_with_one_importer(source)):7,}  modules with one importer")
-    for path, found in sorted(functions.items()):
-        for item in found:
-            if item.complexity > _MOST_COMPLEX:
-                _say(f"{item.complexity:7}  complexity of {item.fullname} in {path}")
+    for name, complexity in too_complex(source).items():
+        _say(f"{complexity:7}  complexity of {name}")
+
+
+def too_complex(source: Path) -> dict[str, int]:
+    """The functions of more than the allowed complexity, as radon counts it, by file and name."""
+    files = sorted((source / PACKAGE).rglob("*.py"))
+    return {
+        f"{file.relative_to(source / PACKAGE)} {item.fullname}": item.complexity
+        for file in files
+        for item in _functions(file.read_text())
+        if item.complexity > _MOST_COMPLEX
+    }
 
 
 def _by_package(code: dict[Path, int]) -> Counter[str]:

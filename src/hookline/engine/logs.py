@@ -102,11 +102,13 @@ class RunningLogs:
         ids = [part.action_execution_id for part in parts.values()]
         with self._database.write() as connection:
             attempts = action_executions.hold(connection, self._instance, ids)
-            written = [log for log in parts if attempts.get(log.held.id) == log.held.attempt]
-            for log in written:
-                action_logs.append(connection, parts[log])
-        for log in written:
-            log.forget(parts[log])
+            for log, part in list(parts.items()):
+                if attempts.get(log.held.id) == log.held.attempt:
+                    action_logs.append(connection, part)
+                else:
+                    del parts[log]
+        for log, part in parts.items():
+            log.forget(part)
 
 
 class _Log:

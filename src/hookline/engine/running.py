@@ -1,7 +1,7 @@
 """The actions that run on this node: what ends them early, and where their outcomes go."""
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -169,19 +169,11 @@ class RunningActions:
             with self._changed:
                 running = dict(self._running)
             with self._database.read() as connection:
-                owned = {
-                    item.id: item for item in action_executions.owned(connection, self._instance)
-                }
+                owned = action_executions.owned(connection, self._instance)
                 ids = {item.held.execution_id for item in running.values()}
                 abandoned = executions.abandoned(connection, ids)
-        for identifier, item in running.items():
-            mine = owned.get(identifier)
-            if item.held.execution_id in abandoned:
-                item.abandoned = True
-                item.stop.set()
-            elif mine is None or mine.attempt != item.held.attempt:
-                item.stop.set()
-        return [item for identifier, item in owned.items() if identifier not in running]
+        _stop_unwanted(running, owned, abandoned)
+        return [item for item in owned if item.id not in running]
 
     def interrupt(self) -> None:
         """Stop all that runs, without outcomes."""
@@ -195,6 +187,17 @@ class RunningActions:
         self.interrupt()
         with self._changed:
             return self._changed.wait_for(lambda: not self._running, seconds)
+
+
+def _stop_unwanted(
+    running: Mapping[str, _Running], owned: Iterable[ActionExecution], abandoned: Collection[str]
+) -> None:
+    attempts = {item.id: item.attempt for item in owned}
+    for identifier, item in running.items():
+        if item.held.execution_id in abandoned:
+            item.abandoned = True
+        if item.abandoned or attempts.get(identifier) != item.held.attempt:
+            item.stop.set()
 
 
 _BROKEN = ActionError(
