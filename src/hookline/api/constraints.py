@@ -247,13 +247,18 @@ def _text(shape: Shape, value: Any) -> str:
     """A value as Java prints it; a structure only by its name, as AWS's messages do."""
     if value is None:
         return "null"
-    if shape.metadata.get("sensitive") or shape.name in _SECRET_SHAPES:
+    if _is_secret(shape):
         return "***"
-    if isinstance(shape, StructureShape):
-        return shape.name
-    if isinstance(shape, ListShape):
-        return f"[{', '.join(_text(shape.member, item) for item in value)}]"
-    if isinstance(shape, MapShape):
-        entries = (f"{key}={_text(shape.value, item)}" for key, item in value.items())
-        return f"{{{', '.join(entries)}}}"
+    match shape:
+        case StructureShape():
+            return shape.name
+        case ListShape():
+            return f"[{', '.join(_text(shape.member, item) for item in value)}]"
+        case MapShape():
+            entries = (f"{key}={_text(shape.value, item)}" for key, item in value.items())
+            return f"{{{', '.join(entries)}}}"
     return str(value)
+
+
+def _is_secret(shape: Shape) -> bool:
+    return bool(shape.metadata.get("sensitive")) or shape.name in _SECRET_SHAPES

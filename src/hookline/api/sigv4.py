@@ -170,18 +170,7 @@ def _authorization(received: Received) -> _Authorization:
     algorithm, _, rest = header.strip(" \t").partition(" ")
     if algorithm != _ALGORITHM:
         raise IncompleteSignatureException(f"Authorization header requires {_ALGORITHM}.")
-    # Most clients write ", " between the parameters, some only a comma.
-    pairs = [part.partition("=") for part in re.split(r"[, \t]+", rest) if part]
-    parts = {key: value for key, _, value in pairs}
-    missing = [key for key in _PARAMETERS if not parts.get(key)]
-    if missing:
-        raise IncompleteSignatureException(
-            " ".join(f"Authorization header requires '{key}' parameter." for key in missing)
-        )
-    if len(pairs) != len(_PARAMETERS):
-        raise IncompleteSignatureException(
-            f"Authorization header takes only {', '.join(_PARAMETERS)}, each once."
-        )
+    parts = _parameters(rest)
     match parts["Credential"].split("/"):
         case [access_key_id, date, region, service, terminator]:
             signed = frozenset(parts["SignedHeaders"].split(";"))
@@ -194,6 +183,22 @@ def _authorization(received: Received) -> _Authorization:
                 "Credential must have exactly 5 slash-delimited elements, "
                 "e.g. keyid/date/region/service/term."
             )
+
+
+def _parameters(text: str) -> dict[str, str]:
+    # Most clients write ", " between the parameters, some only a comma.
+    pairs = [part.partition("=") for part in re.findall(r"[^, \t]+", text)]
+    parts = {key: value for key, _, value in pairs}
+    missing = [key for key in _PARAMETERS if not parts.get(key)]
+    if missing:
+        raise IncompleteSignatureException(
+            " ".join(f"Authorization header requires '{key}' parameter." for key in missing)
+        )
+    if len(pairs) != len(_PARAMETERS):
+        raise IncompleteSignatureException(
+            f"Authorization header takes only {', '.join(_PARAMETERS)}, each once."
+        )
+    return parts
 
 
 def _check_scope(authorization: _Authorization, service: str) -> None:

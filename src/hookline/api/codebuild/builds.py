@@ -11,6 +11,7 @@ from hookline.api.sigv4 import Caller
 from hookline.errors import InvalidInputException, ResourceNotFoundException
 from hookline.model import Scope
 from hookline.store import build_projects, builds
+from hookline.store.builds import Build
 
 
 class BuildOperations:
@@ -74,14 +75,17 @@ class BuildOperations:
         return {
             "buildsDeleted": [found[item].arn for item in wanted if item in deleted],
             "buildsNotDeleted": [
-                {
-                    "id": found[item].arn if item in found else given,
-                    "statusCode": "BUILD_IN_PROGRESS" if item in found else "BUILD_NOT_FOUND",
-                }
+                _not_deleted(given, found.get(item))
                 for item, given in wanted.items()
                 if item not in deleted
             ],
         }
+
+
+def _not_deleted(given: str, build: Build | None) -> Mapping[str, str]:
+    if build is None:
+        return {"id": given, "statusCode": "BUILD_NOT_FOUND"}
+    return {"id": build.arn, "statusCode": "BUILD_IN_PROGRESS"}
 
 
 def _wanted(scope: Scope, given: Sequence[str]) -> Mapping[str, str]:

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from hookline.api.listing import page_query
-from hookline.api.pagination import PageTokens
+from hookline.api.pagination import PageTokens, page_query
 from hookline.api.sigv4 import Caller
 from hookline.errors import InvalidInputException, InvalidNextTokenException
 
@@ -36,20 +35,12 @@ class Pages:
         Raises InvalidInputException: a token that this list did not give.
         """
         query = page_query(self._operation, parameters)
-        token = parameters.get("nextToken")
-        after = self._position(caller, query, token) if token else None
-        descending = parameters.get("sortOrder", self._order) == "DESCENDING"
-        rows = read(after, _PAGE + 1, descending)
-        shown = rows[:_PAGE]
-        answer: dict[str, Any] = {self._member: [entry(row) for row in shown]}
-        if len(rows) > _PAGE:
-            answer["nextToken"] = self._tokens.encode(caller.scope, query, shown[-1])
-        return answer
-
-    def _position(self, caller: Caller, query: str, token: str) -> Any:
         try:
-            return self._tokens.decode(caller.scope, query, token)
+            page = self._tokens.page(caller.scope, query, parameters.get("nextToken"), _PAGE)
         except InvalidNextTokenException:
             raise InvalidInputException(
                 "Invalid next token: it is not one that this list gave for the same parameters"
             ) from None
+        descending = parameters.get("sortOrder", self._order) == "DESCENDING"
+        shown, token = page.cut(read(page.after, page.limit, descending), tuple)
+        return {self._member: [entry(row) for row in shown], "nextToken": token}

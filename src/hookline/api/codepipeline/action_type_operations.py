@@ -1,5 +1,6 @@
 """Create-, DeleteCustomActionType, ListActionTypes, Get-, UpdateActionType."""
 
+import bisect
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -65,23 +66,18 @@ class ActionTypeOperations:
         """A page of AWS's action types and the account's own, by their ids."""
         owner = parameters.get("actionOwnerFilter")
         region = parameters.get("regionFilter", caller.scope.region)
-        listing, token = f"{_LISTING} {owner} {region}", parameters.get("nextToken")
-        after = token and ActionType(*self._page_tokens.decode(caller.scope, listing, token))
+        page = self._page_tokens.page(
+            caller.scope, f"{_LISTING} {owner} {region}", parameters.get("nextToken"), _PAGE
+        )
         with self._database.read() as connection:
             own = action_types.all_available(connection, Scope(caller.scope.account, region))
         found = {kind: described(kind, rule) for kind, rule in ACTION_TYPES.items()}
         found |= {custom.type: _shown(custom) for custom in own}
-        wanted = sorted(
-            kind
-            for kind in found
-            if owner in {None, kind.owner} and (after is None or kind > after)
-        )
-        shown = wanted[:_PAGE]
-        answer: dict[str, Any] = {"actionTypes": [found[kind] for kind in shown]}
-        if len(wanted) > _PAGE:
-            position = list(identifier(shown[-1]).values())
-            answer["nextToken"] = self._page_tokens.encode(caller.scope, listing, position)
-        return answer
+        wanted = sorted(kind for kind in found if owner in {None, kind.owner})
+        if page.after:
+            wanted = wanted[bisect.bisect_right(wanted, ActionType(*page.after)) :]
+        shown, token = page.cut(wanted, lambda last: list(identifier(last).values()))
+        return {"actionTypes": [found[kind] for kind in shown], "nextToken": token}
 
     def get_action_type(self, _caller: Caller, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """Refuse: the model asks for owners AWS and ThirdParty, whose types nobody creates here."""
@@ -151,18 +147,22 @@ def _check_properties(properties: Sequence[Mapping[str, Any]]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise ValidationException(f"configurationProperties has '{name}' more than once")
-    queryable = [item for item in properties if item["queryable"]]
+    queryable = [item["name"] for item in properties if item["queryable"]]
     if len(queryable) > 1:
         raise ValidationException(
             "configurationProperties has more than one queryable property:"
-            f" {', '.join(item['name'] for item in queryable)}. Leave one"
+            f" {', '.join(queryable)}. Leave one"
         )
-    for item in queryable:
-        if _is_secret(item) or not item["required"]:
-            raise ValidationException(
-                f"The configuration property '{item['name']}' is queryable, so it must be required"
-                " and not secret"
-            )
+    if not _readable(properties).issuperset(queryable):
+        raise ValidationException(
+            f"The configuration property '{queryable[0]}' is queryable, so it must be required"
+            " and not secret"
+        )
+
+
+def _readable(properties: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The names of the properties that each action has, in clear."""
+    return {item["name"] for item in properties if item["required"] and not _is_secret(item)}
 
 
 def _is_secret(item: Mapping[str, Any]) -> bool:
@@ -171,7 +171,7 @@ def _is_secret(item: Mapping[str, Any]) -> bool:
 
 
 def _check_settings(settings: Mapping[str, str], properties: Sequence[Mapping[str, Any]]) -> None:
-    usable = {item["name"] for item in properties if item["required"] and not _is_secret(item)}
+    usable = _readable(properties)
     for name, template in settings.items():
         if not _LINK.match(template):
             raise ValidationException(f"settings.{name} is not the address of a page: {template}")

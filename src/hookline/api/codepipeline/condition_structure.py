@@ -30,71 +30,82 @@ def check_conditions(stages: Iterable[Stage], declared: Iterable[Mapping[str, An
         before = frozenset(made)
         made |= {output.name for action in stage.actions for output in action.output_artifacts}
         for kind, member in CONDITION_MEMBERS.items():
-            conditions = raw.get(member) or {}
-            _check_results(raw["name"], member, conditions, is_first=number == 0)
-            if kind in stage.conditions:
-                artifacts = before if kind is ConditionType.BEFORE_ENTRY else made
-                _check_condition(stage, kind, artifacts)
+            where = f"Stage '{stage.name}' has {member}"
+            if reason := _objection_to_results(kind, raw.get(member), is_first=number == 0):
+                raise InvalidStageDeclarationException(f"{where} with {reason}")
+            artifacts = before if kind is ConditionType.BEFORE_ENTRY else made
+            if reason := _objection_to_condition(stage, kind, artifacts):
+                raise InvalidStageDeclarationException(f"{where} with {reason}")
 
 
-def _check_results(
-    stage_name: str, name: str, declared: Mapping[str, Any], *, is_first: bool
-) -> None:
-    where = f"Stage '{stage_name}' has {name}"
-    results = {
-        declared.get("result"),
-        *(item.get("result") for item in declared.get("conditions", ())),
-    }
-    if name != "onFailure" and "RETRY" in results:
-        raise InvalidStageDeclarationException(
-            f"{where} with the result RETRY, which only onFailure can have"
-        )
-    if name == "onSuccess" and "SKIP" in results:
-        raise InvalidStageDeclarationException(
-            f"{where} with the result SKIP, which a stage that has run can't have"
-        )
-    if "ROLLBACK" in results and (is_first or name == "beforeEntry"):
-        reason = "the first stage" if is_first else name
-        raise InvalidStageDeclarationException(
-            f"{where} with the result ROLLBACK, which {reason} can't have"
-        )
+def _objection_to_results(
+    kind: ConditionType, declared: Mapping[str, Any] | None, *, is_first: bool
+) -> str | None:
+    if declared is None:
+        return None
+    results = {item.get("result") for item in (declared, *declared.get("conditions", ()))}
+    refused = dict(_REFUSED_RESULTS[kind])
+    if is_first:
+        refused["ROLLBACK"] = "which the first stage can't have"
+    for result, reason in refused.items():
+        if result in results:
+            return f"the result {result}, {reason}"
     if declared.get("retryConfiguration") and "RETRY" not in results:
-        raise InvalidStageDeclarationException(
-            f"{where} with a retryConfiguration, which goes with the result RETRY"
-        )
+        return "a retryConfiguration, which goes with the result RETRY"
+    return None
 
 
-def _check_condition(stage: Stage, kind: ConditionType, artifacts: Collection[str]) -> None:
-    condition = stage.conditions[kind]
-    where = f"Stage '{stage.name}' has {CONDITION_MEMBERS[kind]}"
+_ONLY_ON_FAILURE = "which only onFailure can have"
+_REFUSED_RESULTS: Mapping[ConditionType, Mapping[str, str]] = {
+    ConditionType.BEFORE_ENTRY: {
+        "RETRY": _ONLY_ON_FAILURE,
+        "ROLLBACK": "which beforeEntry can't have",
+    },
+    ConditionType.ON_SUCCESS: {
+        "RETRY": _ONLY_ON_FAILURE,
+        "SKIP": "which a stage that has run can't have",
+    },
+    ConditionType.ON_FAILURE: {},
+}
+
+
+def _objection_to_condition(
+    stage: Stage, kind: ConditionType, artifacts: Collection[str]
+) -> str | None:
+    condition = stage.conditions.get(kind)
+    if condition is None:
+        return None
     if not condition.rules:
-        raise InvalidStageDeclarationException(f"{where} with a condition without rules")
-    names = Counter(rule.name for rule in condition.rules)
-    if repeated := [name for name, count in names.items() if count > 1]:
-        raise InvalidStageDeclarationException(
-            f"{where} with more than one rule '{repeated[0]}'. Rule names must be unique"
-        )
+        return "a condition without rules"
+    if name := _repeated(rule.name for rule in condition.rules):
+        return f"more than one rule '{name}'. Rule names must be unique"
+    skips = kind is ConditionType.BEFORE_ENTRY and condition.result is Result.SKIP
     for rule in condition.rules:
-        described = f"{where} with the rule '{rule.name}', which"
-        skips = kind is ConditionType.BEFORE_ENTRY and condition.result is Result.SKIP
-        if reason := _objection(rule, artifacts, skips=skips):
-            raise InvalidStageDeclarationException(f"{described} {reason}")
+        if reason := _objection_to_rule(rule, artifacts, skips=skips):
+            return f"the rule '{rule.name}', which {reason}"
+    return None
 
 
-def _objection(rule: Action, artifacts: Collection[str], *, skips: bool) -> str | None:
+def _repeated(names: Iterable[str]) -> str | None:
+    return next((name for name, count in Counter(names).items() if count > 1), None)
+
+
+def _objection_to_rule(rule: Action, artifacts: Collection[str], *, skips: bool) -> str | None:
     known = RULE_TYPES.get(rule.type)
     if known is None:
         providers = ", ".join(kind.provider for kind in RULE_TYPES)
         return f"has the rule type {rule.type}, which does not exist; providers are {providers}"
     if skips and not known.may_skip:
-        able = " and ".join(kind.provider for kind, rule in RULE_TYPES.items() if rule.may_skip)
-        return f"can't go with the result SKIP: {able} can"
+        return f"can't go with the result SKIP: {_SKIPPING} can"
     return (
         _objection_to_keys(rule, known)
         or _objection_to_commands(rule)
         or _objection_to_inputs(rule, known, artifacts)
         or _objection_to_values(rule)
     )
+
+
+_SKIPPING = " and ".join(kind.provider for kind, known in RULE_TYPES.items() if known.may_skip)
 
 
 def _objection_to_keys(rule: Action, known: RuleType) -> str | None:

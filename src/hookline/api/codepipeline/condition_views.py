@@ -16,7 +16,7 @@ _STATES = {
     ConditionType.ON_FAILURE: "onFailureConditionState",
 }
 
-Asked = Mapping[tuple[str, ConditionType], ConditionExecution]
+Asked = Mapping[tuple[str, ConditionType], ConditionExecution | None]
 
 
 def condition_states(

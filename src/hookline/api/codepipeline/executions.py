@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hookline.api.codepipeline.action_types import CONNECTION, ECR, GITHUB, S3
+from hookline.api.codepipeline.execution_pages import page_of_executions
 from hookline.api.codepipeline.execution_views import (
     action_execution_detail,
     pipeline_execution,
@@ -14,15 +15,15 @@ from hookline.api.codepipeline.execution_views import (
 from hookline.api.codepipeline.lookups import (
     check_action,
     check_concurrency,
-    find_execution,
     find_pipeline,
     lock_pipeline,
 )
-from hookline.api.listing import page_query, wanted_executions
+from hookline.api.pagination import page_query
 from hookline.api.services import Services
 from hookline.api.sigv4 import Caller
 from hookline.errors import ValidationException
 from hookline.executions import variables
+from hookline.executions.stage_runs import find_execution
 from hookline.executions.start import start
 from hookline.executions.start_request import StartRequest
 from hookline.executions.stop import stop
@@ -35,7 +36,7 @@ from hookline.model import (
     Trigger,
     new_id,
 )
-from hookline.store import action_executions, executions, pipelines
+from hookline.store import executions, pipelines
 
 _PAGE = 100
 _COMMIT_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
@@ -67,8 +68,7 @@ class ExecutionOperations:
 
     def __init__(self, services: Services) -> None:
         self._database = services.database
-        self._page_tokens = services.page_tokens
-        self._link_url = services.settings.link_url
+        self._services = services
 
     def start_pipeline_execution(
         self, caller: Caller, parameters: Mapping[str, Any]
@@ -146,62 +146,42 @@ class ExecutionOperations:
     ) -> Mapping[str, Any]:
         """A page of a pipeline's executions, the newest first."""
         query = page_query("ListPipelineExecutions", parameters)
-        limit, token = parameters.get("maxResults", _PAGE), parameters.get("nextToken")
+        size, token = parameters.get("maxResults", _PAGE), parameters.get("nextToken")
         stage = parameters.get("filter", {}).get("succeededInStage", {}).get("stageName")
         with self._database.read() as connection:
             pipeline = find_pipeline(connection, caller.scope, parameters["pipelineName"])
-            before = token and self._page_tokens.decode(caller.scope, query, token)
+            page = self._services.page_tokens.page(caller.scope, query, token, size)
             found: list[tuple[Any, Execution]]
             if stage is None:
-                found = [*executions.page(connection, pipeline.id, before, limit + 1)]
+                found = [*executions.page(connection, pipeline.id, page.after, page.limit)]
             else:
                 passed = executions.page_of_succeeded(
-                    connection, pipeline, stage, before, limit + 1
+                    connection, pipeline, stage, page.after, page.limit
                 )
                 found = [(execution.id, execution) for execution in passed]
-        answer: dict[str, Any] = {
+        shown, token = page.cut(found, lambda last: last[0])
+        return {
             "pipelineExecutionSummaries": [
-                pipeline_execution_summary(execution) for _, execution in found[:limit]
-            ]
+                pipeline_execution_summary(execution) for _, execution in shown
+            ],
+            "nextToken": token,
         }
-        if len(found) > limit:
-            position = found[limit - 1][0]
-            answer["nextToken"] = self._page_tokens.encode(caller.scope, query, position)
-        return answer
 
     def list_action_executions(
         self, caller: Caller, parameters: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """A page of a pipeline's action executions, the newest first."""
-        query = page_query("ListActionExecutions", parameters)
-        limit, token = parameters.get("maxResults", _PAGE), parameters.get("nextToken")
-        wanted = wanted_executions(parameters.get("filter", {}))
-        with self._database.read() as connection:
-            pipeline = find_pipeline(connection, caller.scope, parameters["pipelineName"])
-            if wanted.execution_id is not None:
-                find_execution(connection, pipeline, wanted.execution_id)
-            position = token and self._page_tokens.decode(caller.scope, query, token)
-            before = (position[0], position[1]) if position else None
-            found = action_executions.page(connection, pipeline.id, wanted, before, limit + 1)
-            versions = {execution.pipeline_version for execution in found}
-            declared = {
-                version: pipelines.get(connection, pipeline.id, version) or pipeline
-                for version in versions
-            }
-        shown = found[:limit]
-        answer: dict[str, Any] = {
+        shown, token = page_of_executions(
+            self._services, caller.scope, "ListActionExecutions", parameters
+        )
+        link_url = self._services.settings.link_url
+        return {
             "actionExecutionDetails": [
-                action_execution_detail(
-                    declared[execution.pipeline_version], execution, self._link_url
-                )
-                for execution in shown
-            ]
+                action_execution_detail(pipeline, execution, link_url)
+                for pipeline, execution in shown
+            ],
+            "nextToken": token,
         }
-        if len(found) > limit:
-            last = shown[-1]
-            position = [last.started_at, last.id]
-            answer["nextToken"] = self._page_tokens.encode(caller.scope, query, position)
-        return answer
 
 
 def _put_revision(

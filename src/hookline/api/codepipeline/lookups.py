@@ -6,10 +6,9 @@ from hookline.api.codepipeline.pipelines import pipeline_not_found
 from hookline.errors import (
     ActionNotFoundException,
     ConcurrentPipelineExecutionsLimitExceededException,
-    PipelineExecutionNotFoundException,
     StageNotFoundException,
 )
-from hookline.model import Execution, ExecutionMode, Pipeline, Scope
+from hookline.model import ExecutionMode, Pipeline, Scope
 from hookline.store import executions, pipelines
 
 _CONCURRENT_LIMIT = 50
@@ -27,16 +26,6 @@ def lock_pipeline(connection: Connection, scope: Scope, name: str) -> Pipeline:
     """The same, locked until the transaction ends: before a decision about its executions."""
     pipelines.lock(connection, [(scope, name)])
     return find_pipeline(connection, scope, name)
-
-
-def find_execution(connection: Connection, pipeline: Pipeline, execution_id: str) -> Execution:
-    """An execution of a pipeline. Raises PipelineExecutionNotFoundException."""
-    execution = executions.find(connection, execution_id)
-    if execution is None or execution.pipeline_id != pipeline.id:
-        raise PipelineExecutionNotFoundException(
-            f"Pipeline '{pipeline.name}' does not have an execution with id '{execution_id}'"
-        )
-    return execution
 
 
 def check_stage(pipeline: Pipeline, stage_name: str) -> None:

@@ -443,12 +443,15 @@ def _check_git_filters(git: Mapping[str, Any]) -> None:
                 f"{of_trigger} has tags beside branches or filePaths in its push filter {number}."
                 " Give them a push filter of their own"
             )
-    for rule in (*git.get("push", ()), *git.get("pullRequest", ())):
+    rules = [*git.get("push", ()), *git.get("pullRequest", ())]
+    try:
+        for patterns in _patterns(rules):
+            Globs(patterns)
+    except GlobError as error:
+        raise InvalidStructureException(f"{of_trigger} can't be used. {error}") from error
+
+
+def _patterns(rules: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[str]]:
+    for rule in rules:
         for key in _PATTERNS:
-            for patterns in rule.get(key, {}).values():
-                try:
-                    Globs(patterns)
-                except GlobError as error:
-                    raise InvalidStructureException(
-                        f"{of_trigger} can't be used. {error}"
-                    ) from error
+            yield from rule.get(key, {}).values()

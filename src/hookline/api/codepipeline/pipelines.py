@@ -119,17 +119,12 @@ class PipelineOperations:
 
     def list_pipelines(self, caller: Caller, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """A page of the scope's pipelines by name."""
-        limit, token = parameters.get("maxResults", _PAGE), parameters.get("nextToken")
-        after = token and self._page_tokens.decode(caller.scope, "ListPipelines", token)
+        size, token = parameters.get("maxResults", _PAGE), parameters.get("nextToken")
+        page = self._page_tokens.page(caller.scope, "ListPipelines", token, size)
         with self._database.read() as connection:
-            found = pipelines.page(connection, caller.scope, after, limit + 1)
-        shown = found[:limit]
-        answer: dict[str, Any] = {"pipelines": [_summary(pipeline) for pipeline in shown]}
-        if len(found) > limit:
-            answer["nextToken"] = self._page_tokens.encode(
-                caller.scope, "ListPipelines", shown[-1].name
-            )
-        return answer
+            found = pipelines.page(connection, caller.scope, page.after, page.limit)
+        shown, token = page.cut(found, lambda last: last.name)
+        return {"pipelines": [_summary(pipeline) for pipeline in shown], "nextToken": token}
 
     def _checked(
         self,

@@ -5,54 +5,33 @@ from typing import Any
 
 from hookline.api.codepipeline.action_types import identifier
 from hookline.api.codepipeline.condition_views import rule_execution_detail
-from hookline.api.codepipeline.lookups import find_execution, find_pipeline
+from hookline.api.codepipeline.execution_pages import page_of_executions
 from hookline.api.codepipeline.rule_types import RULE_TYPES, RuleType
-from hookline.api.listing import page_query, wanted_executions
 from hookline.api.services import Services
 from hookline.api.sigv4 import Caller
 from hookline.model import ActionType
-from hookline.store import action_executions, pipelines
-
-_PAGE = 100
 
 
 class RuleOperations:
     """The operations that list rules."""
 
     def __init__(self, services: Services) -> None:
-        self._database = services.database
-        self._page_tokens = services.page_tokens
-        self._link_url = services.settings.link_url
+        self._services = services
 
     def list_rule_executions(
         self, caller: Caller, parameters: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """A page of a pipeline's rule executions, the newest first."""
-        query = page_query("ListRuleExecutions", parameters)
-        limit, token = parameters.get("maxResults", _PAGE), parameters.get("nextToken")
-        wanted = wanted_executions(parameters.get("filter", {}), rules=True)
-        with self._database.read() as connection:
-            pipeline = find_pipeline(connection, caller.scope, parameters["pipelineName"])
-            if wanted.execution_id is not None:
-                find_execution(connection, pipeline, wanted.execution_id)
-            position = token and self._page_tokens.decode(caller.scope, query, token)
-            before = (position[0], position[1]) if position else None
-            found = action_executions.page(connection, pipeline.id, wanted, before, limit + 1)
-            declared = {
-                version: pipelines.get(connection, pipeline.id, version) or pipeline
-                for version in {rule.pipeline_version for rule in found}
-            }
-        shown = found[:limit]
-        answer: dict[str, Any] = {
+        shown, token = page_of_executions(
+            self._services, caller.scope, "ListRuleExecutions", parameters, rules=True
+        )
+        link_url = self._services.settings.link_url
+        return {
             "ruleExecutionDetails": [
-                rule_execution_detail(declared[rule.pipeline_version], rule, self._link_url)
-                for rule in shown
-            ]
+                rule_execution_detail(pipeline, rule, link_url) for pipeline, rule in shown
+            ],
+            "nextToken": token,
         }
-        if len(found) > limit:
-            position = [shown[-1].started_at, shown[-1].id]
-            answer["nextToken"] = self._page_tokens.encode(caller.scope, query, position)
-        return answer
 
     def list_rule_types(self, _caller: Caller, _parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """The rule types of AWS, with their configuration: the same in every region."""

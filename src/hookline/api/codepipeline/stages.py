@@ -1,16 +1,8 @@
 """What the API tells of a pipeline's stages, and does to them: transitions, retry, rollback."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from hookline.api.codepipeline.action_states import (
-    action_state,
-    current_revision,
-    custom_pages,
-    source_pages,
-)
-from hookline.api.codepipeline.condition_views import condition_states
-from hookline.api.codepipeline.execution_views import execution_type
 from hookline.api.codepipeline.lookups import (
     check_action,
     check_concurrency,
@@ -18,6 +10,7 @@ from hookline.api.codepipeline.lookups import (
     find_pipeline,
     lock_pipeline,
 )
+from hookline.api.codepipeline.stage_states import read_snapshot, stage_state
 from hookline.api.services import Services
 from hookline.api.sigv4 import Caller
 from hookline.errors import InvalidApprovalTokenException, ValidationException
@@ -27,28 +20,13 @@ from hookline.executions.override import override
 from hookline.executions.retry import retry
 from hookline.executions.rollback import roll_back
 from hookline.model import (
-    Action,
     ConditionType,
-    Execution,
-    ExecutionStatus,
     Pipeline,
-    RetryTrigger,
-    StageStatus,
     Trigger,
 )
 from hookline.store import (
-    action_executions,
-    action_types,
-    condition_executions,
-    executions,
-    stage_executions,
     transitions,
 )
-from hookline.store.action_executions import ActionExecution
-from hookline.store.action_types import CustomActionType
-from hookline.store.executions import Position
-from hookline.store.stage_executions import StageExecution
-from hookline.store.transitions import Transition
 
 
 class StageOperations:
@@ -64,81 +42,16 @@ class StageOperations:
         """Where each stage and action of a pipeline stands."""
         with self._database.read() as connection:
             pipeline = find_pipeline(connection, caller.scope, parameters["name"])
-            positions = executions.active(connection, pipeline.id)
-            changed = transitions.of_pipeline(connection, pipeline.id)
-            passages = {
-                stage.name: passage
-                for stage in pipeline.stages
-                if (passage := stage_executions.latest(connection, pipeline.id, stage.name))
-            }
-            ids = {passage.execution_id for passage in passages.values()}
-            attempts = stage_executions.attempts(connection, ids)
-            actions = {
-                (stage.name, action.name): action_executions.latest(
-                    connection, pipeline.id, stage.name, action.name
-                )
-                for stage in pipeline.stages
-                for action in stage.actions
-            }
-            ids |= {action.execution_id for action in actions.values() if action is not None}
-            found = executions.find_all(connection, ids)
-            custom = {
-                item.type: item for item in action_types.all_available(connection, caller.scope)
-            }
-            asked = {
-                (stage.name, kind): condition
-                for stage in pipeline.stages
-                for kind in stage.conditions
-                if (
-                    condition := condition_executions.latest(
-                        connection, pipeline.id, stage.name, kind
-                    )
-                )
-            }
-            asking = {condition.stage_execution_id for condition in asked.values()}
-            rules = action_executions.of_stages(connection, asking)
+            snapshot = read_snapshot(connection, pipeline)
         return {
             "pipelineName": pipeline.name,
             "pipelineVersion": pipeline.version,
             "stageStates": [
-                {
-                    "stageName": stage.name,
-                    **_inbound(stage.name, positions),
-                    "inboundTransitionState": _transition(changed.get(stage.name)),
-                    "actionStates": [
-                        self._action_state(
-                            pipeline,
-                            action,
-                            actions[stage.name, action.name],
-                            found,
-                            custom.get(action.type),
-                        )
-                        for action in stage.actions
-                    ],
-                    **condition_states(stage, asked, rules, self._settings.link_url),
-                    **_passage(passages.get(stage.name), found, attempts),
-                }
-                for stage in pipeline.stages
+                stage_state(snapshot, stage, self._settings) for stage in pipeline.stages
             ],
             "created": pipeline.created_at,
             "updated": pipeline.updated_at,
         }
-
-    def _action_state(
-        self,
-        pipeline: Pipeline,
-        action: Action,
-        latest: ActionExecution | None,
-        found: Mapping[str, Execution],
-        custom: CustomActionType | None,
-    ) -> dict[str, Any]:
-        revision = current_revision(action, latest, found)
-        if custom is None:
-            address = self._settings.github_url
-            pages = source_pages(action, latest, revision, pipeline.scope, address)
-        else:
-            pages = custom_pages(custom, action, latest)
-        return action_state(action, latest, revision, pages, self._settings.link_url)
 
     def disable_stage_transition(self, caller: Caller, parameters: Mapping[str, Any]) -> None:
         """Let no execution pass into a stage until the transition is enabled."""
@@ -239,71 +152,3 @@ def _entered_stage(pipeline: Pipeline, parameters: Mapping[str, Any]) -> str:
             "outbound transition"
         )
     return following
-
-
-def _transition(transition: Transition | None) -> dict[str, Any]:
-    if transition is None:
-        return {"enabled": True}
-    return {
-        "enabled": transition.enabled,
-        "lastChangedBy": transition.changed_by,
-        "lastChangedAt": transition.changed_at,
-        "disabledReason": transition.reason,
-    }
-
-
-def _passage(
-    passage: StageExecution | None,
-    found: Mapping[str, Execution],
-    attempts: Mapping[tuple[str, str], Sequence[StageExecution]],
-) -> dict[str, Any]:
-    """The newest passage through a stage, and how often it was retried."""
-    if passage is None or passage.execution_id not in found:
-        return {}
-    execution = found[passage.execution_id]
-    is_stopping = (
-        passage.status is StageStatus.IN_PROGRESS and execution.status is ExecutionStatus.STOPPING
-    )
-    shown: dict[str, Any] = {
-        "latestExecution": {
-            "pipelineExecutionId": passage.execution_id,
-            "status": execution.status.value if is_stopping else passage.status.value,
-            "type": execution_type(execution),
-        }
-    }
-    passed = attempts.get((passage.execution_id, passage.stage_name), ())
-    if retries := _retries(passed):
-        shown["retryStageMetadata"] = retries
-    return shown
-
-
-def _retries(passed: Sequence[StageExecution]) -> dict[str, Any]:
-    """AWS's RetryStageMetadata for the passages of an execution through a stage, newest first."""
-    triggers = [
-        trigger
-        for passage in passed
-        for trigger in (*[RetryTrigger.MANUAL] * passage.retries, passage.retry_trigger)
-        if trigger is not None
-    ]
-    if not triggers:
-        return {}
-    return {
-        "autoStageRetryAttempt": triggers.count(RetryTrigger.AUTOMATED) or None,
-        "manualStageRetryAttempt": triggers.count(RetryTrigger.MANUAL) or None,
-        "latestRetryTrigger": triggers[0].value,
-    }
-
-
-def _inbound(stage_name: str, positions: Sequence[Position]) -> dict[str, Any]:
-    waiting = [
-        {
-            "pipelineExecutionId": position.execution_id,
-            "status": "InProgress",
-            "type": "STANDARD",
-        }
-        for position in positions
-        if position.stage_name == stage_name and not position.in_stage
-    ]
-    if not waiting:
-        return {}
-    return {"inboundExecution": waiting[-1], "inboundExecutions": waiting}

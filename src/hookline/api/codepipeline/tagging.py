@@ -51,18 +51,14 @@ class TagOperations:
     ) -> Mapping[str, Any]:
         """A page of a resource's tags by key."""
         arn, token = parameters["resourceArn"], parameters.get("nextToken")
-        listing = f"ListTagsForResource {arn}"
-        limit = parameters.get("maxResults", _PAGE)
+        listing, size = f"ListTagsForResource {arn}", parameters.get("maxResults", _PAGE)
         with self._database.read() as connection:
             _check_resource(connection, caller.scope, arn)
-            after = token and self._page_tokens.decode(caller.scope, listing, token)
+            page = self._page_tokens.page(caller.scope, listing, token, size)
             found = tags.of(connection, [arn])[arn]
-        following = {key: value for key, value in found.items() if not after or key > after}
-        shown = dict(list(following.items())[:limit])
-        answer: dict[str, Any] = {"tags": api_tags.listed(shown)}
-        if len(following) > limit:
-            answer["nextToken"] = self._page_tokens.encode(caller.scope, listing, [*shown][-1])
-        return answer
+        following = [key for key in found if not page.after or key > page.after]
+        shown, token = page.cut(following, str)
+        return {"tags": api_tags.listed({key: found[key] for key in shown}), "nextToken": token}
 
 
 def _lock(connection: Connection, scope: Scope, arn: str) -> None:

@@ -73,22 +73,18 @@ class WebhookOperations:
 
     def list_webhooks(self, caller: Caller, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """A page of the scope's webhooks by name; a read-only key sees no URL's token."""
-        limit, token = parameters.get("MaxResults", _PAGE), parameters.get("NextToken")
-        after = token and self._page_tokens.decode(caller.scope, "ListWebhooks", token)
+        size, token = parameters.get("MaxResults", _PAGE), parameters.get("NextToken")
+        page = self._page_tokens.page(caller.scope, "ListWebhooks", token, size)
         with self._database.read() as connection:
-            found = webhooks.page(connection, self._seal, caller.scope, after, limit + 1)
-            shown = found[:limit]
+            found = webhooks.page(connection, self._seal, caller.scope, page.after, page.limit)
+            shown, token = page.cut(found, lambda last: last.name)
             if caller.is_read_only:
                 shown = [replace(webhook, token=MASK) for webhook in shown]
             tags_of = tags.of(connection, [webhook.arn for webhook in shown])
-        answer: dict[str, Any] = {
-            "webhooks": [self._shape(webhook, tags_of[webhook.arn]) for webhook in shown]
+        return {
+            "webhooks": [self._shape(webhook, tags_of[webhook.arn]) for webhook in shown],
+            "NextToken": token,
         }
-        if len(found) > limit:
-            answer["NextToken"] = self._page_tokens.encode(
-                caller.scope, "ListWebhooks", shown[-1].name
-            )
-        return answer
 
     def delete_webhook(self, caller: Caller, parameters: Mapping[str, Any]) -> None:
         """Delete a webhook, and its hook at GitHub if that can be done; its absence is success."""
