@@ -1,4 +1,4 @@
-"""Which parts of a server are there: what /healthz says."""
+"""Which parts of a server work: the answer of /healthz."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +31,7 @@ class Health:
         self._asked: asyncio.Future[bool] | None = None
 
     async def parts(self) -> dict[str, bool]:
-        """Each part, and whether it is there."""
+        """Each part, and whether it works."""
         return {
             "store": await self._store_answers(),
             "recorder": self._recorder.silence < _SILENCE_S,

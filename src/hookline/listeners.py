@@ -24,7 +24,7 @@ def listen(settings: Settings) -> tuple[Settings, list[socket.socket]]:
     passed: dict[str, list[socket.socket]] = {_API: [], _RECEIVER: []}
     for name, listener in _passed():
         passed[name].append(listener)
-    apis, receivers = passed[_API], passed[_RECEIVER]
+    apis, receivers = passed.values()
     for listener in apis:
         host, port = listener.getsockname()[:2]
         check_loopback(replace(settings, host=host))

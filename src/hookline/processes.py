@@ -92,8 +92,8 @@ def recorder(settings: Settings, slot: Slot) -> None:
 
 def engine(settings: Settings, slot: Slot) -> None:
     """Run actions until SIGTERM."""
-    # Under load a delivery comes before a build: a sender waits seconds at most, a stage does not
-    # mind. What the engine starts inherits it.
+    # Under load a delivery comes before a build: a sender waits seconds at most, a stage can wait.
+    # What the engine starts inherits it.
     os.nice(_NICENESS)
     state = installation.open_state(settings)
     state.engine_stopped()
@@ -137,7 +137,7 @@ def engine(settings: Settings, slot: Slot) -> None:
     running.run(ready=state.beat, beat=beat)
     state.engine_stopped()
     running.close(_ENGINE_STOP_TIMEOUT_S)
-    # A thread that has not ended its action by now keeps the process from its end no longer.
+    # Ends the threads whose actions have not ended by now.
     os._exit(0)
 
 

@@ -55,7 +55,7 @@ def serve(settings: Settings, workers: int) -> int:
     settings, listeners = listen(settings)
     # Loads the database's driver, so that the children share that memory too.
     Database(settings.database).close()
-    # Nor is what has been loaded looked through again: the children would each get a copy of it.
+    # Keeps the collector off what has been loaded: each child would copy the pages it touches.
     gc.collect()
     gc.freeze()
     supervisor = Supervisor(settings, workers, listeners, lock, scoreboard)
@@ -125,7 +125,7 @@ class Supervisor:
             received = signal.sigtimedwait(_SIGNALS, _CHECK_EVERY_S)
             if received is not None and received.si_signo in _STOP_SIGNALS:
                 process.terminate()
-        # As a shell tells it of a process that a signal has ended.
+        # As a shell reports a process that a signal has ended.
         return process.exitcode if process.exitcode >= 0 else 128 - process.exitcode
 
     def start(self) -> None:
@@ -154,7 +154,7 @@ class Supervisor:
         end = time.monotonic() + seconds
         while (remaining := end - time.monotonic()) > 0:
             received = signal.sigtimedwait(_SIGNALS, min(remaining, self._poll_timeout()))
-            # Not only other than SIGCHLD: after a SIGSTOP, Python may return what is no signal.
+            # Not just anything but SIGCHLD: after a SIGSTOP, Python may return what is no signal.
             if received is not None and received.si_signo in _STOP_SIGNALS:
                 return received.si_signo
             self._kill_silent()
@@ -169,8 +169,8 @@ class Supervisor:
 
     def _kill_silent(self) -> None:
         now = time.monotonic()
-        # A machine that slept, or a server that was stopped as a whole, has no hung processes: of
-        # a time that this process did not see, the others had nothing either.
+        # Time that this process did not see, since the machine slept or the whole server was
+        # stopped, does not count: the others could not beat then either.
         elapsed = min(now - self._checked, 2 * _CHECK_EVERY_S)
         self._checked = now
         for child in self._children:
@@ -213,7 +213,7 @@ class Supervisor:
         return process
 
     def _run(self, role: str, slot: Slot) -> None:
-        """Be a child: what only the supervisor may hold open is closed."""
+        """Run a role in a child, without what only the supervisor may hold open."""
         os.close(self._lifeline_held)
         self._lock.disown()
         if role != "worker":

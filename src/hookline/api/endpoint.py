@@ -170,7 +170,7 @@ def _handler(target: _Target) -> Handler:
 
 
 def _unknown(protocol: Protocol, served: Iterable[Served]) -> str:
-    """What to tell who names no operation of any of `served`."""
+    """The message for a request that names no operation of any of `served`."""
     services = [item.service for item in served]
     place, _, form = protocol.target_place.partition(", ")
     forms = " or ".join(form.format(service=service.target_prefix) for service in services)

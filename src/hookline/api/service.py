@@ -65,7 +65,7 @@ class Operation:
 CODEPIPELINE = Service(
     "codepipeline", "AWS CodePipeline", "CodePipeline_20150709", ValidationException
 )
-# Its model lists no ValidationException, but this one for all operations that have parameters.
+# Its model lists this one instead of ValidationException, for all operations with parameters.
 CODEBUILD = Service("codebuild", "AWS CodeBuild", "CodeBuild_20161006", InvalidInputException)
 
 

@@ -1,4 +1,4 @@
-"""A node's sign of life, and what it does for those that give none."""
+"""A node's heartbeat, and its takeover from nodes that have none."""
 
 import threading
 import time
@@ -15,7 +15,7 @@ from hookline.store.nodes import Node
 
 _log = structlog.get_logger()
 _EVERY_S = 3.0
-# Sooner than others take the node for lost.
+# Sooner than others consider the node lost.
 _OWN_ACTIONS_END_AFTER_S = 15.0
 _FORGOTTEN_AFTER_S = 86_400.0
 
@@ -110,7 +110,7 @@ class Heartbeat:
 
 
 class Watched:
-    """Which nodes give no sign of life, by the clock of this process, which nobody sets."""
+    """Which nodes have no heartbeat, by the monotonic clock of this process."""
 
     def __init__(self) -> None:
         self._seen: dict[str, tuple[float, float]] = {}
@@ -141,7 +141,7 @@ def check_start(database: Database, name: str, artifacts: str) -> None:
 
 
 def _is_free(database: Database, held: Hold, name: str) -> bool:
-    """Whether nobody uses a name; a machine that has lost its power may still hold it."""
+    """Whether no node uses a name; a machine that lost its power may still hold it."""
     if held.acquire():
         return True
     with database.read() as connection:

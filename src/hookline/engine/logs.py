@@ -15,7 +15,7 @@ from hookline.store.database import Database
 
 _EVERY_S = 1.0
 _PAUSE_S = 0.5
-# What an action has written beyond that waits in its pipe, and the action with it.
+# Beyond that, output stays in the action's pipe, and the action waits.
 _MOST_KEPT = 4 * CHUNK
 _log = structlog.get_logger()
 
@@ -142,7 +142,7 @@ class _Log:
             self._make_room()
 
     def _make_room(self) -> None:
-        """Write what is kept; without success until the action is stopped, keep nothing more."""
+        """Write what is kept; if that fails until the action is stopped, keep nothing more."""
         while not self._is_written():
             if self._stop.wait(_PAUSE_S):
                 self._is_cut = True

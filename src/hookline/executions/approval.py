@@ -21,7 +21,7 @@ def answer(  # noqa: PLR0913 - what an answer consists of
     summary: str,
     by: str,
 ) -> float:
-    """Approve or reject what the action at `place` (stage, action) asks under `token`; when.
+    """Approve or reject the action at `place` (stage, action) that waits under `token`; when.
 
     The pipeline must be locked by the transaction. A rejected action fails. `by` is an ARN.
 

@@ -15,12 +15,12 @@ from hookline.model import (
 )
 
 STOPPED = "Abandoned, since the execution was stopped"
-# What a rule that could be asked fails with; any other code means that it could not.
+# The code of a rule that was checked and not met; any other means that it could not be checked.
 _NOT_MET_CODE = "JobFailed"
 _SUMMARY_LIMIT = 2_000
 
 NOT_MET = frozenset({ConditionStatus.FAILED, ConditionStatus.ERRORED})
-"""How a condition ends whose result follows, or that could not be asked."""
+"""The statuses of a condition that was not met, or that could not be checked."""
 
 
 class Ran(Protocol):

@@ -1,4 +1,4 @@
-"""Executions enter stages: what is to be done there becomes rows, which nodes take."""
+"""Lets executions enter stages: inserts the rows of the first actions, which nodes take."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -112,5 +112,5 @@ def _rows(
 
 def _label(action: Action, variables: Mapping[str, str]) -> str:
     wanted = dict(action.environment).get(LABEL_VARIABLE) or variables.get(LABEL_VARIABLE)
-    # As much as the column holds: no label of a node is longer.
+    # Cut to the length of the column; no node has a longer label.
     return (wanted or DEFAULT_LABEL)[:LONGEST_LABEL]

@@ -1,4 +1,4 @@
-"""The only way on: an action or a rule ends, whoever says so, and its stage goes on.
+"""Ends actions and rules, whoever says so, and takes the next step of their stage.
 
 Nodes report outcomes with `finish`; people, job workers, the clock and requests to stop end what
 waits with `end`.
@@ -49,7 +49,7 @@ Outcome = Ended | Waiting
 
 
 def finish(connection: Connection, held: ActionExecution, outcome: Outcome) -> bool:
-    """Note what became of an action or a rule that a node has taken, and let its stage go on.
+    """Note the outcome of an action or a rule that a node has taken, and proceed in its stage.
 
     `held` is the execution as the node took it. False, and nothing is noted, where it is that
     node's no longer: it was taken from it, or has ended.
@@ -69,7 +69,7 @@ def finish(connection: Connection, held: ActionExecution, outcome: Outcome) -> b
 
 
 def give_up(connection: Connection, held: ActionExecution, error: ActionError) -> None:
-    """Note that an action has failed whose stage can't go on; `clock.proceed_idle` tries again.
+    """Note that an action has failed whose stage can't proceed; `clock.proceed_idle` tries again.
 
     For what a node has run, and must not run again only since its outcome can't be noted.
     """
@@ -89,7 +89,7 @@ def still_held(connection: Connection, held: ActionExecution) -> ActionExecution
 
 
 def end(connection: Connection, execution: ActionExecution, outcome: Ended, **values: Any) -> None:
-    """Note how an action or a rule ended, and let its stage go on. The pipeline is locked.
+    """Note how an action or a rule ended, and proceed in its stage. The pipeline is locked.
 
     `values` are further columns.
     """
@@ -174,13 +174,13 @@ def _offer_job(connection: Connection, execution: ActionExecution) -> None:
 
 
 def abandon_all(connection: Connection, stage_execution_id: str, reason: str) -> None:
-    """Abandon all that goes on in a stage, whoever runs it, without letting the stage go on."""
+    """Abandon all that is in progress in a stage, whoever runs it, without proceeding in it."""
     action_executions.remove_unbegun(connection, stage_execution_id)
     _abandon(connection, stage_execution_id, reason, only_rules=False)
 
 
 def abandon_conditions(connection: Connection, stage_execution_id: str, reason: str) -> None:
-    """End what is still asked in a stage that goes on without the answer."""
+    """Abandon the conditions still being checked in a stage that proceeds without them."""
     _abandon(connection, stage_execution_id, reason, only_rules=True)
 
 

@@ -34,7 +34,7 @@ def check_artifacts(connection: Connection, name: str, artifacts: str) -> None:
 def release_lost(
     database: Database, silent: Collection[str], once_only: Collection[str] = ()
 ) -> int:
-    """Let nodes take anew what the node instances `silent`, and those that have gone, ran.
+    """Let nodes take again what the node instances `silent`, and those that have gone, ran.
 
     Actions of the types `once_only` fail instead, and those of executions whose stop abandons them
     are abandoned. Returns how many there were.
@@ -50,7 +50,7 @@ def release_lost(
 
 
 def release(connection: Connection, lost: ActionExecution, once_only: Collection[str] = ()) -> bool:
-    """Let a node take anew what another one has `lost`; False if it isn't the other one's now."""
+    """Let nodes take again what another one has `lost`; False if that one no longer owns it."""
     found = still_held(connection, lost)
     if found is None:
         return False

@@ -81,7 +81,7 @@ def again(
     retry_trigger: RetryTrigger | None = None,
     entry_overridden: bool = False,
 ) -> None:
-    """Let an execution go through a stage once more, without the actions `done_before`."""
+    """Run a stage of an execution once more, without the actions `done_before`."""
     now = time.time()
     following = StageExecution(
         id=new_id(),

@@ -1,4 +1,4 @@
-"""Runs a stage again in which an execution failed or was stopped."""
+"""Retries a stage in which an execution failed or was stopped."""
 
 from dataclasses import replace
 
@@ -97,7 +97,7 @@ def _retry_beside(connection: Connection, run: StageRun) -> None:
     failed = [name for name, item in run.actions.items() if item.status is ActionStatus.FAILED]
     if not failed:
         raise _nothing_failed(run.stage_execution)
-    # A failure that follows is a new one to ask about.
+    # The condition is checked again for a failure that follows.
     abandon_conditions(connection, run.stage_execution.id, _RETRIED_BESIDE)
     stage_executions.count_retry(connection, run.stage_execution.id)
     retried = replace(run.stage_execution, retries=run.stage_execution.retries + 1)

@@ -1,4 +1,4 @@
-"""The one shape of a request to start an execution, from the API or a delivery to its row."""
+"""A request to start an execution, by the API or a delivery."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from hookline.model import Scope, SourceRevision, Trigger
 
 
 class StartRequest(msgspec.Struct, array_like=True, frozen=True):
-    """A request to start an execution of a pipeline; `execution_id` is chosen by whoever asks.
+    """A request to start an execution of a pipeline; the requester chooses `execution_id`.
 
     `variables` are those whose value is not the pipeline's default.
     """

@@ -55,9 +55,9 @@ def _abandon(connection: Connection, stage_execution_id: str, request: StopReque
 
 def _is_unwanted(item: ActionExecution, request: StopRequest, owners: Collection[str]) -> bool:
     if item.waits:
-        # Nothing of a rule runs then, and nobody outside is to end it.
+        # A rule that waits has nothing running, and no person or job worker to end it.
         return request.abandon or item.condition_type is not None
-    # The nodes that are alive end what they run, and say so.
+    # Living nodes end what they run, and report it.
     return request.abandon and item.owner not in owners
 
 

@@ -1,4 +1,4 @@
-"""Nodes take actions and rules that nobody runs, with all that these are given."""
+"""Takes actions and rules that nobody runs for a node, and prepares what they are given."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -160,13 +160,13 @@ def hold(connection: Connection, owner: str, ids: Collection[str]) -> dict[str, 
 
 
 def lost(connection: Connection, silent: Collection[str]) -> list[ActionExecution]:
-    """Those of the node instances `silent`, and of instances that are no node's any longer."""
+    """Those owned by the node instances `silent`, or by instances that no longer exist."""
     of_no_node = action_executions.c.owner.not_in(select(nodes.c.instance))
     return _found(connection, is_owned, or_(of_no_node, action_executions.c.owner.in_(silent)))
 
 
 def release(connection: Connection, action_execution_id: str) -> None:
-    """Let a node take an action execution anew."""
+    """Let nodes take an action execution again."""
     change(connection, action_execution_id, owner=None)
     dialect.notify_nodes(connection)
 
@@ -213,7 +213,7 @@ def find(connection: Connection, action_execution_id: str) -> ActionExecution | 
 
 
 def find_by_token(connection: Connection, pipeline_id: int, token: str) -> ActionExecution | None:
-    """The action execution of a pipeline that waits, or waited, for whoever knows `token`."""
+    """The action execution of a pipeline that waits, or waited, under `token`."""
     of_pipeline = action_executions.c.pipeline_id == pipeline_id
     found = _found(connection, of_pipeline, action_executions.c.token == token)
     return next(iter(found), None)

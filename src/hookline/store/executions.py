@@ -256,7 +256,7 @@ def page_of_succeeded(
 
 
 def last_succeeded_in(connection: Connection, pipeline: Pipeline, stage_name: str) -> str | None:
-    """The newest execution of this version that has passed a stage and is no rollback; its id."""
+    """The id of the newest execution of this version, rollbacks apart, that passed a stage."""
     is_no_rollback = executions.c.rollback_target.is_(None)
     query = _succeeded(pipeline, stage_name).where(is_no_rollback).limit(1)
     row = connection.execute(query).first()
@@ -326,7 +326,7 @@ def rollback_targets(
 
 
 def remove(connection: Connection, ids: Collection[str]) -> None:
-    """Delete executions with all of theirs, and keep in mind that their artifacts are to go."""
+    """Delete executions with all their rows, and note that their artifacts are to be deleted."""
     with_artifacts = (
         select(action_executions.c.pipeline_id, action_executions.c.execution_id)
         .where(action_executions.c.execution_id.in_(ids))

@@ -1,4 +1,4 @@
-"""Nodes: the processes that run actions, each known by the instance that it is since its start."""
+"""Nodes: the processes that run actions; each start of one is a new instance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -18,7 +18,7 @@ _STATEMENT_LIMIT_S = 4.0
 _ANSWER_LIMIT_S = 5.0
 _CONNECT_LIMIT_S = 3
 _POOL_LIMIT_S = 5.0
-# A process that froze in a transaction must not keep its locks once its node is taken for lost.
+# A process that froze in a transaction must not keep its locks once its node is considered lost.
 _IDLE_LIMIT_S = 15
 # For what neither of both sees: a machine, or a network, that went away.
 _NETWORK: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The state of a pipeline's executions, as far as a decision about their next moves needs it."""
+"""What a decision about the next moves of a pipeline's executions needs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
