@@ -16,11 +16,11 @@ from starlette.routing import Route
 from hookline.api import action_logs, cbor, sessions
 from hookline.api.action_logs import ActionLogs
 from hookline.api.authentication import Authentication
+from hookline.api.dependencies import Dependencies
 from hookline.api.endpoint import Endpoint
 from hookline.api.last_used import LastUsed
 from hookline.api.operations import served
 from hookline.api.pagination import PageTokens
-from hookline.api.services import Services
 from hookline.config import Settings
 from hookline.health import Health
 from hookline.installation import open_seal, open_state
@@ -97,14 +97,14 @@ class Application:
         await self._framework(scope, receive, send)
 
     def _api(self, settings: Settings) -> Endpoint:
-        services = Services(
+        dependencies = Dependencies(
             database=self._database,
             seal=self._seal,
             state=self._state,
             settings=settings,
             page_tokens=PageTokens(self._seal.derived_key("page-tokens")),
         )
-        return Endpoint(served(services), self._authentication)
+        return Endpoint(served(dependencies), self._authentication)
 
     def _credential(self, access_key_id: str) -> Credential | None:
         with self._database.read() as connection:

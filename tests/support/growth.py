@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Table, select, update
 
 from hookline.actions.provider import ActionResult
 from hookline.api.codepipeline.operations import operations
+from hookline.api.dependencies import Dependencies
 from hookline.api.pagination import PageTokens
-from hookline.api.services import Services
 from hookline.api.sigv4 import Caller
 from hookline.config import Settings
 from hookline.errors import InvalidApprovalTokenException
@@ -106,14 +106,14 @@ class History:
         self.rehearsal.close()
 
     def _caller(self, database: Database) -> Callable[..., Any]:
-        services = Services(
+        dependencies = Dependencies(
             database,
             Seal([b"k" * 32]),
             NodeState(self._folder / "state"),
             Settings(),
             PageTokens(b"key"),
         )
-        handlers, caller = operations(services), Caller(SCOPE)
+        handlers, caller = operations(dependencies), Caller(SCOPE)
 
         def call(operation: str, /, **parameters: Any) -> Any:
             return handlers[operation](caller, parameters)

@@ -6,7 +6,7 @@ from typing import Any
 from hookline.api.codebuild.build_views import build_view
 from hookline.api.codebuild.paging import Pages
 from hookline.api.codebuild.projects import project_name
-from hookline.api.services import Services
+from hookline.api.dependencies import Dependencies
 from hookline.api.sigv4 import Caller
 from hookline.errors import InvalidInputException, ResourceNotFoundException
 from hookline.model import Scope
@@ -17,9 +17,9 @@ from hookline.store.builds import Build
 class BuildOperations:
     """The operations on builds."""
 
-    def __init__(self, services: Services) -> None:
-        self._database = services.database
-        tokens = services.page_tokens
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._database = dependencies.database
+        tokens = dependencies.page_tokens
         self._all = Pages(tokens, "ListBuilds", "ids", "DESCENDING")
         self._of_project = Pages(tokens, "ListBuildsForProject", "ids", "DESCENDING")
 

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from hookline.api.codebuild.builds import BuildOperations
 from hookline.api.codebuild.images import list_curated_environment_images
 from hookline.api.codebuild.projects import ProjectOperations
+from hookline.api.dependencies import Dependencies
 from hookline.api.endpoint import Handler
-from hookline.api.services import Services
 
 
-def operations(services: Services) -> Mapping[str, Handler]:
+def operations(dependencies: Dependencies) -> Mapping[str, Handler]:
     """The handlers of the operations that are built."""
-    projects = ProjectOperations(services)
-    builds = BuildOperations(services)
+    projects = ProjectOperations(dependencies)
+    builds = BuildOperations(dependencies)
     return {
         "CreateProject": projects.create_project,
         "UpdateProject": projects.update_project,

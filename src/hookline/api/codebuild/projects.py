@@ -7,7 +7,7 @@ from hookline.api import tags as api_tags
 from hookline.api.codebuild.paging import Pages
 from hookline.api.codebuild.project_structure import NO_LIMIT, check_structure
 from hookline.api.codebuild.project_views import project_view
-from hookline.api.services import Services
+from hookline.api.dependencies import Dependencies
 from hookline.api.sigv4 import Caller
 from hookline.errors import (
     AccountLimitExceededException,
@@ -25,9 +25,9 @@ _LIMIT = 5_000
 class ProjectOperations:
     """The operations on build projects."""
 
-    def __init__(self, services: Services) -> None:
-        self._database = services.database
-        self._pages = Pages(services.page_tokens, "ListProjects", "projects", "ASCENDING")
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._database = dependencies.database
+        self._pages = Pages(dependencies.page_tokens, "ListProjects", "projects", "ASCENDING")
 
     def create_project(self, caller: Caller, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """Create a project."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from hookline.api import tags as api_tags
 from hookline.api.codepipeline.action_types import ACTION_TYPES, described, identifier
-from hookline.api.services import Services
+from hookline.api.dependencies import Dependencies
 from hookline.api.sigv4 import Caller
 from hookline.errors import (
     ActionTypeNotFoundException,
@@ -30,9 +30,9 @@ _LINK = re.compile(r"https?://|\{Config:")
 class ActionTypeOperations:
     """The operations on action types."""
 
-    def __init__(self, services: Services) -> None:
-        self._database = services.database
-        self._page_tokens = services.page_tokens
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._database = dependencies.database
+        self._page_tokens = dependencies.page_tokens
 
     def create_custom_action_type(
         self, caller: Caller, parameters: Mapping[str, Any]

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hookline.api.codepipeline.lookups import find_pipeline
+from hookline.api.dependencies import Dependencies
 from hookline.api.pagination import page_query
-from hookline.api.services import Services
 from hookline.errors import ValidationException
 from hookline.executions.stage_runs import find_execution
 from hookline.model import Pipeline, Scope
@@ -17,7 +17,7 @@ _LATEST = "latestInPipelineExecution"
 
 
 def page_of_executions(
-    services: Services,
+    dependencies: Dependencies,
     scope: Scope,
     operation: str,
     parameters: Mapping[str, Any],
@@ -36,11 +36,11 @@ def page_of_executions(
     """
     wanted = _wanted(parameters.get("filter", {}), rules=rules)
     query = page_query(operation, parameters)
-    with services.database.read() as connection:
+    with dependencies.database.read() as connection:
         pipeline = find_pipeline(connection, scope, parameters["pipelineName"])
         if wanted.execution_id is not None:
             find_execution(connection, pipeline, wanted.execution_id)
-        page = services.page_tokens.page(
+        page = dependencies.page_tokens.page(
             scope, query, parameters.get("nextToken"), parameters.get("maxResults", _PAGE)
         )
         before = tuple(page.after) if page.after else None

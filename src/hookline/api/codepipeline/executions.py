@@ -18,8 +18,8 @@ from hookline.api.codepipeline.lookups import (
     find_pipeline,
     lock_pipeline,
 )
+from hookline.api.dependencies import Dependencies
 from hookline.api.pagination import page_query
-from hookline.api.services import Services
 from hookline.api.sigv4 import Caller
 from hookline.errors import ValidationException
 from hookline.executions import variables
@@ -66,9 +66,9 @@ _REVISIONS = {
 class ExecutionOperations:
     """The operations on whole executions."""
 
-    def __init__(self, services: Services) -> None:
-        self._database = services.database
-        self._services = services
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._database = dependencies.database
+        self._dependencies = dependencies
 
     def start_pipeline_execution(
         self, caller: Caller, parameters: Mapping[str, Any]
@@ -150,7 +150,7 @@ class ExecutionOperations:
         stage = parameters.get("filter", {}).get("succeededInStage", {}).get("stageName")
         with self._database.read() as connection:
             pipeline = find_pipeline(connection, caller.scope, parameters["pipelineName"])
-            page = self._services.page_tokens.page(caller.scope, query, token, size)
+            page = self._dependencies.page_tokens.page(caller.scope, query, token, size)
             found: list[tuple[Any, Execution]]
             if stage is None:
                 found = [*executions.page(connection, pipeline.id, page.after, page.limit)]
@@ -172,9 +172,9 @@ class ExecutionOperations:
     ) -> Mapping[str, Any]:
         """A page of a pipeline's action executions, the newest first."""
         shown, token = page_of_executions(
-            self._services, caller.scope, "ListActionExecutions", parameters
+            self._dependencies, caller.scope, "ListActionExecutions", parameters
         )
-        link_url = self._services.settings.link_url
+        link_url = self._dependencies.settings.link_url
         return {
             "actionExecutionDetails": [
                 action_execution_detail(pipeline, execution, link_url)

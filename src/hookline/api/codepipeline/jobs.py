@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from hookline.actions.artifacts import ArtifactStore
 from hookline.actions.provider import ActionResult, Artifact
 from hookline.api.codepipeline.job_views import Work, find_work, job_details
-from hookline.api.services import Services
+from hookline.api.dependencies import Dependencies
 from hookline.api.sigv4 import Caller
 from hookline.errors import (
     ActionError,
@@ -37,10 +37,10 @@ _VARIABLES_LIMIT = 122_880
 class JobOperations:
     """The operations of job workers."""
 
-    def __init__(self, services: Services) -> None:
-        self._database = services.database
-        self._seal = services.seal
-        self._settings = services.settings
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._database = dependencies.database
+        self._seal = dependencies.seal
+        self._settings = dependencies.settings
 
     def poll_for_jobs(self, caller: Caller, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """Hand out jobs of a custom action type that nobody works at."""

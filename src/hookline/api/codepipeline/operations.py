@@ -11,8 +11,8 @@ from hookline.api.codepipeline.rules import RuleOperations
 from hookline.api.codepipeline.stages import StageOperations
 from hookline.api.codepipeline.tagging import TagOperations
 from hookline.api.codepipeline.webhooks import WebhookOperations
+from hookline.api.dependencies import Dependencies
 from hookline.api.endpoint import Handler
-from hookline.api.services import Services
 
 ASKING = frozenset(
     {
@@ -25,17 +25,17 @@ ASKING = frozenset(
 """The operations that wait for GitHub's answer."""
 
 
-def operations(services: Services) -> Mapping[str, Handler]:
+def operations(dependencies: Dependencies) -> Mapping[str, Handler]:
     """The handlers of the operations that are built."""
-    webhooks = WebhookOperations(services)
-    registration = RegistrationOperations(services)
-    pipelines = PipelineOperations(services)
-    executions = ExecutionOperations(services)
-    stages = StageOperations(services)
-    rules = RuleOperations(services)
-    action_types = ActionTypeOperations(services)
-    jobs = JobOperations(services)
-    tagging = TagOperations(services)
+    webhooks = WebhookOperations(dependencies)
+    registration = RegistrationOperations(dependencies)
+    pipelines = PipelineOperations(dependencies)
+    executions = ExecutionOperations(dependencies)
+    stages = StageOperations(dependencies)
+    rules = RuleOperations(dependencies)
+    action_types = ActionTypeOperations(dependencies)
+    jobs = JobOperations(dependencies)
+    tagging = TagOperations(dependencies)
     return {
         "PutWebhook": webhooks.put_webhook,
         "ListWebhooks": webhooks.list_webhooks,

@@ -10,7 +10,7 @@ from hookline.actions import not_run
 from hookline.api import tags as api_tags
 from hookline.api.codepipeline.action_types import rule_of
 from hookline.api.codepipeline.pipeline_structure import check_structure, with_defaults
-from hookline.api.services import Services
+from hookline.api.dependencies import Dependencies
 from hookline.api.sigv4 import Caller
 from hookline.errors import (
     InvalidActionDeclarationException,
@@ -38,11 +38,11 @@ _log = structlog.get_logger()
 class PipelineOperations:
     """The operations on pipelines."""
 
-    def __init__(self, services: Services) -> None:
-        self._database = services.database
-        self._seal = services.seal
-        self._state = services.state
-        self._page_tokens = services.page_tokens
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._database = dependencies.database
+        self._seal = dependencies.seal
+        self._state = dependencies.state
+        self._page_tokens = dependencies.page_tokens
 
     def create_pipeline(self, caller: Caller, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """Create a pipeline."""

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
-from hookline.api.services import Services
+from hookline.api.dependencies import Dependencies
 from hookline.api.sigv4 import Caller
 from hookline.config import Settings
 from hookline.errors import (
@@ -53,11 +53,11 @@ def url_of(settings: Settings, webhook: Webhook) -> str:
 class RegistrationOperations:
     """The operations that make GitHub's side of a webhook, and what keeps it so."""
 
-    def __init__(self, services: Services) -> None:
-        self._database = services.database
-        self._seal = services.seal
-        self._settings = services.settings
-        self._github = HookClient(services.settings.github_api_url)
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._database = dependencies.database
+        self._seal = dependencies.seal
+        self._settings = dependencies.settings
+        self._github = HookClient(dependencies.settings.github_api_url)
 
     def register_webhook_with_third_party(
         self, caller: Caller, parameters: Mapping[str, Any]

@@ -7,7 +7,7 @@ from hookline.api.codepipeline.action_types import identifier
 from hookline.api.codepipeline.condition_views import rule_execution_detail
 from hookline.api.codepipeline.execution_pages import page_of_executions
 from hookline.api.codepipeline.rule_types import RULE_TYPES, RuleType
-from hookline.api.services import Services
+from hookline.api.dependencies import Dependencies
 from hookline.api.sigv4 import Caller
 from hookline.model import ActionType
 
@@ -15,17 +15,17 @@ from hookline.model import ActionType
 class RuleOperations:
     """The operations that list rules."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._dependencies = dependencies
 
     def list_rule_executions(
         self, caller: Caller, parameters: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """A page of a pipeline's rule executions, the newest first."""
         shown, token = page_of_executions(
-            self._services, caller.scope, "ListRuleExecutions", parameters, rules=True
+            self._dependencies, caller.scope, "ListRuleExecutions", parameters, rules=True
         )
-        link_url = self._services.settings.link_url
+        link_url = self._dependencies.settings.link_url
         return {
             "ruleExecutionDetails": [
                 rule_execution_detail(pipeline, rule, link_url) for pipeline, rule in shown

@@ -11,7 +11,7 @@ from hookline.api.codepipeline.lookups import (
     lock_pipeline,
 )
 from hookline.api.codepipeline.stage_states import read_snapshot, stage_state
-from hookline.api.services import Services
+from hookline.api.dependencies import Dependencies
 from hookline.api.sigv4 import Caller
 from hookline.errors import InvalidApprovalTokenException, ValidationException
 from hookline.executions.approval import answer
@@ -32,9 +32,9 @@ from hookline.store import (
 class StageOperations:
     """The operations on stages."""
 
-    def __init__(self, services: Services) -> None:
-        self._database = services.database
-        self._settings = services.settings
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._database = dependencies.database
+        self._settings = dependencies.settings
 
     def get_pipeline_state(
         self, caller: Caller, parameters: Mapping[str, Any]

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from hookline.api import tags as api_tags
-from hookline.api.services import Services
+from hookline.api.dependencies import Dependencies
 from hookline.api.sigv4 import Caller
 from hookline.errors import InvalidArnException, ResourceNotFoundException
 from hookline.model import ActionType, Scope
@@ -19,9 +19,9 @@ _ACTION_TYPE_PATH = ("category", "provider", "version")
 class TagOperations:
     """The operations on tags of pipelines, webhooks and custom action types."""
 
-    def __init__(self, services: Services) -> None:
-        self._database = services.database
-        self._page_tokens = services.page_tokens
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._database = dependencies.database
+        self._page_tokens = dependencies.page_tokens
 
     def tag_resource(self, caller: Caller, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """Add tags, or give those that are there new values."""

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from hookline import jsonpath
 from hookline.api import tags as api_tags
 from hookline.api.codepipeline.registration import RegistrationOperations, url_of
-from hookline.api.services import Services
+from hookline.api.dependencies import Dependencies
 from hookline.api.sigv4 import Caller
 from hookline.errors import (
     InvalidWebhookAuthenticationParametersException,
@@ -33,13 +33,13 @@ _log = structlog.get_logger()
 class WebhookOperations:
     """The operations on webhooks."""
 
-    def __init__(self, services: Services) -> None:
-        self._database = services.database
-        self._seal = services.seal
-        self._state = services.state
-        self._settings = services.settings
-        self._page_tokens = services.page_tokens
-        self._registration = RegistrationOperations(services)
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._database = dependencies.database
+        self._seal = dependencies.seal
+        self._state = dependencies.state
+        self._settings = dependencies.settings
+        self._page_tokens = dependencies.page_tokens
+        self._registration = RegistrationOperations(dependencies)
 
     def put_webhook(self, caller: Caller, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """Create a webhook, or replace the definition of the one with its name.

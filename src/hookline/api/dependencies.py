@@ -1,4 +1,4 @@
-"""What the operations of the API work with."""
+"""What the operations of the API depend on."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from hookline.store.node_state import NodeState
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
+class Dependencies:
     """The store, the seal of secrets, the settings, and what tells receivers of a change."""
 
     database: Database
