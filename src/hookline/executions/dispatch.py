@@ -1,8 +1,10 @@
 """Lets executions enter stages, as `advance` decides; the pipeline is locked."""
 
+from collections.abc import Iterable
+
 from sqlalchemy import Connection
 
-from hookline.executions.advance import Enter, advance
+from hookline.executions.advance import Command, Enter, Supersede, advance
 from hookline.executions.enter import Entry, enter
 from hookline.model import ExecutionStatus
 from hookline.store import executions, pipelines, states
@@ -14,17 +16,19 @@ def dispatch(connection: Connection, pipeline_id: int) -> None:
     if pipeline is None:
         return
     state = states.read(connection, pipeline_id)
+    apply(connection, advance(pipeline.execution_mode, state.positions, state.disabled))
+
+
+def apply(connection: Connection, commands: Iterable[Command]) -> None:
+    """Do what `advance` decided about executions that the store has."""
     entered: dict[str, str] = {}
-    for command in advance(pipeline.execution_mode, state.positions, state.disabled):
-        if isinstance(command, Enter):
-            entered[command.execution_id] = command.stage_name
-        else:
-            supersede(connection, command.execution_id, command.by)
-    enter_stages(connection, entered)
-
-
-def enter_stages(connection: Connection, entered: dict[str, str]) -> None:
-    """Let executions that are there enter stages: execution id → stage name."""
+    for command in commands:
+        match command:
+            case Enter(execution_id, stage_name):
+                entered[execution_id] = stage_name
+            case Supersede(execution_id, by):
+                summary = superseded_by(by)
+                executions.finish(connection, execution_id, ExecutionStatus.SUPERSEDED, summary)
     found = executions.find_all(connection, entered) if entered else {}
     entries = []
     for execution_id, stage_name in entered.items():
@@ -34,11 +38,6 @@ def enter_stages(connection: Connection, entered: dict[str, str]) -> None:
         if pipeline is not None:
             entries.append(Entry(execution_id, pipeline, stage_name, execution.variables))
     enter(connection, entries)
-
-
-def supersede(connection: Connection, execution_id: str, by: str) -> None:
-    """End a waiting execution in favour of the newer one `by`."""
-    executions.finish(connection, execution_id, ExecutionStatus.SUPERSEDED, superseded_by(by))
 
 
 def superseded_by(execution_id: str) -> str:
