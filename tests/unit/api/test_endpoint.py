@@ -149,7 +149,7 @@ def test_w3_constraints_are_checked_before_the_handler() -> None:
 
 
 LAZY = """
-from unit.api.calling import DEFAULT, lookup, send, target
+from support.calling import DEFAULT, lookup, send, target
 from hookline.api.authentication import Authentication
 from hookline.api.endpoint import Endpoint, Served
 from hookline.api.service import CODEBUILD, CODEPIPELINE
