@@ -8,6 +8,7 @@ import typer.main
 from typer.core import TyperCommand, TyperGroup
 
 from hookline.errors import HooklineError
+from hookline.terminal import printable
 
 _COMMANDS = {
     "serve": (
@@ -100,8 +101,6 @@ def main() -> None:
     try:
         app()
     except HooklineError as error:
-        from hookline.logs import printable  # noqa: PLC0415 - keeps --help fast
-
         lines = map(printable, error.message.splitlines())
         print("hookline:", "\n".join(lines), file=sys.stderr)  # noqa: T201 - a person reads it
         sys.exit(2)

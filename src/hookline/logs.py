@@ -9,6 +9,8 @@ from typing import Any
 import orjson
 import structlog
 
+from hookline.terminal import printable
+
 
 def configure(log_format: str) -> None:
     """Write log lines to standard error as `json` or for the `console`; libraries' lines, too."""
@@ -48,15 +50,6 @@ class _Forwarder(logging.Handler):
             library=record.name,
             exc_info=record.exc_info,
         )
-
-
-def printable(text: str) -> str:
-    """Text from outside, safe for a terminal: what is not printable is shown as its code."""
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
-    )
 
 
 def _dumps(event: Any, default: Any) -> bytes:

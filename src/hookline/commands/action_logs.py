@@ -10,11 +10,11 @@ import typer
 
 from hookline.commands.opening import open_database
 from hookline.errors import HooklineError
-from hookline.logs import printable
 from hookline.store import action_executions, executions
 from hookline.store.action_executions import ActionExecution
 from hookline.store.action_logs import open_log
 from hookline.store.database import Database
+from hookline.terminal import printable
 
 _FOLLOW_EVERY_S = 0.5
 _LONGEST_KEPT = 65_536

@@ -29,7 +29,7 @@ from hookline.declarations.resources import Declarations, Deployed
 from hookline.declarations.secrets import Secrets
 from hookline.declarations.stack import StackContext
 from hookline.errors import HooklineError
-from hookline.logs import printable
+from hookline.terminal import printable
 
 _STYLES = {"+": "green", "-": "red", "@": "cyan", "~": "yellow"}
 _HEADINGS = {Effect.CREATE: "green", Effect.CHANGE: "yellow"}

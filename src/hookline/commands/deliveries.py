@@ -17,13 +17,13 @@ from hookline.commands.opening import open_database
 from hookline.commands.output import cell, console, moment
 from hookline.errors import HooklineError
 from hookline.installation import open_seal
-from hookline.logs import printable
 from hookline.model import Execution, Verdict
 from hookline.receiver.redelivery import RedeliveryError, redeliver
 from hookline.sealing import Seal
 from hookline.store import deliveries, executions, webhooks
 from hookline.store.database import Database
 from hookline.store.deliveries import Delivery
+from hookline.terminal import printable
 
 app = typer.Typer(
     help="What has come in, why it got its verdict, and once more.", add_completion=False

@@ -17,10 +17,10 @@ from hookline.commands.delivery_search import Conditions, Names, label_of, searc
 from hookline.commands.opening import open_database
 from hookline.commands.output import cell, console, moment
 from hookline.errors import HooklineError
-from hookline.logs import printable
 from hookline.store import deliveries, webhooks
 from hookline.store.database import Database
 from hookline.store.deliveries import Delivery, Search
+from hookline.terminal import printable
 
 STYLES = {"started": "green", "filtered": "yellow", "refused": "red"}
 """How outcomes are coloured."""

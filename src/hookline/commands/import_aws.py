@@ -26,8 +26,8 @@ from hookline.declarations.resources import (
 )
 from hookline.declarations.secrets import filled
 from hookline.errors import HooklineError
-from hookline.logs import printable
 from hookline.sealing import MASK
+from hookline.terminal import printable
 
 _SECRET_BYTES = 32
 _SHOWN = (Kind.PIPELINE, Kind.WEBHOOK, Kind.PROJECT, Kind.ACTION_TYPE)

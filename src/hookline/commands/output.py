@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from hookline.errors import HooklineError
-from hookline.logs import printable
+from hookline.terminal import printable
 
 # No table is as wide; what is not read by a person is not wrapped either.
 _UNWRAPPED = 10_000

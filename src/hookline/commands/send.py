@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from hookline.errors import HooklineError
-from hookline.logs import printable
 from hookline.sender import Reply
 from hookline.sender import send as post
+from hookline.terminal import printable
 
 SECRET_VARIABLE = "HOOKLINE_SEND_SECRET"  # noqa: S105 - the variable's name
 

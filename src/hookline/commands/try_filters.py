@@ -15,13 +15,13 @@ from hookline.errors import HooklineError
 from hookline.filter_warnings import literal_warnings, unknown_keys
 from hookline.installation import open_seal
 from hookline.jsonpath import CompileError
-from hookline.logs import printable
 from hookline.model import Authentication, Filter, Scope, Verdict, Webhook
 from hookline.receiver.filters import FilterTrace, compile_filters
 from hookline.receiver.git_triggers import TriggerTrace
 from hookline.receiver.judge import Request, Target, judge
 from hookline.receiver.targets import target_of
 from hookline.store import webhooks
+from hookline.terminal import printable
 
 _TOKEN = re.compile(
     r"""
