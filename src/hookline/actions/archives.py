@@ -369,19 +369,14 @@ class _Links:
         place, below = link.parent, 0
         waiting = self._way(link)
         hops = 1
-        while waiting and hops <= _MOST_HOPS:
+        while waiting and place is not None and hops <= _MOST_HOPS:
             name = waiting.pop()
-            if name == "/" or place is None:
-                return True
-            if name == "..":
-                place, below = (place, below - 1) if below else (place.parent, 0)
-            elif below or (found := place.places.get(name)) is None:
-                below += 1
-            elif found.target is None:
-                place = found
-            else:
+            found = None if below else place.places.get(name)
+            if found is not None and found.target is not None:
                 waiting += self._way(found)
                 hops += 1
+            else:
+                place, below = _next(place, below, name)
         return place is None
 
     def _make(self, path: str) -> _Place:
@@ -402,6 +397,17 @@ class _Links:
         self._steps_left -= steps
         if self._steps_left < 0:
             raise ActionError("its links take too many steps to follow")
+
+
+def _next(place: _Place, below: int, name: str) -> tuple[_Place | None, int]:
+    """Where a way is after `name`, which is no link; no place is outside of the folder."""
+    if name == "/":
+        return None, 0
+    if name == "..":
+        return (place, below - 1) if below else (place.parent, 0)
+    if below or name not in place.places:
+        return place, below + 1
+    return place.places[name], 0
 
 
 def _components(target: str) -> list[str]:

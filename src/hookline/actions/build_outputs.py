@@ -73,15 +73,9 @@ def assemble(file_set: FileSet, source: Source, target: Path) -> int:
 def _selected(file_set: FileSet, source: Source) -> Iterator[tuple[str, str]]:
     """The paths of the files, in the source folder and below their base directory."""
     source.say(f"Expanding base directory path: {file_set.base_directory}")
-    files = sorted(entries(source.folder, source.bounds, folders=False))
-    bases = _bases(source.path(file_set.base_directory), source)
+    below = _below_bases(file_set, source)
     excluded = [Pattern.parse(source.path(text)) for text in file_set.exclude_paths]
-    below = [
-        (path, path.removeprefix(base))
-        for base in bases
-        for path in files
-        if path.startswith(base) and not _matches(excluded, path.removeprefix(base), source)
-    ]
+    below = [(path, inner) for path, inner in below if not _matches(excluded, inner, source)]
     for text in file_set.files:
         source.say(f"Expanding {text}")
         pattern = [Pattern.parse(source.path(text))]
@@ -89,6 +83,14 @@ def _selected(file_set: FileSet, source: Source) -> Iterator[tuple[str, str]]:
         if not found:
             source.say(f"Skipping invalid file path {text}")
         yield from found
+
+
+def _below_bases(file_set: FileSet, source: Source) -> list[tuple[str, str]]:
+    files = sorted(entries(source.folder, source.bounds, folders=False))
+    bases = _bases(source.path(file_set.base_directory), source)
+    return [
+        (path, path.removeprefix(base)) for base in bases for path in files if path.startswith(base)
+    ]
 
 
 def _matches(patterns: list[Pattern], path: str, source: Source) -> bool:

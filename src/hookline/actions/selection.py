@@ -38,7 +38,7 @@ class Pattern:
             )
         if _WILDCARDS.isdisjoint(names[-1]):
             names.append(_EVERYTHING)
-        return cls(text, tuple(None if n == _EVERYTHING else _compiled(n) for n in names))
+        return cls(text, tuple(map(_compiled, names)))
 
     def matches(self, path: str) -> bool:
         """Whether the file at `path` (relative, with slashes) is selected."""
@@ -67,8 +67,8 @@ class Pattern:
         return closed
 
 
-def _compiled(name: str) -> re.Pattern[str]:
-    return re.compile(fnmatch.translate(name))
+def _compiled(name: str) -> re.Pattern[str] | None:
+    return None if name == _EVERYTHING else re.compile(fnmatch.translate(name))
 
 
 def select(folder: Path, patterns: Sequence[str], bounds: Bounds) -> list[str]:

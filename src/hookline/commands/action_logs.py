@@ -2,8 +2,7 @@
 
 import codecs
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import typer
@@ -36,55 +35,73 @@ def show_logs(
     printed to its end, then the next.
     """
     database = open_database()
+    shown = 0
+    for item in _chosen(database, execution_id, action, follow=follow):
+        _show(database, item, follow=follow)
+        shown += 1
+    if shown:
+        return
+    others, _ = _begun(database, execution_id)
+    if action is not None and others:
+        names = ", ".join(item.action_name for item in others)
+        raise HooklineError(f"No action {action} of this execution has begun; begun: {names}")
+    typer.echo("No action of this execution has begun yet.")
+
+
+def _chosen(
+    database: Database, execution_id: str, action: str | None, *, follow: bool
+) -> Iterator[ActionExecution]:
+    """The chosen actions and rules that have begun; with `follow` until no more will."""
     shown: set[str] = set()
     while True:
-        found = _found(database, execution_id, action)
-        new = [item for item in found.begun if item.id not in shown]
-        for item in new:
-            _show(database, item, follow=follow)
-            shown.add(item.id)
-        if not follow or (found.have_ended and not new):
-            break
+        begun, have_ended = _begun(database, execution_id, action)
+        new = [item for item in begun if item.id not in shown]
+        yield from new
+        shown |= {item.id for item in new}
+        if not follow:
+            return
         if not new:
+            if have_ended:
+                return
             time.sleep(_FOLLOW_EVERY_S)
-    if not shown and found.others:
-        raise HooklineError(
-            f"No action {action} of this execution has begun; begun: {', '.join(found.others)}"
-        )
-    if not shown:
-        typer.echo("No action of this execution has begun yet.")
 
 
-@dataclass(frozen=True)
-class _Found:
-    """The chosen actions and rules that have begun, and whether no more is to come of them.
-
-    `others` are the names of those that were not chosen.
-    """
-
-    begun: Sequence[ActionExecution]
-    others: Sequence[str]
-    have_ended: bool
-
-
-def _found(database: Database, execution_id: str, action: str | None) -> _Found:
+def _begun(
+    database: Database, execution_id: str, action: str | None = None
+) -> tuple[list[ActionExecution], bool]:
+    """The actions and rules that have begun, all or those of a name; whether no more will."""
     with database.read() as connection:
         execution = executions.find(connection, execution_id)
         if execution is None:
             raise HooklineError(f"There is no execution {execution_id}; an id is given whole")
         executed = action_executions.of_execution(connection, execution_id)
-    begun = [item for item in executed if item.has_begun]
-    chosen = [item for item in begun if action in {None, item.action_name}]
-    others = [item.action_name for item in begun if item not in chosen]
-    is_over = execution.status.is_final
-    if action is not None and chosen:
-        is_over = is_over or all(item.status.is_final for item in chosen)
-    return _Found(chosen, others, is_over)
+    begun = [item for item in executed if item.has_begun and action in {None, item.action_name}]
+    return begun, execution.status.is_final or (action is not None and _have_ended(begun))
+
+
+def _have_ended(begun: Sequence[ActionExecution]) -> bool:
+    return bool(begun) and all(item.status.is_final for item in begun)
 
 
 def _show(database: Database, begun: ActionExecution, *, follow: bool) -> None:
     typer.echo(f"==> {_heading(begun)} <==")
-    executed, printed = begun, _Printed()
+    printed = _Printed()
+    executed = _print_log(database, begun, printed, follow=follow)
+    if _runs_elsewhere(executed):
+        if executed.summary:
+            typer.echo(printable(executed.summary))
+    elif not printed.length:
+        typer.echo("(no log yet)")
+    if executed.error_message:
+        typer.echo(f"{executed.error_code}: {printable(executed.error_message)}")
+    typer.echo()
+
+
+def _print_log(
+    database: Database, begun: ActionExecution, printed: "_Printed", *, follow: bool
+) -> ActionExecution:
+    """Print a log, with `follow` to its end; the action execution as it was then."""
+    executed = begun
     while True:
         for piece in open_log(database, begun.id, printed.length):
             printed.write(piece)
@@ -95,13 +112,7 @@ def _show(database: Database, begun: ActionExecution, *, follow: bool) -> None:
         with database.read() as connection:
             executed = action_executions.find(connection, begun.id) or begun
     printed.end()
-    if not printed.length and not _runs_elsewhere(executed):
-        typer.echo("(no log yet)")
-    if _runs_elsewhere(executed) and executed.summary:
-        typer.echo(printable(executed.summary))
-    if executed.error_message:
-        typer.echo(f"{executed.error_code}: {printable(executed.error_message)}")
-    typer.echo()
+    return executed
 
 
 def _heading(executed: ActionExecution) -> str:

@@ -10,18 +10,28 @@ import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import structlog
 import typer
 
 from hookline import config
+from hookline.actions.build_reports import Report
+from hookline.actions.builds import (
+    PATH,
+    Build,
+    BuildArtifact,
+    BuildResult,
+    Download,
+    run_build,
+)
+from hookline.actions.folders import remove
+from hookline.actions.log import Mask
+from hookline.actions.processes import Limits
+from hookline.actions.provider import ActionSettings
+from hookline.builds.reading import read
 from hookline.errors import ActionError, BuildspecError, HooklineError
 from hookline.model import new_id
-
-if TYPE_CHECKING:
-    from hookline.actions.builds import BuildResult, Download
-    from hookline.actions.provider import ActionSettings
 
 _KINDS = ("primary", "secondary", "reports")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -59,18 +69,11 @@ def build(
     otherwise clean. Exit status: 0 if the build succeeded, 1 if not, 2 on an error.
     """
     source = folder.resolve()
-    if not source.is_dir():
-        raise HooklineError(f"{folder} is no folder")
     file = buildspec or source / "buildspec.yml"
-    if not file.is_file():
-        raise HooklineError(
-            f"There is no {file}: write it, or name another buildspec with --buildspec"
-        )
+    _check_source(folder, file)
     if artifacts is not None:
         _check_replaceable(artifacts)
-    given = dict(_variable(text) for text in env or ())
-    from hookline.actions.folders import remove  # noqa: PLC0415 - other commands don't need it
-
+    given = dict(map(_variable, env or ()))
     temporary = Path(tempfile.mkdtemp(prefix="hookline-build-")).resolve()
     try:
         result = _run(source, file, given, temporary, timeout)
@@ -86,7 +89,7 @@ def build(
 class _Owner:
     action_execution_id: str
     folder: Path
-    settings: "ActionSettings"
+    settings: ActionSettings
     runner: None = None
     image: None = None
 
@@ -95,8 +98,6 @@ class _Terminal:
     """A build's log on standard output, as it comes; in whole lines where there are secrets."""
 
     def __init__(self, secrets: tuple[str, ...]) -> None:
-        from hookline.actions.log import Mask  # noqa: PLC0415 - other commands don't need it
-
         self._mask = Mask(secrets) if secrets else None
         self._rest = b""
         self._ended = True
@@ -117,8 +118,6 @@ class _Terminal:
 
 def _secrets(file: Path, given: dict[str, str]) -> tuple[str, ...]:
     """The given values of variables that the buildspec has from AWS's stores of secrets."""
-    from hookline.builds.reading import read  # noqa: PLC0415 - the same
-
     try:
         stores = read(file.read_bytes()).environment
     except (BuildspecError, OSError):
@@ -130,11 +129,7 @@ def _secrets(file: Path, given: dict[str, str]) -> tuple[str, ...]:
 
 def _run(
     source: Path, file: Path, given: dict[str, str], folder: Path, minutes: int
-) -> "BuildResult":
-    from hookline.actions.builds import PATH, Build, run_build  # noqa: PLC0415 - other commands don't need them
-    from hookline.actions.processes import Limits  # noqa: PLC0415 - the same
-    from hookline.actions.provider import ActionSettings  # noqa: PLC0415 - the same
-
+) -> BuildResult:
     settings = config.load()
     # The log is the build's.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
@@ -179,9 +174,7 @@ def _variable(text: str) -> tuple[str, str]:
     return name, os.environ[name]
 
 
-def _download(source: Path, file: Path, target: Path) -> "Download":
-    from hookline.actions.builds import Download  # noqa: PLC0415 - the same
-
+def _download(source: Path, file: Path, target: Path) -> Download:
     try:
         shutil.copytree(source, target, symlinks=True, ignore=_special, dirs_exist_ok=True)
         return Download(target, file.read_bytes(), str(file))
@@ -199,6 +192,15 @@ def _special(folder: str, names: list[str]) -> set[str]:
     }
 
 
+def _check_source(folder: Path, buildspec: Path) -> None:
+    if not folder.is_dir():
+        raise HooklineError(f"{folder} is no folder")
+    if not buildspec.is_file():
+        raise HooklineError(
+            f"There is no {buildspec}: write it, or name another buildspec with --buildspec"
+        )
+
+
 def _check_replaceable(folder: Path) -> None:
     """Refuse a folder that has anything but what an earlier build left."""
     if folder.exists() and not folder.is_dir():
@@ -210,9 +212,7 @@ def _check_replaceable(folder: Path) -> None:
         )
 
 
-def _keep(result: "BuildResult", folder: Path) -> None:
-    from hookline.actions.folders import remove  # noqa: PLC0415 - the same
-
+def _keep(result: BuildResult, folder: Path) -> None:
     for kind in _KINDS:
         remove(folder / kind)
     folder.mkdir(parents=True, exist_ok=True)
@@ -227,19 +227,25 @@ def _keep(result: "BuildResult", folder: Path) -> None:
         )
 
 
-def _tell(result: "BuildResult", folder: Path | None) -> None:
+def _tell(result: BuildResult, folder: Path | None) -> None:
     """Say what the build left, after its log."""
     lines = [f"build     {result.status}"]
     lines += [f"why       {why}" for why in result.message.splitlines()]
     lines += [f"exported  {name}={value}" for name, value in result.exported.items()]
-    for artifact in result.artifacts:
-        of = artifact.identifier or "primary"
-        named = f" ({artifact.name})" if artifact.name else ""
-        lines.append(f"artifact  {of}{named}")
-    for report in result.reports:
-        counts = report.counts
-        told = f"{counts.total} tests, {counts.failed + counts.errors} failed" if counts else ""
-        lines.append(f"report    {report.group}: {told or f'{len(report.files)} files'}")
+    lines += map(_artifact_line, result.artifacts)
+    lines += map(_report_line, result.reports)
     if folder is not None:
         lines.append(f"kept in   {folder}")
     typer.echo("\n" + "\n".join(lines))
+
+
+def _artifact_line(artifact: BuildArtifact) -> str:
+    named = f" ({artifact.name})" if artifact.name else ""
+    return f"artifact  {artifact.identifier or 'primary'}{named}"
+
+
+def _report_line(report: Report) -> str:
+    if (counts := report.counts) is None:
+        return f"report    {report.group}: {len(report.files)} files"
+    failed = counts.failed + counts.errors
+    return f"report    {report.group}: {counts.total} tests, {failed} failed"

@@ -1,7 +1,7 @@
 """`hookline try`: would this event pass these filters and triggers, and why not?"""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +16,7 @@ from hookline.filter_warnings import literal_warnings, unknown_keys
 from hookline.installation import open_seal
 from hookline.jsonpath import CompileError
 from hookline.model import Authentication, Filter, Scope, Verdict, Webhook
+from hookline.receiver.entries import Entry
 from hookline.receiver.filters import FilterTrace, compile_filters
 from hookline.receiver.git_triggers import TriggerTrace
 from hookline.receiver.judge import Request, Target, judge
@@ -78,13 +79,14 @@ def try_filters(
         )
     body = read_bytes(payload)
     if webhook is None:
-        values = dict(_configuration_value(text) for text in configuration or ())
-        target = _target_of(tuple(split_filter(text) for text in filters or ()), values)
+        target = _target_of(filters, configuration)
     else:
         target = _target(webhook, account, region)
-    source = "The standard input" if payload == Path("-") else payload
-    matched = _try(target, body, event_key, source)
-    raise typer.Exit(0 if matched else 1)
+    verdict, entry = judge(target, _request(target, body, event_key))
+    if verdict is Verdict.NOT_JSON:
+        raise HooklineError(f"{_source(payload)} can't be used: {entry.reason}")
+    _show(target, entry)
+    raise typer.Exit(0 if verdict is Verdict.STARTED else 1)
 
 
 def split_filter(text: str) -> Filter:
@@ -98,8 +100,10 @@ def split_filter(text: str) -> Filter:
     return Filter(text)
 
 
-def _target_of(filters: tuple[Filter, ...], configuration: Mapping[str, str]) -> Target:
+def _target_of(texts: Iterable[str] | None, values: Iterable[str] | None) -> Target:
     """A webhook that exists only for this command, with these filters."""
+    configuration = dict(map(_configuration_value, values or ()))
+    filters = tuple(map(split_filter, texts or ()))
     webhook = Webhook(0, Scope("", ""), "", "", "", filters, Authentication.UNAUTHENTICATED, "")
     try:
         return Target(webhook, b"", None, compile_filters(filters), configuration)
@@ -133,27 +137,27 @@ def _target(name: str, account: str | None, region: str | None) -> Target:
     return target
 
 
-def _try(target: Target, body: bytes, event_key: str, source: object) -> bool:
-
+def _request(target: Target, body: bytes, event_key: str) -> Request:
     headers = {b"x-event-key": event_key.encode("latin-1", "replace")}
     # A body that GitHub sent as a form, as `hookline deliveries payload` gives it.
     if body.startswith(b"payload="):
         headers[b"content-type"] = b"application/x-www-form-urlencoded"
     authentication = target.webhook.authentication.value
-    request = Request(
-        headers, "", 0.0, 0.0, body=body, authenticated_by=authentication, explain=True
-    )
-    verdict, entry = judge(target, request)
-    if verdict is Verdict.NOT_JSON:
-        raise HooklineError(f"{source} can't be used: {entry.reason}")
+    return Request(headers, "", 0.0, 0.0, body=body, authenticated_by=authentication, explain=True)
+
+
+def _source(payload: Path) -> str:
+    return "The standard input" if payload == Path("-") else str(payload)
+
+
+def _show(target: Target, entry: Entry) -> None:
     matched = not entry.triggers or entry.triggers[-1].reason is None
     failed = sum(trace.reason is not None for trace in entry.filters)
     _say(_summary(len(entry.filters), failed, triggered=matched))
     for compiled, trace in zip(target.filters, entry.filters, strict=True):
-        _show(compiled.rule, trace, target.configuration or {})
+        _show_filter(compiled.rule, trace, target.configuration or {})
     for seen in entry.triggers:
         _show_trigger(seen)
-    return verdict is Verdict.STARTED
 
 
 def _summary(count: int, failed: int, *, triggered: bool) -> str:
@@ -175,7 +179,7 @@ def _show_trigger(seen: TriggerTrace) -> None:
         _say(f"  why not  {seen.reason}")
 
 
-def _show(rule: Filter, trace: FilterTrace, configuration: Mapping[str, str]) -> None:
+def _show_filter(rule: Filter, trace: FilterTrace, configuration: Mapping[str, str]) -> None:
     typer.echo()
     _say(f"{'✓' if trace.reason is None else '✗'} {rule.json_path}")
     _say(f"  found    {'nothing' if trace.found is None else trace.found or '(empty)'}")

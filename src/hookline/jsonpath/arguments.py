@@ -58,17 +58,20 @@ class Cutter:
         if not self._first:
             if char in _WHITE:
                 return True
-            self._start = position
-            self._first = char if char in _STARTS or char.isdigit() else ""
+            self._begin(char, position)
         self._count(char)
         if char == ")" and (self._prior == "(" or self._depths["("] < 0):
             self._text += char
         if self._ends(char):
             self._finish()
-        elif self._first and (char != "," or self._depths != _OWN):
+        elif self._holds(char):
             self._text += char
         self._prior = char
-        return self._depths["["] >= 0 and self._depths["{"] >= 0
+        return min(self._depths["["], self._depths["{"]) >= 0
+
+    def _begin(self, char: str, position: int) -> None:
+        if char in _STARTS or char.isdigit():
+            self._first, self._start = char, position
 
     def _count(self, char: str) -> None:
         if char == '"':
@@ -82,6 +85,9 @@ class Cutter:
         within = self._quoted or self._depths["["] or self._depths["{"]
         depth = self._depths["("]
         return char in (",", ")") and not within and depth in ((0, 1) if char == ")" else (1,))
+
+    def _holds(self, char: str) -> bool:
+        return self._first != "" and (char != "," or self._depths != _OWN)
 
     def _finish(self) -> None:
         self.closed = self._depths["("] == 0

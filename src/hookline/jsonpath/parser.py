@@ -89,6 +89,13 @@ class _Parser(Scanner):
         return "call", (name, self._arguments(name))
 
     def _arguments(self, function: str) -> tuple[Evaluate, ...]:
+        found = self._cut_arguments()
+        arguments = tuple(self._argument(function, argument) for argument in found)
+        if found and function in _MEASURES and not found[0].is_path:
+            return (partial(_fail, FunctionError(f"{function}() needs a path")),)
+        return arguments
+
+    def _cut_arguments(self) -> list[Argument]:
         opening, cutter = self.position, Cutter()
         self.position += 1
         while self.current and not cutter.closed:
@@ -100,10 +107,7 @@ class _Parser(Scanner):
                 self.fail(f"the {char} was never opened", opening)
         if not cutter.balanced:
             self.fail("the arguments are never closed", opening)
-        arguments = [self._argument(function, argument) for argument in cutter.found]
-        if arguments and function in _MEASURES and not cutter.found[0].is_path:
-            return (partial(_fail, FunctionError(f"{function}() needs a path")),)
-        return tuple(arguments)
+        return cutter.found
 
     def _argument(self, function: str, argument: Argument) -> Evaluate:
         part = _Parser(argument.text, 0, len(argument.text), self.depth - 1)

@@ -7,7 +7,7 @@ meaning. Where the two only spell things differently, the pattern is rewritten.
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import re2  # type: ignore[import-untyped]  # google-re2 ships no stubs; it is used only here
@@ -168,10 +168,18 @@ class _Rewriter:
         return f"[{self._set_body(match)}]"
 
     def _set_body(self, match: re.Match[str]) -> str:
+        written = match[0]
+        if written[1] in "pP":
+            return self._property(match)
+        if "U" not in self.flags:
+            return _SETS.get(written, written)
+        if written not in _UNICODE_SETS:
+            self._refuse(f"{written} with the flag U", match.start())
+        return _UNICODE_SETS[written]
+
+    def _property(self, match: re.Match[str]) -> str:
         written, unicode = match[0], "U" in self.flags
         name = written[2:].strip("{}")
-        if not name and (written in _UNICODE_SETS or not unicode):
-            return (_UNICODE_SETS if unicode else _SETS).get(written, written)
         if "i" in self.flags and _CASED.fullmatch(name):
             self._refuse(f"{written!r} with the flag i", match.start())
         if found := _PROPERTY.fullmatch(name):
@@ -233,12 +241,17 @@ class _Rewriter:
         """A class body for the code points `first` to `last`, in both cases under the flag i."""
         spans = [(first, last)]
         if "i" in self.flags and self._fold == "(?:":
-            for low, high, shift in ((65, 90, 32), (97, 122, -32)):
-                if first <= high and last >= low:
-                    spans.append((max(first, low) + shift, min(last, high) + shift))
+            spans += _in_other_case(first, last)
         if {first, last} & _SURROGATES or last > sys.maxunicode:
             self._refuse("half a character, or none of Unicode's", match.start())
         return "".join(f"\\x{{{low:X}}}-\\x{{{high:X}}}" for low, high in spans)
+
+
+def _in_other_case(first: int, last: int) -> Iterator[tuple[int, int]]:
+    """The spans of ASCII's letters from `first` to `last`, in the other case."""
+    for low, high, shift in ((65, 90, 32), (97, 122, -32)):
+        if first <= high and last >= low:
+            yield max(first, low) + shift, min(last, high) + shift
 
 
 def _code_point(written: str) -> int:

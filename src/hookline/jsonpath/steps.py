@@ -179,7 +179,7 @@ def _scan(step: Step, place: Place) -> Expand:
     passes = step.value if step.kind == "filter" else None
     suited: Any = () if step.kind == "call" else holders
     numbered = len(place.after) == 1 and place.after[0].of_object
-    number = step.value[0] if step.kind == "indexes" and len(step.value) == 1 else None
+    number = _only_number(step)
 
     def reach(holder: Any, reading: Reading) -> list[Any]:
         if not (isinstance(holder, list) and place.after):
@@ -200,6 +200,10 @@ def _scan(step: Step, place: Place) -> Expand:
         return found
 
     return scan
+
+
+def _only_number(step: Step) -> Any:
+    return step.value[0] if step.kind == "indexes" and len(step.value) == 1 else None
 
 
 def _containers(value: Any, reading: Reading) -> Iterator[Any]:
