@@ -602,6 +602,10 @@ class Trigger:
     detail: str
 
 
+COMMIT_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+"""A whole id of a git commit, in either of git's object formats."""
+
+
 @dataclass(frozen=True, slots=True)
 class SourceRevision:
     """A revision of a source action: for git, the commit id, its message and its page.

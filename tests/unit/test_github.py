@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 from hookline import config
 from hookline.errors import GitHubError, SettingsError
 from hookline.github import connection
-from hookline.github.events import events_of
+from hookline.github.hook_client import events_of
 from hookline.github.hooks import Access, Hook, upsert_hook
 from hookline.model import Filter
 from support.github_api import Answer, DrippingServer, GitHubApi

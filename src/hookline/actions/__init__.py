@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from hookline.actions.approval import ManualApproval
 from hookline.actions.commands import Commands, check_secret_variables
 from hookline.actions.deployment_window import DeploymentWindow
 from hookline.actions.git import ConnectionSource, GitHubSource
-from hookline.actions.job_workers import JobWorkers
 from hookline.actions.provider import Provider
 from hookline.actions.variable_check import VariableCheck
+from hookline.actions.waiting import JobWorkers, ManualApproval
 from hookline.errors import ActionError
 from hookline.model import Action, ActionType, Stage
 

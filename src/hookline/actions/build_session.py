@@ -34,7 +34,7 @@ _MOST_ENVIRONMENT = 4_000_000
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class SessionContext:
     """Where and how the commands of a build run.
 
     Their files are those of `place`; `folder`, in its workspace, is for the session's own.
@@ -51,8 +51,8 @@ class Surroundings:
 
 
 @dataclass(frozen=True)
-class Left:
-    """What a session leaves: exported variables, the environment, and each name expanded."""
+class SessionResult:
+    """Exported variables, the environment, and each name expanded, when a session has ended."""
 
     exported: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -60,31 +60,31 @@ class Left:
 
 
 def run_commands(
-    around: Surroundings, commands: Commands, write: Callable[[bytes], object], limits: Limits
-) -> tuple[Course, Left]:
+    context: SessionContext, commands: Commands, write: Callable[[bytes], object], limits: Limits
+) -> tuple[Course, SessionResult]:
     """Run `commands` to their end; their output goes to `write` as it comes.
 
     Raises:
         ActionError: the time is over, or the shell can't be started.
         Interrupted: `limits.stop` is set.
     """
-    session = _Session(around, commands, write)
+    session = _Session(context, commands, write)
     try:
-        return session.run(limits), _left(around, session.files)
+        return session.run(limits), _result(context, session.files)
     finally:
         session.close()
 
 
 class _Session:
     def __init__(
-        self, around: Surroundings, commands: Commands, write: Callable[[bytes], object]
+        self, context: SessionContext, commands: Commands, write: Callable[[bytes], object]
     ) -> None:
-        self.files = Files(fresh(around.folder))
-        self._around = around
+        self.files = Files(fresh(context.folder))
+        self._context = context
         self._commands = commands
         self._write = write
         self._nonce = secrets.token_hex(16)
-        self._shell = _SHELLS[around.shell]
+        self._shell = _SHELLS[context.shell]
         self._kept = b""
         self._steps = 0
         self._course: Course | None = None
@@ -94,9 +94,9 @@ class _Session:
             self._shell,
             _ENV,
             self._nonce,
-            shares_shell=around.shares_shell,
-            exported=around.exported,
-            names=around.names,
+            shares_shell=context.shares_shell,
+            exported=context.exported,
+            names=context.names,
         )
         self.files.driver.write_text(driver.script())
         # Open for both, so that neither side ever waits for the other to open it.
@@ -119,8 +119,8 @@ class _Session:
 
     def _child(self) -> Child:
         argv = (*self._shell, str(self.files.driver))
-        around = self._around
-        return child_of(around.owner, around.place, argv, around.environment)
+        context = self._context
+        return child_of(context.owner, context.place, argv, context.environment)
 
     def _take(self, output: Output, data: bytes) -> None:
         for part in output.feed(data):
@@ -150,14 +150,14 @@ class _Session:
         os.write(self._requests, text.encode() + b"\n")
 
 
-def _left(around: Surroundings, files: Files) -> Left:
+def _result(context: SessionContext, files: Files) -> SessionResult:
     values = _values(files.exported, _MOST_EXPORTED)
     pairs = (text.partition("=") for text in _values(files.environment, _MOST_ENVIRONMENT))
     names = _values(files.names, _MOST_EXPORTED)
-    return Left(
-        dict(zip(around.exported, values, strict=False)),
+    return SessionResult(
+        dict(zip(context.exported, values, strict=False)),
         {name: value for name, _, value in pairs},
-        {name: text.rstrip("\n") for name, text in zip(around.names, names, strict=False)},
+        {name: text.rstrip("\n") for name, text in zip(context.names, names, strict=False)},
     )
 
 

@@ -13,7 +13,7 @@ from hookline.actions.archives import Bounds
 from hookline.actions.build_outputs import Source, assemble
 from hookline.actions.build_reports import Report, report
 from hookline.actions.build_runtimes import check_runtimes
-from hookline.actions.build_session import Left, Surroundings, run_commands
+from hookline.actions.build_session import SessionContext, SessionResult, run_commands
 from hookline.actions.folders import fresh
 from hookline.actions.processes import Limits, Owner
 from hookline.builds.buildspec import ArtifactSpec, Buildspec, Environment
@@ -152,7 +152,7 @@ class _Attempt:
         self._phases = PhaseLog(log.line, lambda: datetime.now(UTC))
         self._folder = fresh(build.folder / "build")
         self._status = BuildStatus.SUCCEEDED
-        self._left = Left()
+        self._left = SessionResult()
         self._artifacts: list[BuildArtifact] = []
         self._reports: list[Report] = []
 
@@ -244,8 +244,8 @@ class _Attempt:
 
     def _run(
         self, download: Download, spec: Buildspec, environment: Mapping[str, str], retries: int
-    ) -> tuple[Course, Left]:
-        around = Surroundings(
+    ) -> tuple[Course, SessionResult]:
+        context = SessionContext(
             owner=self._build.owner,
             place=Place(self._folder, download.source, self._folder / "tmp"),
             folder=self._folder / "session",
@@ -256,7 +256,7 @@ class _Attempt:
             names=tuple({artifact.name for artifact in spec.artifacts if artifact.name}),
         )
         steps = commands(spec, self._phases, retries)
-        return run_commands(around, steps, self._log.write, self._limits)
+        return run_commands(context, steps, self._log.write, self._limits)
 
     def _upload(self, download: Download, spec: Buildspec, environment: Mapping[str, str]) -> None:
         self._phases.enter(PhaseType.UPLOAD_ARTIFACTS)

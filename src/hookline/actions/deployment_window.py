@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from hookline.actions.provider import ActionContext, ActionResult, Waiting
+from hookline.actions.waiting import time_limit
 from hookline.cron import Cron, CronError, time_zone
 from hookline.errors import ActionError
 
@@ -18,9 +19,7 @@ class DeploymentWindow:
         """See Provider."""
         if is_open(context.action.configuration, datetime.now(UTC)):
             return ActionResult(OPEN)
-        minutes = context.action.timeout_minutes
-        limit = _WEEK_S if minutes is None else minutes * 60.0
-        return Waiting(context.action_execution_id, limit)
+        return Waiting(context.action_execution_id, time_limit(context, _WEEK_S))
 
 
 OPEN = "The deployment window is open"

@@ -1,7 +1,6 @@
 """Source actions whose provider is git: GitHub, and connections to GitHub."""
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,9 +14,8 @@ from hookline.actions.processes import Limits, await_end_of_earlier
 from hookline.actions.provider import ActionContext, ActionResult
 from hookline.actions.reachability import is_reachable
 from hookline.errors import ActionError
-from hookline.model import SourceRevision
+from hookline.model import COMMIT_ID, SourceRevision
 
-_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _LONGEST_SUMMARY = 2048
 _SHA256 = 64
 _FORMAT = "--format=%H%x00%ad%x00%cd%x00%B"
@@ -140,7 +138,7 @@ def _chosen(commits: "_Commits") -> str:
     if revision is None:
         return commits.fetch(branch)
     commit = revision.revision_id
-    if not _COMMIT.fullmatch(commit):
+    if not COMMIT_ID.fullmatch(commit):
         raise ActionError(f'The revision "{commit}" is not a commit id', UNAVAILABLE)
     if revision.reachable_from is None:
         return commits.fetch(commit)

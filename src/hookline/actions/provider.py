@@ -15,7 +15,7 @@ from hookline.runners import Runner, Sandbox
 from hookline.runners.containers import Containers
 
 
-class Interrupted(HooklineError):  # noqa: N818 - an interruption is the engine's wish, not an error
+class Interrupted(HooklineError):  # noqa: N818 - the engine asks for it; not an error
     """The action was stopped before it ended; it is safe to run it again."""
 
 

@@ -26,7 +26,7 @@ STYLES = {"started": "green", "filtered": "yellow", "refused": "red"}
 """How outcomes are coloured."""
 
 _POLL_S = 1.0
-# A slow body and the recorder's patience make deliveries appear this late, at most.
+# Deliveries appear this late at most, after a slow body and the recorder's time-out.
 _LATE_S = 60.0
 # So many of the newest are looked at in each poll; nobody reads more lines a second.
 _AT_ONCE = 1_000

@@ -1,18 +1,24 @@
 """`hookline send`: an event as GitHub would send it."""
 
+import hmac
+import http.client
+import json
 import os
 import sys
+import urllib.error
+import urllib.request
+import uuid
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from hookline.errors import HooklineError
-from hookline.sender import Reply
-from hookline.sender import send as post
 from hookline.terminal import printable
 
 SECRET_VARIABLE = "HOOKLINE_SEND_SECRET"  # noqa: S105 - the variable's name
+_TIMEOUT_S = 30
 
 
 def send(
@@ -37,7 +43,7 @@ def send(
     Exit status: 0 when the delivery was accepted, 1 when it was refused, 2 on an error.
     """
     token = _secret(secret, secret_file)
-    reply = post(url, read_bytes(payload), event=event, secret=token)
+    reply = _post(url, read_bytes(payload), event=event, secret=token)
     _show(reply)
     raise typer.Exit(0 if 200 <= reply.status <= 299 else 1)  # noqa: PLR2004 - HTTP's success
 
@@ -64,7 +70,59 @@ def _secret(secret: str | None, file: Path | None) -> str | None:
     return text
 
 
-def _show(reply: Reply) -> None:
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """The receiver's answer to a delivery."""
+
+    status: int
+    content: dict[str, Any]
+
+
+def _post(url: str, body: bytes, *, event: str, secret: str | None) -> _Reply:
+    """POST `body` as GitHub's `event`, signed with `secret` where there is one.
+
+    Raises HooklineError when the address does not answer as a trigger URL does.
+    Source of the headers: "Webhook events and payloads", GitHub documentation.
+    """
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "GitHub-Hookshot/hookline",
+        "X-GitHub-Event": event,
+        "X-GitHub-Delivery": str(uuid.uuid4()),
+    }
+    if secret is not None:
+        headers["X-Hub-Signature"] = f"sha1={_hmac(secret, body, 'sha1')}"
+        headers["X-Hub-Signature-256"] = f"sha256={_hmac(secret, body, 'sha256')}"
+    if not url.startswith(("http://", "https://")):
+        raise HooklineError(f"{url} is not an http:// or https:// address")
+    request = urllib.request.Request(url, data=body, headers=headers)  # noqa: S310 - checked above
+    try:
+        return _exchange(request)
+    except (OSError, http.client.HTTPException) as error:
+        raise HooklineError(f"The address does not answer: {error}") from error
+    except ValueError as error:
+        raise HooklineError("The address answered, but not as a trigger URL does") from error
+
+
+def _exchange(request: urllib.request.Request) -> _Reply:
+    try:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:  # noqa: S310 - checked
+            return _Reply(response.status, json.load(response))
+    except urllib.error.HTTPError as error:
+        with error:
+            return _Reply(error.code, _content(error.read()))
+
+
+def _content(body: bytes) -> dict[str, Any]:
+    content = json.loads(body)
+    return content if isinstance(content, dict) else {"message": content}
+
+
+def _hmac(secret: str, body: bytes, digest: str) -> str:
+    return hmac.digest(secret.encode(), body, digest).hex()
+
+
+def _show(reply: _Reply) -> None:
     shown = {
         "status": reply.status,
         "outcome": reply.content.get("outcome"),

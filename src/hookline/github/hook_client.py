@@ -3,13 +3,14 @@
 PyGithub is slow to import, so the first call does it: most processes never make one.
 """
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import structlog
 
 from hookline.errors import GitHubError
-from hookline.github.events import events_of
 from hookline.model import Filter, Registration, Webhook
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 RETRY_S = 8.0
 """How long a call that GitHub can't answer now is tried again."""
 
+_PULL_REQUEST_ACTIONS = frozenset({"opened", "closed", "reopened", "synchronize"})
+_RELEASE_ACTIONS = frozenset({"published", "unpublished", "released", "prereleased"})
+_FIRST_MEMBER = re.compile(r"""\$(?:\.|\[\s*['"])(\w+)""")
 _log = structlog.get_logger()
 
 
@@ -113,3 +117,27 @@ class HookClient:
         from hookline.github.hooks import Access  # noqa: PLC0415 - slow
 
         return Access(self._api_url, repository, token, deadline, hidden, retry_for)
+
+
+def events_of(filters: Iterable[Filter]) -> tuple[str, ...]:
+    """The events that a webhook with these filters waits for (contract R1), sorted.
+
+    A filter on `$.pull_request…` or `$.release…` names its event. One on `$.action` alone names
+    the event that has such an action (`published`: release, `opened`: pull_request), or both when
+    both do or it wants no certain one. Without any of these it is `push`.
+    """
+    wanted = {
+        found[1]: rule.match_equals
+        for rule in filters
+        if (found := _FIRST_MEMBER.match(rule.json_path))
+    }
+    named = wanted.keys() & {"pull_request", "release"}
+    if named:
+        return tuple(sorted(named))
+    if "action" not in wanted:
+        return ("push",)
+    if wanted["action"] in _RELEASE_ACTIONS:
+        return ("release",)
+    if wanted["action"] in _PULL_REQUEST_ACTIONS:
+        return ("pull_request",)
+    return ("pull_request", "release")

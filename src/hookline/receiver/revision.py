@@ -1,12 +1,10 @@
 """The source revision that a push brings with it (contract T11)."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
-from hookline.model import SourceRevision
+from hookline.model import COMMIT_ID, SourceRevision
 
-_COMMIT_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _SUMMARY_LIMIT = 2_048
 _URL_LIMIT = 2_000
 
@@ -37,7 +35,7 @@ def pushed_revision(
 
 
 def _is_commit(value: Any) -> TypeGuard[str]:
-    return isinstance(value, str) and bool(_COMMIT_ID.fullmatch(value) and value.strip("0"))
+    return isinstance(value, str) and bool(COMMIT_ID.fullmatch(value) and value.strip("0"))
 
 
 def _github(event: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]] | None:

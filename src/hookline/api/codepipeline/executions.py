@@ -28,6 +28,7 @@ from hookline.executions.start import start
 from hookline.executions.start_request import StartRequest
 from hookline.executions.stop import stop
 from hookline.model import (
+    COMMIT_ID,
     ActionType,
     Execution,
     Pipeline,
@@ -39,7 +40,6 @@ from hookline.model import (
 from hookline.store import executions, pipelines
 
 _PAGE = 100
-_COMMIT_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class _RevisionForm:
     meaning: str
 
 
-_COMMIT = _RevisionForm(("COMMIT_ID",), _COMMIT_ID, "a whole commit id in lower case")
+_COMMIT = _RevisionForm(("COMMIT_ID",), COMMIT_ID, "a whole commit id in lower case")
 _REVISIONS = {
     ECR: _RevisionForm(
         ("IMAGE_DIGEST",), re.compile("sha256:[0-9a-f]{64}"), "a digest such as sha256:4a1c…"
@@ -194,7 +194,7 @@ def _put_revision(
             "those have revisions"
         )
     revision_id = parameters["actionRevision"]["revisionId"]
-    if action.type in {GITHUB, CONNECTION} and not _COMMIT_ID.fullmatch(revision_id):
+    if action.type in {GITHUB, CONNECTION} and not COMMIT_ID.fullmatch(revision_id):
         raise ValidationException(
             f"The revisionId of action {action_name} must be a whole commit id in lower case"
         )
