@@ -483,10 +483,14 @@ def _shown(setting: Setting, value: Any) -> str:
     if setting.parse is _words:
         return shlex.join(value)
     if isinstance(value, tuple):
-        return ",".join("=".join(item) if isinstance(item, tuple) else str(item) for item in value)
+        return ",".join(map(_member_shown, value))
     if isinstance(value, Runner):
         return value.value
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _member_shown(member: Any) -> str:
+    return "=".join(member) if isinstance(member, tuple) else str(member)
 
 
 def settings_file() -> Path:

@@ -161,7 +161,7 @@ class _Keeper:
         poll.register(self._wakeup, select.POLLIN)
         deadline = time.monotonic() + _REMOVAL_S
         while self._reap(removing) and time.monotonic() < deadline:
-            self._woken({descriptor for descriptor, _ in poll.poll(_LONGEST_PAUSE_MS)})
+            self._woken(dict(poll.poll(_LONGEST_PAUSE_MS)))
 
     def _wait(self, *, awaits_all: bool) -> bool:
         """Until the first process ended, the engine has gone, or the grace that it gave is over.
@@ -174,8 +174,7 @@ class _Keeper:
         poll.register(self._engine, select.POLLIN)
         deadline = None
         while self._reap() and (self._status is None or (awaits_all and deadline is not None)):
-            left = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
-            ready = {descriptor for descriptor, _ in poll.poll(left)}
+            ready = dict(poll.poll(_milliseconds_until(deadline)))
             self._woken(ready)
             if self._engine.fileno() in ready:
                 if not self._engine.recv(1):
@@ -186,7 +185,7 @@ class _Keeper:
                 return False
         return deadline is None
 
-    def _woken(self, ready: set[int]) -> None:
+    def _woken(self, ready: Mapping[int, int]) -> None:
         if self._wakeup in ready:
             with suppress(BlockingIOError):
                 os.read(self._wakeup, 4096)
@@ -225,8 +224,12 @@ class _Keeper:
             if not [pid for pid in children if _killed(pid)]:
                 return
             # A dying child gives its own to this process, and wakes it.
-            self._woken({descriptor for descriptor, _ in poll.poll(pause)})
+            self._woken(dict(poll.poll(pause)))
             pause = min(2 * pause, _LONGEST_PAUSE_MS)
+
+
+def _milliseconds_until(deadline: float | None) -> float | None:
+    return None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
 
 
 def _children() -> list[int]:

@@ -21,6 +21,7 @@ from hookline.declarations import projects
 from hookline.declarations.resources import (
     Current,
     Declarations,
+    Declared,
     Kind,
     Present,
     action_type_name,
@@ -168,13 +169,15 @@ def current(api: Api, declared: Declarations) -> Current:
     uses_types = types or custom_types_of(item.declaration for item in pipelines)
     with _as_hookline_errors(api):
         return Current(
-            projects=_projects(api, [item.name for item in declared.of(Kind.PROJECT)]),
-            pipelines=dict(
-                _pipelines(api.codepipeline, [item.name for item in pipelines], with_transitions)
-            ),
+            projects=_projects(api, _names(declared.of(Kind.PROJECT))),
+            pipelines=dict(_pipelines(api.codepipeline, _names(pipelines), with_transitions)),
             webhooks=_webhooks(api.codepipeline) if webhooks else {},
             action_types=_action_types(api.codepipeline) if uses_types else {},
         )
+
+
+def _names(declared: Iterable[Declared]) -> list[str]:
+    return [item.name for item in declared]
 
 
 def everything(api: Api, *, unused_projects: bool = True) -> Current:

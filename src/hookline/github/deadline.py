@@ -1,6 +1,6 @@
-"""The end of an undertaking with GitHub's API, however slowly its answers come.
+"""A deadline for a series of calls of GitHub's API, however slowly the answers arrive.
 
-A time-out of a socket counts from byte to byte: a server that drips would never meet it.
+A socket's time-out starts anew with each byte: a server that sends slowly never reaches it.
 """
 
 import math
@@ -19,7 +19,7 @@ _current: ContextVar["Deadline"] = ContextVar("deadline")
 
 
 class Deadline:
-    """Inside a `with` block, all connections that this thread makes end at a monotonic moment."""
+    """A context manager: its thread's new connections end at `moment` on the monotonic clock."""
 
     def __init__(self, moment: float) -> None:
         self._lock = threading.Lock()
@@ -37,7 +37,7 @@ class Deadline:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let go of the connections."""
+        """Stop watching the connections."""
         self._timer.cancel()
         if self._token is not None:
             _current.reset(self._token)
@@ -47,9 +47,9 @@ class Deadline:
             self._sockets.clear()
 
     def watch(self, connection: socket.socket) -> None:
-        """End `connection` at the deadline. Raises TimeoutError when that is over."""
+        """End `connection` at the deadline. Raises TimeoutError if that has passed."""
         with self._lock:
-            # A copy: TLS takes the original away.
+            # A duplicate: wrapping it for TLS detaches the original.
             self._sockets.append(connection.dup())
             if self.is_over:
                 connection.close()
@@ -59,19 +59,19 @@ class Deadline:
         with self._lock:
             self.is_over = True
             for connection in self._sockets:
-                # Whoever reads from it, or shakes hands over it, is told that it ended.
+                # Wakes whoever reads from it or is in its TLS handshake.
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
 
 
 def is_over() -> bool:
-    """Whether this thread's connections were ended: what they gave may be cut short."""
+    """Whether this thread's deadline has ended its connections: answers may be truncated."""
     deadline = _current.get(None)
     return deadline is not None and deadline.is_over
 
 
 def seconds_left() -> float:
-    """Seconds until this thread's deadline, if it has one. Raises TimeoutError when it is over."""
+    """Seconds to this thread's deadline, or infinity. Raises TimeoutError if it has passed."""
     deadline = _current.get(None)
     left = math.inf if deadline is None else deadline.moment - time.monotonic()
     if left <= 0:

@@ -1,4 +1,4 @@
-"""HTTP/1.1 as uvicorn and httptools speak it, with the bounds that the open internet needs."""
+"""HTTP/1.1 by uvicorn and httptools, with the limits that a server on the internet needs."""
 
 import asyncio
 import functools
@@ -14,17 +14,17 @@ from hookline.receiver.budget import Budget, Request
 HEADER_COUNT = 100
 HEADER_BYTES = 32_768
 HEADER_TIMEOUT_S = 10.0
-# Somewhat more than the receiver's own time limit, which ends with an answer.
+# Longer than the receiver's own time-out, which sends an answer.
 BODY_TIMEOUT_S = 40.0
 LINGER_S = 5.0
 FAREWELL_S = 1.0
 _DESCRIPTORS = 16_384
-# The parser shows a header when it is complete; until then its bytes are counted as they come,
-# with those between names and values.
+# The parser reports a header once it is complete. Until then its raw bytes are counted, including
+# the separators between names and values.
 _RAW_HEADER_BYTES = 2 * HEADER_BYTES
 
 SHED = "hookline.shed"
-"""The key of a scope whose request was answered 503 before it was whole."""
+"""The scope's key that marks a request answered with 503 before all of it had arrived."""
 
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
@@ -46,15 +46,15 @@ _BUSY = (
 
 
 class HeadersTooLargeError(Exception):
-    """A request has more headers, or longer ones, than are taken."""
+    """A request has too many or too long headers."""
 
 
 @functools.cache
 def connection_limit() -> int:
-    """How many connections this process keeps that wait for their senders.
+    """How many connections of this process may wait for their senders.
 
-    It is half of what the process may open, so that there is always room for new ones. Systems
-    set that low, for programs of another time, and let it be raised.
+    Half of the limit on open files, so that new connections always find room. The default soft
+    limit is low, so it is raised first.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     enough = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
@@ -64,25 +64,25 @@ def connection_limit() -> int:
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Refuses more than 100 headers or 32 KB of them, and waits for a sender only so long.
+    """Limits the headers of a request to 100 and 32 KB, and the time that a sender may take.
 
-    A request has 10 s to send its headers and 40 s for its body, whether somebody reads it or not.
-    Memory and connections that a sender can take before it is known are bounded so. One that is
-    answered before it has sent all can still read the answer: what it sends is thrown away for 5 s.
-    When there are too many connections, the one that has kept us waiting longest is closed.
-    When the server stops, a request that has begun to come, or does within 1 s, is still answered.
+    A request has 10 s for its headers and 40 s for its body, whether or not the application reads
+    it. This bounds the memory and connections that an unauthenticated sender can hold. A sender
+    that is answered before it has sent everything can still read the answer: what it sends is
+    discarded for 5 s. With too many connections, the one that has been waited for longest is
+    closed. When the server stops, requests that have begun, or begin within 1 s, are answered.
     """
 
-    # The connections whose senders are awaited, since when in their order.
+    # The connections that wait for their senders, the longest first.
     _waiting: ClassVar[dict["BoundedProtocol", None]] = {}
-    # What requests may hold in memory, all connections together.
+    # The memory that the requests of all connections may hold together.
     budget: ClassVar[Budget] = Budget(256_000_000)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # uvicorn's own annotation
-        """Begin to count and to wait."""
+        """Start the counters and the header time-out."""
         self._count = self._bytes = self._unparsed = 0
         self._in_headers = self._is_new = self._is_repeating = self._is_leaving = False
-        # Until when the sender must have sent what is awaited; None while nothing is.
+        # When the sender's time is up; None while nothing is expected of it.
         self._deadline: float | None = self.loop.time() + HEADER_TIMEOUT_S
         self._timer = self.loop.call_later(HEADER_TIMEOUT_S, self._check_time)
         self._output = OneWrite(transport, self._linger)
@@ -96,7 +96,7 @@ class BoundedProtocol(HttpToolsProtocol):
             longest._output.end()  # noqa: SLF001 - one of us
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop waiting, and hold nothing that nobody reads."""
+        """Stop waiting, and release what no application will read."""
         self._timer.cancel()
         for request in (self._request, *(app for _, app in self.pipeline)):
             if isinstance(request, Request) and not request.begun:
@@ -105,7 +105,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse, and bound what the parser keeps of a header that has no end yet."""
+        """Parse, and limit what the parser buffers of an unfinished header."""
         if self._output.is_closing():
             return
         self._is_new = False
@@ -115,13 +115,13 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _bound(self, data: bytes) -> None:
         if self._in_headers:
-            # What came before a request's first byte is not its own.
+            # Data in which a request begins may hold bytes of what precedes it.
             self._unparsed += 0 if self._is_new else len(data)
             self._hold(len(data))
             if self._unparsed > _RAW_HEADER_BYTES:
                 self._refuse_headers()
         elif self._deadline is None and self.cycle is not None and self.cycle.response_complete:
-            # Line ends in front of a request, which is yet to begin.
+            # Only line ends so far: the next request has not begun.
             self._deadline = self.loop.time() + HEADER_TIMEOUT_S
 
     def _parse(self, data: bytes) -> None:
@@ -136,8 +136,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def _decline_upgrade(self, rest: bytes) -> None:
         """Stay with HTTP/1.1, as RFC 9110 (7.8) allows: read the request's body all the same.
 
-        The parser takes what follows the headers for the other protocol's. So another parser goes
-        on, which is told of the headers only how long the body is.
+        The parser takes everything after the headers for the other protocol. So a new parser takes
+        over, which is given only those headers that tell the length of the body.
         """
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
@@ -153,11 +153,11 @@ class BoundedProtocol(HttpToolsProtocol):
             self._parse(rest)
 
     def eof_received(self) -> bool:  # type: ignore[override] # uvicorn's own annotation
-        """Answer what came whole before the sender shut its side, and close then."""
+        """Answer requests that were complete when the sender closed its side, then close."""
         if self._output.is_closing() or self.cycle is None or self.cycle.response_complete:
             return False
         if self._deadline is not None and not self._in_headers:
-            # It is the newest request that lacks a part of its body.
+            # The newest request lacks part of its body.
             return False
         self._deadline = None
         self.cycle.keep_alive = False
@@ -169,20 +169,20 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._count = self._bytes = self._unparsed = 0
         self._in_headers = self._is_new = True
-        # uvicorn gives the request to `app` when its headers are there.
+        # uvicorn calls `app` once the headers are complete.
         self._request = self.app = Request(self._application, self.budget)
         self._deadline = self.loop.time() + HEADER_TIMEOUT_S
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
-        """Count the request line's part."""
+        """Count the URL towards the size of the headers."""
         if self._is_repeating:
             return
         self._take(0, len(url))
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Count a header. One behind the body is ignored: proxies do not look there."""
+        """Count a header. Trailers are ignored, as proxies do not check them."""
         if self._is_repeating:
             return
         self._take(1, len(name) + len(value))
@@ -190,7 +190,7 @@ class BoundedProtocol(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """All headers are there."""
+        """The headers are complete."""
         if self._is_repeating:
             return
         self._in_headers = False
@@ -207,7 +207,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._hold(len(body))
 
     def on_message_complete(self) -> None:
-        """The whole request is there, except for a body that follows a request to upgrade."""
+        """The request is complete, except for a body that follows a request to upgrade."""
         if self.parser.should_upgrade():
             return
         self._deadline = None
@@ -215,14 +215,14 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Send also a head that nothing follows: the answer to HEAD."""
+        """Send a head without a body too: the answer to HEAD."""
         self._output.flush()
         if not self._output.is_closing():
             self._waiting[self] = None
         super().on_response_complete()
 
     def shutdown(self) -> None:
-        """Take the request that comes, or comes soon, as the last one: the server stops."""
+        """Answer the request in progress, or one that begins soon, as the last before a stop."""
         self._is_leaving = True
         if self.cycle is not None:
             self.cycle.keep_alive = False
@@ -231,26 +231,26 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _leave(self) -> None:
         if self._is_idle():
-            # Of who has not sent anything, nothing more is awaited.
+            # A sender that has never sent anything is not waited for.
             leave = self._output.end if self.cycle is None else self._output.close
             leave()
 
     def _is_idle(self) -> bool:
-        """Whether nothing has come that is not yet answered."""
+        """Whether everything received has been answered."""
         return not self._in_headers and (self.cycle is None or self.cycle.response_complete)
 
     def send_400_response(self, msg: str) -> None:
-        """Tell a sender of too many headers so, and others that they speak no HTTP."""
+        """Answer 431 where the headers are over the limits, and 400 otherwise."""
         if self._is_over():
             self._refuse_headers()
         else:
             super().send_400_response(msg)
 
     def _hold(self, size: int) -> None:
-        """Count bytes; where they are too many, those who send most are asked to come again.
+        """Count bytes; over the limit, answer 503 to the incomplete requests that hold the most.
 
-        None of them is authenticated, since that takes the whole body. Somewhat more is freed than
-        must be, so that not each packet of a flood has all connections looked through.
+        None of these is authenticated, since that takes the whole body. Frees somewhat more than
+        necessary, so that not every packet of a flood causes a scan of all connections.
         """
         self._request.hold(size)
         if not self.budget.exceeded:
@@ -263,7 +263,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 break
 
     def _may_be_shed(self) -> bool:
-        """Whether it holds what is not whole yet, and nothing is or has been answered."""
+        """Whether it holds an incomplete request, and no answer is due or has begun."""
         if self._deadline is None or self._output.is_closing() or not self._request.held:
             return False
         if self._in_headers:
@@ -294,7 +294,7 @@ class BoundedProtocol(HttpToolsProtocol):
         return self._count > HEADER_COUNT or self._bytes > HEADER_BYTES
 
     def _linger(self) -> bool:
-        """Whether the sender is still to be listened to; if so, for how long."""
+        """Whether to go on reading from the sender after closing; starts the time-out if so."""
         if self._deadline is None:
             return False
         self._deadline = self.loop.time() + LINGER_S
@@ -304,7 +304,7 @@ class BoundedProtocol(HttpToolsProtocol):
         return True
 
     def _owes_an_answer(self) -> bool:
-        """Whether an earlier request than the one that comes in is not yet answered."""
+        """Whether a request before the incoming one is still unanswered."""
         return self._in_headers and self.cycle is not None and not self.cycle.response_complete
 
     def _give_up(self) -> None:
@@ -316,7 +316,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _check_time(self) -> None:
         now = self.loop.time()
         if self._deadline is not None and (self.flow.read_paused or self._owes_an_answer()):
-            # It is we who are slow.
+            # The delay is ours.
             self._deadline = now + HEADER_TIMEOUT_S
         if self._deadline is not None and now >= self._deadline:
             self._give_up()
@@ -326,10 +326,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 class OneWrite:
-    """A transport that sends a response's head together with what follows it.
+    """A transport that sends a response's head and body in one write.
 
-    uvicorn writes the head and the body one by one, which costs a system call and a packet more.
-    Closing it while the sender still sends would take the answer from it: `must_linger` says so.
+    uvicorn writes them separately, at the cost of another system call and packet. `must_linger`
+    tells whether the sender is still sending: closing at once would lose the answer.
     """
 
     __slots__ = ("_head", "_is_closing", "_must_linger", "_transport")
@@ -344,13 +344,13 @@ class OneWrite:
         return getattr(self._transport, name)
 
     def is_closing(self) -> bool:
-        """Whether it is closed, or is about to be."""
+        """Whether it is closed or closing."""
         return self._is_closing or self._transport.is_closing()
 
     def write(self, data: bytes) -> None:
         """Send `data`, or keep it when it is the head of a final response.
 
-        A sender that is gone gets nothing, though several of its requests may still be answered.
+        Once it is closing, data is dropped: earlier requests may still produce answers.
         """
         if self.is_closing():
             return

@@ -23,7 +23,7 @@ from hookline.actions.provider import ActionResult, Interrupted
 from hookline.errors import ActionError
 from hookline.model import Action, ActionType, OutputArtifact, SourceRevision
 from support.git_http import served
-from support.workshop import Workshop
+from support.workshop import KeptLog, Workshop
 
 Commit = Callable[..., str]
 
@@ -272,7 +272,8 @@ def test_actions_of_one_repository_at_once_get_what_each_asked_for(
     got: dict[str, str] = {}
 
     def take(commit: str) -> None:
-        own = {"folder": workshop.folder / f"work-{commit}", "log": workshop.folder / commit}
+        log = KeptLog(workshop.folder / commit)
+        own = {"folder": workshop.folder / f"work-{commit}", "log": log}
         got[commit] = content(workshop, fetch(workshop, commit, mirrors=shared, **own))
 
     threads = [threading.Thread(target=take, args=(commit,)) for commit in commits]
