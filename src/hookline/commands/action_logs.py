@@ -87,7 +87,8 @@ def _show(database: Database, begun: ActionExecution, *, follow: bool) -> None:
     typer.echo(f"==> {_heading(begun)} <==")
     printed = _Printed()
     executed = _print_log(database, begun, printed, follow=follow)
-    if _runs_elsewhere(executed):
+    if executed.token is not None or executed.condition_type is not None:
+        # Others run it: its summary tells what they found, and there is no log.
         if executed.summary:
             typer.echo(printable(executed.summary))
     elif not printed.length:
@@ -119,11 +120,6 @@ def _heading(executed: ActionExecution) -> str:
     kind = executed.condition_type
     of = "" if kind is None else f" (rule, {kind})"
     return f"{executed.stage_name} / {executed.action_name}{of}: {executed.status.value}"
-
-
-def _runs_elsewhere(executed: ActionExecution) -> bool:
-    """Whether it has no log: others do it, and its summary tells what they found."""
-    return executed.token is not None or executed.condition_type is not None
 
 
 class _Printed:

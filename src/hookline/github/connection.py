@@ -94,7 +94,8 @@ def _followed(connection: _Connection | _SecureConnection) -> _Answer:
             break
         address = following
     if not _fits(connection.verb, response.status_code, text):
-        raise GithubException(response.status_code, text, _headers(response))
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        raise GithubException(response.status_code, text, headers)
     return _Answer(response, text)
 
 
@@ -133,10 +134,6 @@ def _text(response: Any) -> str:
         if time.monotonic() > end:
             raise AnswerTooSlowError
     return body.decode("utf-8", "replace")
-
-
-def _headers(response: Any) -> dict[str, str]:
-    return {name.lower(): value for name, value in response.headers.items()}
 
 
 def _origin(address: str) -> tuple[str, str | None, int | None]:
