@@ -106,7 +106,39 @@ CODEBUILD_HEAD = """\
 Hookline keeps CodeBuild's projects as AWS does: the AWS CLI, SDKs and Terraform's
 `aws_codebuild_project` work on them unchanged. [The API](api.md) lists the operations.
 
-No build runs yet: a pipeline's action of the type `AWS · CodeBuild` fails, and says so.
+Actions of the types `Build · AWS · CodeBuild · 1` and `Test · AWS · CodeBuild · 1` run builds of
+projects; [the guide](../howto/codebuild.md#in-a-pipeline) has an example. Builds that belong to no
+pipeline are not run.
+
+## How a build runs
+
+- The source is the artifact that `PrimarySource` names, or the only one. `CODEBUILD_SRC_DIR` is
+  where it is; `CODEBUILD_SRC_DIR_<name>` is where each further one is.
+- The buildspec is the project's own, the file of the source that the project names, or
+  `buildspec.yml` there. [Its reference](buildspec.md) says what each member does.
+- Environment variables: the action's win over the project's, and these over the buildspec's. A
+  reference `#{namespace.name}` in `EnvironmentVariables` stands for its value within a string,
+  whatever that value has in it.
+- One output artifact has the files of `artifacts`; of several, each has those of the secondary
+  artifact with its name. An output artifact for which the buildspec has nothing is not made.
+- The variables of `exported-variables` are those of the action's namespace.
+- A build takes as long as the project's `timeoutInMinutes` and the action's allow; without either,
+  as the setting [`action_timeout`](settings.md) does.
+- Commands run with the programs of the node, by the [runner](../howto/sandbox-commands.md) of the
+  pipeline. One of AWS's images (`aws/codebuild/…`) is not used; the log says so.
+- A build that was interrupted, as by the end of its node, begins again under the same id.
+- `StopPipelineExecution` with `abandon` stops a build.
+
+An action fails, and says what to change, if
+
+- its project is missing;
+- the project has `privilegedMode`, an image that is not AWS's, or an environment for Windows or
+  macOS;
+- an environment variable is of the type `PARAMETER_STORE` or `SECRETS_MANAGER`;
+- `BatchEnabled` or `CombineArtifacts` is true.
+
+A project's VPC, file systems, fleet, cache, limit of concurrent builds and batch configuration have
+no effect. The log of each build names those that the project has.
 
 ## What differs from AWS
 
@@ -132,8 +164,8 @@ API_LOGS = """\
 `GET /logs/<action execution id>` answers what an action, or a rule, has written so far, as text. It
 is signed as the calls are, with the pipeline's region, and a read-only key may do it. `?offset=N`
 leaves out the first N bytes: to follow a log, ask again with the sum of what came.
-`externalExecutionUrl` of actions and rules of the type Commands leads there. It begins with
-`public_url`, or, where `receiver_port` is set, with the API's own address.
+`externalExecutionUrl` of actions of CodeBuild, and of actions and rules of the type Commands, leads
+there, and so does `logs.deepLink` of a build. It begins with `public_url`, or, where `receiver_port` is set, with the API's own address.
 
 ```sh
 curl --aws-sigv4 aws:amz:us-east-1:codepipeline --user "$KEY_ID:$SECRET" "$LOG_URL"

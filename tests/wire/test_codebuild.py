@@ -13,9 +13,10 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from hookline.builds.build import Build
+from hookline.builds.phases import BuildStatus, Phase, PhaseContext, PhaseType
 from hookline.model import Scope, first_id_at, new_id
 from hookline.store import build_projects, builds, tables
-from hookline.store.builds import Build, BuildPhase, BuildStatus, PhaseContext
 from support.server import Server
 
 from .test_cbor import CborLoader
@@ -34,6 +35,10 @@ PIPELINE_PROJECT: dict[str, Any] = {
     "environment": ENVIRONMENT,
     "serviceRole": ROLE,
 }
+
+
+def at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(1_700_000_000.0 + seconds, UTC)
 
 
 class Region:
@@ -378,29 +383,29 @@ def test_projects_are_listed_by_pages_in_any_order(region: Region) -> None:
 
 def test_a_build_is_shown_whole(region: Region) -> None:
     region.create("app")
+    action = new_id()
     phases = (
-        BuildPhase("SUBMITTED", 1_700_000_000.0, 1_700_000_001.5, BuildStatus.SUCCEEDED),
-        BuildPhase(
-            "BUILD",
-            1_700_000_002.0,
-            1_700_000_009.0,
+        Phase(PhaseType.SUBMITTED, at(0.0), BuildStatus.SUCCEEDED, at(1.5)),
+        Phase(
+            PhaseType.BUILD,
+            at(2.0),
             BuildStatus.FAILED,
-            (PhaseContext("COMMAND_EXECUTION_ERROR", "make: exit status 2"),),
+            at(9.0),
+            PhaseContext("COMMAND_EXECUTION_ERROR", "make: exit status 2"),
         ),
-        BuildPhase("POST_BUILD", 1_700_000_009.0),
+        Phase(PhaseType.POST_BUILD, at(9.0)),
     )
     made = region.build(
         age=5.0,
         definition={**PIPELINE_PROJECT, "timeoutInMinutes": 7},
         status=BuildStatus.FAILED,
-        current_phase="COMPLETED",
+        current_phase=PhaseType.COMPLETED,
         source_version="arn:aws:s3:::b/k",
         resolved_source_version="0f8fad5b",
         phases=phases,
         artifacts=({"location": "here"}, {"location": "there", "artifactIdentifier": "docs"}),
         exported_variables={"TAG": "v1", "EMPTY": ""},
-        log_url="http://127.0.0.1/logs/x",
-        action_execution_id=new_id(),
+        action_execution_id=action,
         ended_at=time.time(),
     )
     answer = region.client.batch_get_builds(ids=[made.id, made.arn, "app:none"])
@@ -427,10 +432,13 @@ def test_a_build_is_shown_whole(region: Region) -> None:
         ],
     }
     assert {name: build[name] for name in expected} == expected
-    assert build["logs"]["deepLink"] == "http://127.0.0.1/logs/x"
+    assert build["logs"]["deepLink"] == f"{region.server.url}/logs/{action}"
     assert build["startTime"] < build["endTime"]
     submitted, ran, running = build["phases"]
-    assert (submitted["durationInSeconds"], submitted["contexts"]) == (1, [])
+    assert (submitted["durationInSeconds"], submitted["contexts"]) == (
+        1,
+        [{"statusCode": "", "message": ""}],
+    )
     assert ran["phaseStatus"] == "FAILED"
     assert ran["contexts"] == [
         {"statusCode": "COMMAND_EXECUTION_ERROR", "message": "make: exit status 2"}
@@ -498,7 +506,7 @@ def test_awss_own_images_are_listed(region: Region) -> None:
 
 def test_w2_what_is_not_built_says_why(region: Region) -> None:
     code, said = refused(region.client.start_build, projectName="app")
-    assert (code, "no build runs yet" in said) == ("NotImplementedException", True)
+    assert (code, "use StartPipelineExecution" in said) == ("NotImplementedException", True)
     code, said = refused(region.client.delete_webhook, projectName="app")
     assert (code, "PutWebhook" in said) == ("NotImplementedException", True)
 
@@ -540,7 +548,8 @@ def test_w1_a_whole_life_in_cbor(region: Region) -> None:
     headers = created["ResponseMetadata"]["HTTPHeaders"]
     assert headers["content-type"] == "application/cbor"
     assert created["project"] == region.get("whole")
-    made = region.build("whole", phases=(BuildPhase("BUILD", 1.0, 2.5, BuildStatus.SUCCEEDED),))
+    ended = Phase(PhaseType.BUILD, at(1.0), BuildStatus.SUCCEEDED, at(2.5))
+    made = region.build("whole", phases=(ended,))
     [build] = client.batch_get_builds(ids=[made.id])["builds"]
     assert [build] == region.client.batch_get_builds(ids=[made.id])["builds"]
     with pytest.raises(client.exceptions.ResourceAlreadyExistsException):

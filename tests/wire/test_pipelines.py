@@ -382,14 +382,9 @@ def test_tags_given_at_once_are_all_kept(crowded: Tenant) -> None:
 
 
 def test_x9_what_the_server_can_t_run_is_a_warning_in_the_log(tenant: Tenant) -> None:
-    kind = {"category": "Build", "owner": "AWS", "provider": "CodeBuild", "version": "1"}
-    build = {
-        "name": "Elsewhere",
-        "actionTypeId": kind,
-        "configuration": {"ProjectName": "p"},
-        "inputArtifacts": [{"name": "Code"}],
-    }
-    content = declaration("app", source(), ("Build", build))
+    kind = {"category": "Invoke", "owner": "AWS", "provider": "Lambda", "version": "1"}
+    invoke = {"name": "Elsewhere", "actionTypeId": kind, "configuration": {"FunctionName": "f"}}
+    content = declaration("app", source(), ("Invoke", invoke))
     arn = f"arn:aws:codepipeline:{tenant.region}:{ACCOUNT}:app"
 
     def warnings() -> list[str]:
@@ -400,7 +395,7 @@ def test_x9_what_the_server_can_t_run_is_a_warning_in_the_log(tenant: Tenant) ->
     assert warnings() == []
     tenant.client.update_pipeline(pipeline=content)
     until(lambda: len(warnings()) == 1)
-    assert "Action 'Elsewhere' in stage 'Build' will fail: Build · AWS · CodeB" in warnings()[0]
+    assert "Action 'Elsewhere' in stage 'Invoke' will fail: Invoke · AWS · Lam" in warnings()[0]
     tenant.client.delete_pipeline(name="app")
     tenant.client.create_pipeline(pipeline=content)
     until(lambda: len(warnings()) == 2)

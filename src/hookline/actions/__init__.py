@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from hookline.actions.codebuild import CodeBuild, Configuration
 from hookline.actions.commands import Commands, check_secret_variables
 from hookline.actions.deployment_window import DeploymentWindow
 from hookline.actions.git import ConnectionSource, GitHubSource
@@ -16,6 +17,8 @@ PROVIDERS: Mapping[ActionType, Provider] = {
     ActionType("Source", "ThirdParty", "GitHub", "1"): GitHubSource(),
     ActionType("Source", "AWS", "CodeStarSourceConnection", "1"): ConnectionSource(),
     ActionType("Compute", "AWS", "Commands", "1"): Commands(),
+    ActionType("Build", "AWS", "CodeBuild", "1"): CodeBuild(),
+    ActionType("Test", "AWS", "CodeBuild", "1"): CodeBuild(),
     ActionType("Approval", "AWS", "Manual", "1"): ManualApproval(),
     # Rules of stage conditions run as actions do.
     ActionType("Rule", "AWS", "Commands", "1"): Commands(),
@@ -46,7 +49,12 @@ def provider_for(kind: ActionType) -> Provider:
 
 def runs_commands(kind: ActionType) -> bool:
     """Whether an action or a rule of `kind` is there for what its commands do, and write."""
-    return isinstance(PROVIDERS.get(kind), Commands)
+    return isinstance(PROVIDERS.get(kind), Commands) or runs_builds(kind)
+
+
+def runs_builds(kind: ActionType) -> bool:
+    """Whether an action of `kind` runs a build of a project."""
+    return isinstance(PROVIDERS.get(kind), CodeBuild)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,8 @@ def _why_not_run(action: Action) -> str | None:
     try:
         provider_for(action.type)
         check_secret_variables(action.secret_variables)
+        if runs_builds(action.type):
+            Configuration.of(action)
     except ActionError as error:
         return error.message
     return None

@@ -3,7 +3,7 @@
 import os
 import pwd
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,6 +80,19 @@ def refuse_secrets(environment: Environment, given: Mapping[str, str]) -> Mappin
 
 
 @dataclass(frozen=True)
+class BuildArtifact:
+    """An artifact as a folder of its files; the primary one has no identifier."""
+
+    identifier: str | None
+    name: str | None
+    folder: Path
+
+
+def _ignore(_: object) -> None:
+    pass
+
+
+@dataclass(frozen=True)
 class Build:
     """A build to run.
 
@@ -87,6 +100,8 @@ class Build:
     the project and of whoever starts the build: it wins over the buildspec's. `variables` are
     CodeBuild's own (`CODEBUILD_BUILD_ID`), and win over all. `folder` is private to the build.
     `resolve` gives the values of Parameter Store and Secrets Manager that `environment` has not.
+    `upload` takes the artifacts, and may raise ActionError; `on_phase` is told of the phases so far
+    when one begins.
     """
 
     owner: Owner
@@ -96,15 +111,8 @@ class Build:
     variables: Mapping[str, str] = field(default_factory=dict)
     path: str = PATH
     resolve: Callable[[Environment, Mapping[str, str]], Mapping[str, str]] = refuse_secrets
-
-
-@dataclass(frozen=True)
-class BuildArtifact:
-    """An artifact as a folder of its files; the primary one has no identifier."""
-
-    identifier: str | None
-    name: str | None
-    folder: Path
+    upload: Callable[[Sequence[BuildArtifact]], object] = _ignore
+    on_phase: Callable[[Sequence[Phase]], object] = _ignore
 
 
 @dataclass(frozen=True)
@@ -149,7 +157,7 @@ class _Attempt:
         self._build = build
         self._log = log
         self._limits = limits
-        self._phases = PhaseLog(log.line, lambda: datetime.now(UTC))
+        self._phases = PhaseLog(log.line, lambda: datetime.now(UTC), build.on_phase)
         self._folder = fresh(build.folder / "build")
         self._status = BuildStatus.SUCCEEDED
         self._left = SessionResult()
@@ -268,6 +276,7 @@ class _Attempt:
             self._take_reports(spec, source)
             for artifact in spec.artifacts:
                 self._take_artifact(artifact, source)
+            self._build.upload(self._artifacts)
         except (ActionError, OSError) as error:
             self._limits.check()
             self._fail(_CLIENT_ERROR, str(error))

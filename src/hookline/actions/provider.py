@@ -1,7 +1,7 @@
 """What the engine hands to an action, what it gets back, and what a provider promises."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -9,7 +9,8 @@ from typing import Protocol
 from hookline.actions.artifacts import ArtifactStore, key_of
 from hookline.actions.log import LogSink
 from hookline.actions.mirrors import Mirrors
-from hookline.errors import HooklineError
+from hookline.builds.build import Build
+from hookline.errors import ActionError, HooklineError
 from hookline.model import Action, SourceRevision
 from hookline.runners import Runner, Sandbox
 from hookline.runners.containers import Containers
@@ -17,6 +18,14 @@ from hookline.runners.containers import Containers
 
 class Interrupted(HooklineError):  # noqa: N818 - the engine asks for it; not an error
     """The action was stopped before it ended; it is safe to run it again."""
+
+
+class BuildFailedError(ActionError):
+    """A build has ended, and not succeeded; `build` is how it stands then."""
+
+    def __init__(self, message: str, build: Build) -> None:
+        super().__init__(message)
+        self.build = build
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +66,8 @@ class ActionContext:
     `folder` is private to this action execution and may hold what an interrupted try left.
     `stop` is set when the engine stops or the action is abandoned. `runner` and `image` are what
     its pipeline's tags ask for, None where they don't. `mirrors` are those of the node, unless it
-    keeps none.
+    keeps none. `build` is what an action of CodeBuild's has to run, and `note_build` takes how far
+    it is.
     """
 
     action_execution_id: str
@@ -79,6 +89,8 @@ class ActionContext:
     runner: str | None = None
     image: str | None = None
     mirrors: Mirrors | None = None
+    build: Build | None = None
+    note_build: Callable[[Build], object] = lambda _: None
 
     @property
     def time_limit(self) -> float:
@@ -94,7 +106,10 @@ class ActionContext:
 
 @dataclass(frozen=True)
 class ActionResult:
-    """What a succeeded action leaves: AWS's summary and ids, artifacts, and output variables."""
+    """What a succeeded action leaves: AWS's summary and ids, artifacts, and output variables.
+
+    `build` is the build of an action of CodeBuild's, as it has ended.
+    """
 
     summary: str
     external_execution_id: str | None = None
@@ -102,6 +117,7 @@ class ActionResult:
     artifacts: tuple[Artifact, ...] = ()
     revision: SourceRevision | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
+    build: Build | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,12 @@ def log_url(address: str, execution: ActionExecution, kind: ActionType) -> str |
     """
     if not execution.has_begun or not runs_commands(kind):
         return None
-    return f"{address}/logs/{execution.id}"
+    return log_page(address, execution.id)
+
+
+def log_page(address: str, action_execution_id: str) -> str:
+    """Where the log of an action execution is; `address` is the API's."""
+    return f"{address}/logs/{action_execution_id}"
 
 
 class ActionLogs:

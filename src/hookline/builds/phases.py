@@ -1,6 +1,6 @@
 """The phases of a build: which runs after which, what runs in each, and what the log says of it."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -80,11 +80,20 @@ def following(phase: PhaseType, *, succeeded: bool, on_failure: OnFailure | None
 
 
 class PhaseLog:
-    """The phases of a build as they come; writes a line of each step as AWS writes it."""
+    """The phases of a build as they come; writes a line of each step as AWS writes it.
 
-    def __init__(self, write: Callable[[str], object], now: Callable[[], datetime]) -> None:
+    `on_phase` is told of the phases so far when one begins.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[str], object],
+        now: Callable[[], datetime],
+        on_phase: Callable[[Sequence["Phase"]], object] = lambda _: None,
+    ) -> None:
         self._write = write
         self._now = now
+        self._on_phase = on_phase
         self.phases: list[Phase] = []
 
     def say(self, text: str) -> None:
@@ -95,6 +104,7 @@ class PhaseLog:
     def enter(self, phase: PhaseType) -> None:
         """Begin `phase`."""
         self.phases.append(Phase(phase, self._now()))
+        self._on_phase(self.phases)
         if phase in COMMAND_PHASES:
             self.say(f"Entering phase {phase}")
 

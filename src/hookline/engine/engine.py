@@ -14,12 +14,13 @@ from hookline.actions import provider_for
 from hookline.actions.artifacts import ArtifactStore
 from hookline.actions.mirrors import Mirrors
 from hookline.actions.provider import ActionContext, ActionResult, ActionSettings, Waiting
+from hookline.builds.build import Build
 from hookline.engine.heartbeat import Heartbeat
 from hookline.engine.logs import RunningLogs
 from hookline.engine.running import RunningActions
 from hookline.engine.runs import Runs, ThreadRuns
 from hookline.errors import StoreUnavailableError
-from hookline.executions import clock
+from hookline.executions import build_runs, clock
 from hookline.executions.nodes import release
 from hookline.executions.retention import ArtifactRetention
 from hookline.executions.take import prepare, take
@@ -204,8 +205,18 @@ class Engine:
             runner=task.runner,
             image=task.image,
             mirrors=self._mirrors,
+            build=task.build,
+            note_build=lambda build: self._note_build(held, build),
         )
         return provider_for(task.action.type).run(context)
+
+    def _note_build(self, held: ActionExecution, build: Build) -> None:
+        try:
+            with self._database.write() as connection:
+                build_runs.note(connection, held, build)
+        except StoreUnavailableError:
+            # The build goes on; its next phase, or its end, brings this one, too.
+            pass
 
 
 def _mirrors(node: NodeSettings, seal: Seal, settings: ActionSettings) -> Mirrors | None:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from hookline.actions.provider import ActionResult, Waiting
 from hookline.errors import ActionError
+from hookline.executions import build_runs
 from hookline.executions.decide import STOPPED
 from hookline.executions.proceed import proceed
 from hookline.model import ActionStatus, ConditionStatus, JobStatus, new_id
@@ -99,6 +100,7 @@ def end(connection: Connection, execution: ActionExecution, outcome: Ended, **va
 
 def note(connection: Connection, execution: ActionExecution, outcome: Ended, **values: Any) -> None:
     """Note how an action or a rule ended, without letting its stage go on."""
+    build_runs.end(connection, execution, outcome)
     match outcome:
         case ActionResult():
             noted = _succeeded(connection, execution, outcome)

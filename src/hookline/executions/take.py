@@ -5,9 +5,12 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
 
-from hookline.actions.provider import Artifact
+from hookline.actions import runs_builds
+from hookline.actions.provider import Artifact, Interrupted
+from hookline.builds.build import Build
 from hookline.errors import ActionError
-from hookline.executions import variables
+from hookline.executions import build_runs, variables
+from hookline.executions.finish import still_held
 from hookline.model import Action, Execution, Pipeline, SourceRevision
 from hookline.runners import IMAGE_TAG, RUNNER_TAG
 from hookline.sealing import Seal
@@ -28,7 +31,7 @@ class Task:
     """An action or a rule to be run, as a node has taken it, with all it needs from the store.
 
     The action's configuration is in clear; `secrets` are its values that nobody may read. `runner`
-    and `image` are what its pipeline's tags ask for.
+    and `image` are what its pipeline's tags ask for, `build` is what an action of CodeBuild's runs.
     """
 
     held: ActionExecution
@@ -40,6 +43,7 @@ class Task:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     runner: str | None = None
     image: str | None = None
+    build: Build | None = None
 
 
 def take(
@@ -65,6 +69,7 @@ def prepare(database: Database, seal: Seal, held: ActionExecution) -> Task:
 
     Raises:
         ActionError: it can't begin.
+        Interrupted: it is not that node's any longer.
     """
     with database.write() as connection:
         execution = executions.find(connection, held.execution_id)
@@ -92,6 +97,13 @@ def _prepared(
     action_executions.change(connection, held.id, inputs=inputs, resolved=resolved)
     clear, secrets = pipeline_secrets.opened(declared.configuration, seal)
     asked = _asked_by_tags(connection, pipeline)
+    build = None
+    if runs_builds(action.type):
+        if still_held(connection, held) is None:
+            raise Interrupted
+        build = build_runs.begin(
+            connection, replace(held, inputs=inputs), execution, pipeline, action
+        )
     return Task(
         held=held,
         pipeline_name=pipeline.name,
@@ -102,6 +114,7 @@ def _prepared(
         secrets=secrets,
         runner=asked.get(RUNNER_TAG),
         image=asked.get(IMAGE_TAG),
+        build=build,
     )
 
 

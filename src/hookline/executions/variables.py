@@ -1,9 +1,11 @@
 """Variables: of a pipeline, of its executions, and the references to them in actions."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from hookline.actions import runs_builds
+from hookline.actions.codebuild import VARIABLES, escaped
 from hookline.errors import ActionError, ValidationException
 from hookline.model import Action, Execution, Pipeline, variables_of
 from hookline.store.action_executions import ActionExecution
@@ -70,14 +72,14 @@ def resolve(action: Action, values: Values) -> tuple[Action, dict[str, str]]:
     """The action with its references resolved; and its configuration values that had some.
 
     References stand in configuration values and in the values of environment variables. They are
-    left alone in commands, where a value would be read as shell code. What comes out of one is not
-    resolved again.
+    left alone in commands, where a value would be read as shell code. In JSON they stand within
+    strings, and stay there. What comes out of one is not resolved again.
 
     Raises:
         ActionError: a reference leads to nothing.
     """
     resolved = {
-        key: _resolved(value, values, f"the configuration value {key}")
+        key: _resolved(value, values, f"the configuration value {key}", _form(action, key))
         for key, value in action.configuration.items()
         if _REFERENCE.search(value)
     }
@@ -89,11 +91,16 @@ def resolve(action: Action, values: Values) -> tuple[Action, dict[str, str]]:
     return replace(action, configuration=configuration, environment=environment), resolved
 
 
-def _resolved(text: str, values: Values, where: str) -> str:
+def _form(action: Action, key: str) -> Callable[[str], str]:
+    """How a value is written where a configuration value refers to it."""
+    return escaped if key == VARIABLES and runs_builds(action.type) else str
+
+
+def _resolved(text: str, values: Values, where: str, form: Callable[[str], str] = str) -> str:
     def value(reference: re.Match[str]) -> str:
         namespace, _, name = reference[1].partition(".")
         try:
-            return values[namespace][name]
+            return form(values[namespace][name])
         except KeyError:
             raise ActionError(
                 f"The reference {reference[0]} in {where} can't be resolved: "

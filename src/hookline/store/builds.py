@@ -1,83 +1,16 @@
-"""Builds: what a build of a project runs, how far it is, and what came out."""
+"""Builds of projects: those that run, and those that have ended."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, RowMapping, and_, delete, select
 
+from hookline.builds.build import Build
+from hookline.builds.phases import BuildStatus, Phase, PhaseType
 from hookline.model import Scope
 from hookline.store import dialect
 from hookline.store.tables import builds
-
-
-class BuildStatus(StrEnum):
-    """How a build, or a phase of one, stands; in AWS's words."""
-
-    IN_PROGRESS = "IN_PROGRESS"
-    SUCCEEDED = "SUCCEEDED"
-    FAILED = "FAILED"
-    FAULT = "FAULT"
-    TIMED_OUT = "TIMED_OUT"
-    STOPPED = "STOPPED"
-
-
-@dataclass(frozen=True, slots=True)
-class PhaseContext:
-    """Why a phase ended as it did: AWS's code, and the text."""
-
-    status_code: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class BuildPhase:
-    """A phase of a build; `status` and `ended_at` are None while it runs. Times: epoch seconds."""
-
-    type: str
-    started_at: float
-    ended_at: float | None = None
-    status: BuildStatus | None = None
-    contexts: tuple[PhaseContext, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Build:
-    """A build. `uuid` is the part of its id that is its own, of version 7.
-
-    `definition` is what it runs, in the shape of a project's and settled when the build started.
-    `artifacts` are in the API's shape, the primary one first and the others by their identifiers.
-    `action_execution_id` is the action of a pipeline that it is for. Times are epoch seconds.
-    """
-
-    scope: Scope
-    uuid: str
-    project_name: str
-    number: int
-    definition: Mapping[str, Any]
-    initiator: str
-    started_at: float
-    status: BuildStatus = BuildStatus.IN_PROGRESS
-    current_phase: str = "SUBMITTED"
-    source_version: str | None = None
-    resolved_source_version: str | None = None
-    phases: tuple[BuildPhase, ...] = ()
-    artifacts: tuple[Mapping[str, Any], ...] = ()
-    exported_variables: Mapping[str, str] | None = None
-    log_url: str | None = None
-    action_execution_id: str | None = None
-    ended_at: float | None = None
-
-    @property
-    def id(self) -> str:
-        """Its id in the API."""
-        return f"{self.project_name}:{self.uuid}"
-
-    @property
-    def arn(self) -> str:
-        """Its ARN."""
-        return self.scope.build_arn(self.id)
 
 
 def put(connection: Connection, build: Build) -> None:
@@ -96,13 +29,12 @@ def put(connection: Connection, build: Build) -> None:
             "initiator": build.initiator,
             "started_at": build.started_at,
             "status": build.status.value,
-            "current_phase": build.current_phase,
+            "current_phase": build.current_phase.value,
             "source_version": build.source_version,
             "resolved_source_version": build.resolved_source_version,
-            "phases": [asdict(phase) for phase in build.phases],
+            "phases": msgspec.to_builtins(build.phases),
             "artifacts": [dict(item) for item in build.artifacts],
             "exported_variables": build.exported_variables and dict(build.exported_variables),
-            "log_url": build.log_url,
             "action_execution_id": build.action_execution_id,
             "ended_at": build.ended_at,
         },
@@ -115,6 +47,13 @@ def find_all(connection: Connection, scope: Scope, ids: Sequence[str]) -> dict[s
     query = select(builds).where(_in(scope), builds.c.uuid.in_(uuids))
     found = [_build(row) for row in connection.execute(query).mappings()]
     return {build.id: build for build in found if build.id in ids}
+
+
+def of_action(connection: Connection, action_execution_id: str) -> Build | None:
+    """The build of an action of a pipeline."""
+    query = select(builds).where(builds.c.action_execution_id == action_execution_id)
+    row = connection.execute(query).mappings().first()
+    return None if row is None else _build(row)
 
 
 def page(
@@ -168,17 +107,11 @@ def _in(scope: Scope) -> Any:
 def _build(row: RowMapping) -> Build:
     fields: dict[str, Any] = dict(row)
     scope = Scope(fields.pop("account"), fields.pop("region"))
-    phases = tuple(_phase(item) for item in fields.pop("phases"))
-    status, artifacts = BuildStatus(fields.pop("status")), tuple(fields.pop("artifacts"))
-    return Build(scope=scope, phases=phases, status=status, artifacts=artifacts, **fields)
-
-
-def _phase(item: Mapping[str, Any]) -> BuildPhase:
-    status, contexts = item["status"], item["contexts"]
-    return BuildPhase(
-        **{
-            **item,
-            "status": None if status is None else BuildStatus(status),
-            "contexts": tuple(PhaseContext(**context) for context in contexts),
-        }
+    return Build(
+        scope=scope,
+        phases=msgspec.convert(fields.pop("phases"), tuple[Phase, ...]),
+        status=BuildStatus(fields.pop("status")),
+        current_phase=PhaseType(fields.pop("current_phase")),
+        artifacts=tuple(fields.pop("artifacts")),
+        **fields,
     )

@@ -178,7 +178,6 @@ builds = Table(
     Column("phases", Json, nullable=False),
     Column("artifacts", Json, nullable=False),
     Column("exported_variables", Json),
-    Column("log_url", Text),
     # The action of a pipeline that it is for; null for one that was started by itself.
     Column("action_execution_id", String(36)),
     Column("started_at", Float, nullable=False),

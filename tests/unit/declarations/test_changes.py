@@ -444,14 +444,22 @@ def test_a_webhook_is_put_without_its_third_party() -> None:
 
 def test_x9_what_the_server_can_t_run_is_named_in_the_plan() -> None:
     build = {"category": "Build", "owner": "AWS", "provider": "CodeBuild", "version": "1"}
+    invoke = {**build, "category": "Invoke", "provider": "Lambda"}
+    secret = {"name": "KEY", "value": "k", "type": "SECRETS_MANAGER"}
     lambda_rule = {"category": "Rule", "owner": "AWS", "provider": "LambdaInvoke", "version": "1"}
     content = copy.deepcopy(PIPELINE)
     content["stages"][1]["actions"] += [
-        {"name": "Build", "actionTypeId": build},
+        {"name": "Invoke", "actionTypeId": invoke},
+        {
+            "name": "Build",
+            "actionTypeId": build,
+            "configuration": {"ProjectName": "p", "EnvironmentVariables": json.dumps([secret])},
+            "inputArtifacts": [{"name": "Code"}],
+        },
         {"name": "Own", "actionTypeId": {**build, "owner": "Custom"}},
         {
             **commands("Secret", "true"),
-            "environmentVariables": [{"name": "KEY", "value": "k", "type": "SECRETS_MANAGER"}],
+            "environmentVariables": [secret],
         },
     ]
     content["stages"][1]["onSuccess"] = {
@@ -459,7 +467,8 @@ def test_x9_what_the_server_can_t_run_is_named_in_the_plan() -> None:
     }
     version = "is not run by this version of Hookline"
     expected = [
-        f"Action 'Build' in stage 'Build' will fail: Build · AWS · CodeBuild · 1 {version}",
+        f"Action 'Invoke' in stage 'Build' will fail: Invoke · AWS · Lambda · 1 {version}",
+        "Action 'Build' in stage 'Build' will fail: The environment variable KEY is of the type SE",
         "Action 'Secret' in stage 'Build' will fail: The environment variable KEY is of type SECR",
         f"Rule 'Ask' in stage 'Build' will fail: Rule · AWS · LambdaInvoke · 1 {version}",
     ]

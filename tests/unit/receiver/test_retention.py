@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, func, select, update
 
+from hookline.builds.build import Build
 from hookline.executions.start import start
 from hookline.executions.start_request import StartRequest
 from hookline.model import (
@@ -31,7 +32,6 @@ from hookline.store import (
     pipelines,
 )
 from hookline.store.action_executions import ActionExecution
-from hookline.store.builds import Build
 from hookline.store.condition_executions import ConditionExecution
 from hookline.store.database import Database
 from hookline.store.deliveries import Delivery

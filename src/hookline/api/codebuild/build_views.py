@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from hookline.api.action_logs import log_page
 from hookline.api.codebuild.project_views import settled
-from hookline.store.builds import Build, BuildPhase
+from hookline.builds.build import Build
+from hookline.builds.phases import Phase, PhaseContext
 
 _OF_THE_PROJECT = (
     "source",
@@ -21,8 +23,8 @@ _OF_THE_PROJECT = (
 )
 
 
-def build_view(build: Build) -> Mapping[str, Any]:
-    """A build as BatchGetBuilds shows it."""
+def build_view(build: Build, address: str) -> Mapping[str, Any]:
+    """A build as BatchGetBuilds shows it; `address` is the API's."""
     definition = settled(build.scope, build.project_name, build.definition)
     primary, *secondary = build.artifacts or ({},)
     return {
@@ -33,7 +35,7 @@ def build_view(build: Build) -> Mapping[str, Any]:
         "buildNumber": build.number,
         "buildStatus": build.status.value,
         "buildComplete": build.ended_at is not None,
-        "currentPhase": build.current_phase,
+        "currentPhase": build.current_phase.value,
         "startTime": build.started_at,
         "endTime": build.ended_at,
         "initiator": build.initiator,
@@ -46,20 +48,24 @@ def build_view(build: Build) -> Mapping[str, Any]:
             {"name": name, "value": value}
             for name, value in (build.exported_variables or {}).items()
         ],
-        "logs": {**definition["logsConfig"], "deepLink": build.log_url},
+        "logs": {**definition["logsConfig"], "deepLink": _log_url(build, address)},
     }
 
 
-def _phase_view(phase: BuildPhase) -> Mapping[str, Any]:
-    ended = phase.ended_at
+def _log_url(build: Build, address: str) -> str | None:
+    action = build.action_execution_id
+    return None if action is None else log_page(address, action)
+
+
+def _phase_view(phase: Phase) -> Mapping[str, Any]:
+    if phase.ended is None:
+        return {"phaseType": phase.type.value, "startTime": phase.started.timestamp()}
+    context = phase.context or PhaseContext()
     return {
-        "phaseType": phase.type,
-        "phaseStatus": phase.status and phase.status.value,
-        "startTime": phase.started_at,
-        "endTime": ended,
-        "durationInSeconds": None if ended is None else int(ended - phase.started_at),
-        "contexts": [
-            {"statusCode": context.status_code, "message": context.message}
-            for context in phase.contexts
-        ],
+        "phaseType": phase.type.value,
+        "phaseStatus": phase.status.value,
+        "startTime": phase.started.timestamp(),
+        "endTime": phase.ended.timestamp(),
+        "durationInSeconds": int((phase.ended - phase.started).total_seconds()),
+        "contexts": [{"statusCode": context.status_code, "message": context.message}],
     }

@@ -19,6 +19,7 @@ class BuildOperations:
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._database = dependencies.database
+        self._address = dependencies.settings.link_url
         tokens = dependencies.page_tokens
         self._all = Pages(tokens, "ListBuilds", "ids", "DESCENDING")
         self._of_project = Pages(tokens, "ListBuildsForProject", "ids", "DESCENDING")
@@ -29,7 +30,9 @@ class BuildOperations:
         with self._database.read() as connection:
             found = builds.find_all(connection, caller.scope, list(wanted))
         missing = [given for build_id, given in wanted.items() if build_id not in found]
-        shown = [build_view(found[build_id]) for build_id in wanted if build_id in found]
+        shown = [
+            build_view(found[build_id], self._address) for build_id in wanted if build_id in found
+        ]
         return {"builds": shown, "buildsNotFound": missing}
 
     def list_builds(self, caller: Caller, parameters: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-_ALONE = "no build runs yet"
+_ALONE = "builds run as actions of pipelines: use StartPipelineExecution"
+_RETRY = "builds run as actions of pipelines: use RetryStageExecution"
 _BATCHES = "batch builds do not run here"
 _FLEETS = "builds run on this server's own nodes, and there are no fleets"
 _REPORTS = "reports are not kept"
@@ -47,14 +48,14 @@ NOT_BUILT: Mapping[str, str] = {
     "ListSharedReportGroups": _SHARING,
     "ListSourceCredentials": _CREDENTIALS,
     "PutResourcePolicy": _SHARING,
-    "RetryBuild": _ALONE,
+    "RetryBuild": _RETRY,
     "RetryBuildBatch": _BATCHES,
     "StartBuild": _ALONE,
     "StartBuildBatch": _BATCHES,
     "StartCommandExecution": _SANDBOXES,
     "StartSandbox": _SANDBOXES,
     "StartSandboxConnection": _SANDBOXES,
-    "StopBuild": _ALONE,
+    "StopBuild": "builds run as actions of pipelines: use StopPipelineExecution",
     "StopBuildBatch": _BATCHES,
     "StopSandbox": _SANDBOXES,
     "UpdateFleet": _FLEETS,

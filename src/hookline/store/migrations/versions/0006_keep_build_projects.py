@@ -41,7 +41,6 @@ def upgrade() -> None:
         sa.Column("phases", sa.Text, nullable=False),
         sa.Column("artifacts", sa.Text, nullable=False),
         sa.Column("exported_variables", sa.Text),
-        sa.Column("log_url", sa.Text),
         sa.Column("action_execution_id", sa.String(36)),
         sa.Column("started_at", sa.Float, nullable=False),
         sa.Column("ended_at", sa.Float),
