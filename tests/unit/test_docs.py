@@ -127,7 +127,8 @@ pipeline are not run.
 - Commands run with the programs of the node, by the [runner](../howto/sandbox-commands.md) of the
   pipeline. One of AWS's images (`aws/codebuild/…`) is not used; the log says so.
 - A build that was interrupted, as by the end of its node, begins again under the same id.
-- `StopPipelineExecution` with `abandon` stops a build.
+- `StopBuild` stops a build and fails its action; `StopPipelineExecution` with `abandon` stops it,
+  too.
 
 An action fails, and says what to change, if
 
@@ -165,7 +166,8 @@ API_LOGS = """\
 is signed as the calls are, with the pipeline's region, and a read-only key may do it. `?offset=N`
 leaves out the first N bytes: to follow a log, ask again with the sum of what came.
 `externalExecutionUrl` of actions of CodeBuild, and of actions and rules of the type Commands, leads
-there, and so does `logs.deepLink` of a build. It begins with `public_url`, or, where `receiver_port` is set, with the API's own address.
+there, and so does `logs.deepLink` of a build. It begins with `public_url`, or, where
+`receiver_port` is set, with the API's own address.
 
 ```sh
 curl --aws-sigv4 aws:amz:us-east-1:codepipeline --user "$KEY_ID:$SECRET" "$LOG_URL"

@@ -368,6 +368,28 @@ def test_a_stop_that_abandons_stops_the_build(builder: Builder, tmp_path: Path) 
     assert phases(current())[-1] == ("BUILD", "STOPPED")
 
 
+def test_stop_build_fails_the_action_and_ends_its_commands(
+    builder: Builder, tmp_path: Path
+) -> None:
+    builder.project(buildspec=hanging(tmp_path / "file"))
+    name, execution_id = builder.start(("Build", building()))
+    assert until((tmp_path / "file").exists)
+    action = builder.tenant.actions(name, execution_id)["Build"]
+    workspace = builder.tenant.server.data / "work" / "workspaces" / action["actionExecutionId"]
+    assert (workspace / "build").exists()
+    [build_id] = builder.client.list_builds()["ids"]
+    stopped = builder.client.stop_build(id=build_id)["build"]
+    assert (stopped["buildStatus"], stopped["buildComplete"]) == ("STOPPED", True)
+    assert builder.tenant.finished(name, execution_id)["status"] == "Failed"
+    action = builder.tenant.actions(name, execution_id)["Build"]
+    assert error(action)["message"] == "Build terminated with state: STOPPED"
+    assert until(lambda: not (workspace / "build").exists())
+    assert builder.build(action) == stopped
+    assert builder.client.stop_build(id=build_id)["build"] == stopped
+    with pytest.raises(builder.client.exceptions.ResourceNotFoundException):
+        builder.client.stop_build(id="app:none")
+
+
 def test_a_build_whose_engine_is_killed_begins_again(
     make_server: Callable[..., Server], github: Path, tmp_path: Path
 ) -> None:

@@ -122,6 +122,12 @@ def end(connection: Connection, execution: ActionExecution, outcome: object) -> 
         builds.put(connection, replace(ended, current_phase=PhaseType.COMPLETED))
 
 
+def stopped(build: Build) -> BuildFailedError:
+    """How the action of a build ends that is stopped by itself."""
+    message = f"Build terminated with state: {BuildStatus.STOPPED}"
+    return BuildFailedError(message, _cut_off(build, BuildStatus.STOPPED))
+
+
 def _ended(build: Build, outcome: object) -> Build:
     match outcome:
         case ActionResult(build=Build() as ended) | BuildFailedError(build=ended):

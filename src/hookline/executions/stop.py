@@ -4,14 +4,16 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection
 
+from hookline.builds.build import Build
 from hookline.errors import DuplicatedStopRequestException, PipelineExecutionNotStoppableException
+from hookline.executions import build_runs
 from hookline.executions.dispatch import dispatch
-from hookline.executions.finish import Abandoned, abandon_all, note
+from hookline.executions.finish import Abandoned, abandon_all, end, note
 from hookline.executions.nodes import living
 from hookline.executions.proceed import proceed
 from hookline.executions.stage_runs import find_execution
 from hookline.model import Execution, ExecutionStatus, Pipeline, StageStatus, StopRequest
-from hookline.store import action_executions, executions, stage_executions
+from hookline.store import action_executions, builds, executions, pipelines, stage_executions
 from hookline.store.action_executions import ActionExecution
 
 _DELETED = "The pipeline was deleted"
@@ -42,6 +44,20 @@ def stop(
             connection, execution_id, ExecutionStatus.STOPPED, executions.stop_summary(request)
         )
         dispatch(connection, pipeline.id)
+
+
+def stop_build(connection: Connection, build: Build) -> None:
+    """Stop a build, if it goes on: its action fails, and the node that runs it ends its commands.
+
+    The pipeline is locked by this.
+    """
+    action = action_executions.find(connection, build.action_execution_id or "")
+    if action is None or not pipelines.lock_by_id(connection, action.pipeline_id):
+        return
+    found = action_executions.find(connection, action.id)
+    current = builds.of_action(connection, action.id)
+    if found is not None and current is not None and not found.status.is_final:
+        end(connection, found, build_runs.stopped(current))
 
 
 def _abandon(connection: Connection, stage_execution_id: str, request: StopRequest) -> None:

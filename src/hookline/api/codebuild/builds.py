@@ -1,4 +1,4 @@
-"""BatchGetBuilds, ListBuilds, ListBuildsForProject, BatchDeleteBuilds."""
+"""BatchGetBuilds, ListBuilds, ListBuildsForProject, StopBuild, BatchDeleteBuilds."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,6 +9,7 @@ from hookline.api.codebuild.projects import project_name
 from hookline.api.dependencies import Dependencies
 from hookline.api.sigv4 import Caller
 from hookline.errors import InvalidInputException, ResourceNotFoundException
+from hookline.executions.stop import stop_build
 from hookline.model import Scope
 from hookline.store import build_projects, builds
 from hookline.store.builds import Build
@@ -64,6 +65,19 @@ class BuildOperations:
                 )
 
         return self._of_project.page(caller, parameters, read, lambda row: f"{name}:{row[1]}")
+
+    def stop_build(self, caller: Caller, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Stop a build; one that has ended stays as it is."""
+        [wanted] = _wanted(caller.scope, [parameters["id"]])
+        with self._database.write() as connection:
+            found = builds.find_all(connection, caller.scope, [wanted])
+            if wanted not in found:
+                raise ResourceNotFoundException(
+                    f"Build {caller.scope.build_arn(wanted)} does not exist"
+                )
+            stop_build(connection, found[wanted])
+            stopped = builds.find_all(connection, caller.scope, [wanted])[wanted]
+        return {"build": build_view(stopped, self._address)}
 
     def batch_delete_builds(
         self, caller: Caller, parameters: Mapping[str, Any]

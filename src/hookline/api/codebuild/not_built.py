@@ -55,7 +55,6 @@ NOT_BUILT: Mapping[str, str] = {
     "StartCommandExecution": _SANDBOXES,
     "StartSandbox": _SANDBOXES,
     "StartSandboxConnection": _SANDBOXES,
-    "StopBuild": "builds run as actions of pipelines: use StopPipelineExecution",
     "StopBuildBatch": _BATCHES,
     "StopSandbox": _SANDBOXES,
     "UpdateFleet": _FLEETS,

@@ -22,6 +22,7 @@ def operations(dependencies: Dependencies) -> Mapping[str, Handler]:
         "BatchGetBuilds": builds.batch_get_builds,
         "ListBuilds": builds.list_builds,
         "ListBuildsForProject": builds.list_builds_for_project,
+        "StopBuild": builds.stop_build,
         "BatchDeleteBuilds": builds.batch_delete_builds,
         "ListCuratedEnvironmentImages": list_curated_environment_images,
     }
