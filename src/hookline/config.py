@@ -267,6 +267,13 @@ class Settings:
             _size,
         ),
     ] = 5_000_000_000
+    max_build_cache: Annotated[
+        int,
+        Setting(
+            "size of the caches of build projects that a node keeps, such as 5GB; 0: it keeps none",
+            _size,
+        ),
+    ] = 5_000_000_000
     pid_namespaces: Annotated[
         bool,
         Setting(

@@ -115,6 +115,7 @@ def engine(settings: Settings, slot: Slot) -> None:
             max_log=settings.max_log,
             max_artifact=settings.max_artifact,
             max_source_cache=settings.max_source_cache,
+            max_build_cache=settings.max_build_cache,
             pid_namespaces=settings.pid_namespaces,
             runner=settings.runner,
             sandbox=Sandbox(

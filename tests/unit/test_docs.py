@@ -138,8 +138,10 @@ An action fails, and says what to change, if
 - an environment variable is of the type `PARAMETER_STORE` or `SECRETS_MANAGER`;
 - `BatchEnabled` or `CombineArtifacts` is true.
 
-A project's VPC, file systems, fleet, cache, limit of concurrent builds and batch configuration have
-no effect. The log of each build names those that the project has.
+A project's VPC, file systems, fleet, limit of concurrent builds, batch configuration, and its cache
+of sources and Docker layers have no effect. The log of each build names those that the project has.
+The paths of a buildspec's `cache` are kept on the node, in `work/caches` of the data folder, also
+where the project says S3; the setting [`max_build_cache`](settings.md) bounds all of them together.
 
 ## What differs from AWS
 

@@ -342,6 +342,46 @@ def test_a_link_out_of_the_source_is_no_buildspec(builder: Builder) -> None:
     assert "YAML_FILE_ERROR" in error(action)["message"]
 
 
+CACHING = """\
+version: 0.2
+phases:
+  build:
+    commands:
+      - 'echo "kept: $(cat ~/.cache/tool/file; cat deps/inner/file; cat listed)"'
+      - mkdir -p ~/.cache/tool deps/inner
+      - echo of-home > ~/.cache/tool/file
+      - echo of-source | tee deps/inner/file listed out
+cache:
+  paths:
+    - /root/.cache/**/*
+    - deps
+    - listed
+    - ../outside
+    - /var/lib/none
+"""
+
+
+def test_what_a_build_caches_is_there_in_the_next(builder: Builder) -> None:
+    local = {"type": "LOCAL", "modes": ["LOCAL_CUSTOM_CACHE", "LOCAL_SOURCE_CACHE"]}
+    builder.project(buildspec=CACHING, cache=local)
+    # What is in the source, in a folder of the cache, too, is not replaced.
+    (builder.tenant.repository.folder / "deps").mkdir()
+    (builder.tenant.repository.folder / "deps" / "own").touch()
+    files = {"listed": "of-commit", "deps/own": "x"}
+    first = builder.log(builder.run(("Build", building()), **files)["Build"])
+    second = builder.log(builder.run(("Build", building()))["Build"])
+    assert "There is no cache of this project on this node yet" in first
+    assert "\nkept: of-commit\n" in first
+    assert "Unable to cache ../outside" in first
+    assert "Unable to cache /var/lib/none" in first
+    assert "Cached 4 files" in first
+    assert "the project's cache mode LOCAL_SOURCE_CACHE has no effect" in first
+    assert "\nkept: of-home\nof-source\nof-commit\n" in second
+    builder.client.update_project(name="app", cache={"type": "NO_CACHE"})
+    third = builder.log(builder.run(("Build", building()))["Build"])
+    assert "\nkept: of-commit\n" in third
+
+
 def hanging(file: Path) -> str:
     return (
         "version: 0.2\nphases: {build: {commands: "

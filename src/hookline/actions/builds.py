@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from hookline.actions.archives import Bounds
+from hookline.actions.build_caches import HOME, SOURCE, BuildCache, Folders
 from hookline.actions.build_outputs import Source, assemble
 from hookline.actions.build_reports import Report, report
 from hookline.actions.build_runtimes import check_runtimes
@@ -101,7 +102,7 @@ class Build:
     CodeBuild's own (`CODEBUILD_BUILD_ID`), and win over all. `folder` is private to the build.
     `resolve` gives the values of Parameter Store and Secrets Manager that `environment` has not.
     `upload` takes the artifacts, and may raise ActionError; `on_phase` is told of the phases so far
-    when one begins.
+    when one begins. The paths of the buildspec's cache are kept in `cache`, if there is one.
     """
 
     owner: Owner
@@ -113,6 +114,7 @@ class Build:
     resolve: Callable[[Environment, Mapping[str, str]], Mapping[str, str]] = refuse_secrets
     upload: Callable[[Sequence[BuildArtifact]], object] = _ignore
     on_phase: Callable[[Sequence[Phase]], object] = _ignore
+    cache: BuildCache | None = None
 
 
 @dataclass(frozen=True)
@@ -195,6 +197,7 @@ class _Attempt:
             environment = self._environment(download, spec)
             for told in check_runtimes(spec.runtime_versions, environment):
                 self._phases.say(told)
+            self._restore(spec)
         except BuildspecError as error:
             self._fail("YAML_FILE_ERROR", error.message)
         except ActionError as error:
@@ -217,7 +220,7 @@ class _Attempt:
     def _download(self) -> tuple[Download, Buildspec]:
         say = self._phases.say
         say("Phase is DOWNLOAD_SOURCE")
-        source = self._folder / "src"
+        source = self._folder / SOURCE
         source.mkdir()
         download = self._build.download(source)
         say(f"CODEBUILD_SRC_DIR={download.source}")
@@ -230,7 +233,7 @@ class _Attempt:
 
     def _environment(self, download: Download, spec: Buildspec) -> dict[str, str]:
         build = self._build
-        home, temporary = self._folder / "home", self._folder / "tmp"
+        home, temporary = self._folder / HOME, self._folder / "tmp"
         for folder in (home, temporary):
             folder.mkdir()
         return {
@@ -277,11 +280,27 @@ class _Attempt:
             for artifact in spec.artifacts:
                 self._take_artifact(artifact, source)
             self._build.upload(self._artifacts)
+            self._save(spec)
         except (ActionError, OSError) as error:
             self._limits.check()
             self._fail(_CLIENT_ERROR, str(error))
         else:
             self._phases.complete(BuildStatus.SUCCEEDED)
+
+    def _restore(self, spec: Buildspec) -> None:
+        cache = self._build.cache
+        if cache is not None and spec.cache is not None and spec.cache.action != "save":
+            cache.restore(self._folders())
+
+    def _save(self, spec: Buildspec) -> None:
+        """Keep the cache of a build that has succeeded."""
+        cache, succeeded = self._build.cache, self._status is BuildStatus.SUCCEEDED
+        if succeeded and cache and spec.cache is not None and spec.cache.action != "restore":
+            cache.save(self._folders(), spec.cache.paths)
+
+    def _folders(self) -> Folders:
+        bounds = Bounds(self._build.owner.settings.max_artifact, self._limits.check)
+        return Folders(self._folder, bounds, self._phases.say)
 
     def _take_artifact(self, artifact: ArtifactSpec, source: Source) -> None:
         identifier = artifact.identifier

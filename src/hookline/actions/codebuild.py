@@ -12,6 +12,7 @@ import msgspec
 
 from hookline.actions import builds
 from hookline.actions.archives import Bounds
+from hookline.actions.build_caches import BuildCache
 from hookline.actions.builds import BuildArtifact, BuildResult, Download
 from hookline.actions.folders import Tree, remove
 from hookline.actions.log import ActionLog, Mask
@@ -36,6 +37,7 @@ _BUILDSPEC = "buildspec.yml"
 _INLINE = re.compile(r"\n|^\s*\{|^\s*[\"']?version[\"']?\s*:")
 _LONGEST_BUILDSPEC = 1_000_000
 _CURATED = "aws/codebuild/"
+_CUSTOM_CACHE = "LOCAL_CUSTOM_CACHE"
 _OTHER_SYSTEMS = ("WINDOWS", "MAC")
 
 
@@ -220,7 +222,14 @@ class _Running:
             resolve=self._resolve,
             upload=self._store,
             on_phase=self._note,
+            cache=self._cache(),
         )
+
+    def _cache(self) -> BuildCache | None:
+        build, caches = self._build, self._context.caches
+        if caches is None or not _keeps_paths(build.definition):
+            return None
+        return caches.of(build.scope.build_project_arn(build.project_name))
 
     def _own_variables(self) -> Mapping[str, str]:
         build = self._build
@@ -324,8 +333,16 @@ def _without_effect(definition: Mapping[str, Any]) -> Iterator[str]:
             yield name
     if definition["environment"].get("fleet"):
         yield "environment.fleet"
-    if definition.get("cache", {}).get("type", "NO_CACHE") != "NO_CACHE":
-        yield "cache"
+    for mode in definition.get("cache", {}).get("modes", ()):
+        if mode != _CUSTOM_CACHE:
+            yield f"cache mode {mode}"
+
+
+def _keeps_paths(definition: Mapping[str, Any]) -> bool:
+    """Whether the paths of a buildspec's cache are kept: on the node, also where it says S3."""
+    cache = definition.get("cache", {})
+    kind = cache.get("type", "NO_CACHE")
+    return kind == "S3" or (kind == "LOCAL" and _CUSTOM_CACHE in cache.get("modes", ()))
 
 
 def _read(source: Path, path: str) -> bytes:

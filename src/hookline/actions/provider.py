@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from hookline.actions.artifacts import ArtifactStore, key_of
+from hookline.actions.build_caches import BuildCaches
 from hookline.actions.log import LogSink
 from hookline.actions.mirrors import Mirrors
 from hookline.builds.build import Build
@@ -51,6 +52,7 @@ class ActionSettings:
     max_log: int = 10_000_000
     max_artifact: int = 10_000_000_000
     max_source_cache: int = 5_000_000_000
+    max_build_cache: int = 5_000_000_000
     pid_namespaces: bool = True
     runner: Runner = Runner.HOST
     sandbox: Sandbox = field(default_factory=Sandbox)
@@ -67,7 +69,7 @@ class ActionContext:
     `stop` is set when the engine stops or the action is abandoned. `runner` and `image` are what
     its pipeline's tags ask for, None where they don't. `mirrors` are those of the node, unless it
     keeps none. `build` is what an action of CodeBuild's has to run, and `note_build` takes how far
-    it is.
+    it is; `caches` are those of the node's builds, unless it keeps none.
     """
 
     action_execution_id: str
@@ -91,6 +93,7 @@ class ActionContext:
     mirrors: Mirrors | None = None
     build: Build | None = None
     note_build: Callable[[Build], object] = lambda _: None
+    caches: BuildCaches | None = None
 
     @property
     def time_limit(self) -> float:

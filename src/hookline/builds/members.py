@@ -143,10 +143,19 @@ MEMBERS = (
     Member(
         "artifacts/secondary-artifacts/*", "One of them. It has the same members as `artifacts`."
     ),
-    Member("cache", "What is kept for the next build.", "`hookline build` keeps nothing."),
-    Member("cache/paths", "Required. The paths to keep."),
-    Member("cache/key", "The primary key of the cache."),
-    Member("cache/fallback-keys", "Up to five keys that are tried after it."),
+    Member(
+        "cache",
+        "What is kept for the next build.",
+        "A node keeps one cache for each project whose `cache` is S3 or LOCAL_CUSTOM_CACHE, after "
+        "builds that succeed. `hookline build` keeps nothing.",
+    ),
+    Member(
+        "cache/paths",
+        "Required. The paths to keep.",
+        "Only those in the source and in the home folder, which `/root` stands for, too.",
+    ),
+    Member("cache/key", "The primary key of the cache.", "Has no effect."),
+    Member("cache/fallback-keys", "Up to five keys that are tried after it.", "Have no effect."),
     Member("cache/action", "`restore` or `save`, if not both."),
 )
 

@@ -12,6 +12,7 @@ import structlog
 from hookline import __version__
 from hookline.actions import provider_for
 from hookline.actions.artifacts import ArtifactStore
+from hookline.actions.build_caches import BuildCaches
 from hookline.actions.mirrors import Mirrors
 from hookline.actions.provider import ActionContext, ActionResult, ActionSettings, Waiting
 from hookline.builds.build import Build
@@ -76,6 +77,7 @@ class Engine:
         self._artifacts = artifacts
         self._settings = settings
         self._mirrors = _mirrors(node, seal, settings)
+        self._caches = _caches(node, settings)
         self._stop = threading.Event()
         self._check_due = 0.0
         self._artifact_retention = ArtifactRetention(database, artifacts)
@@ -207,6 +209,7 @@ class Engine:
             mirrors=self._mirrors,
             build=task.build,
             note_build=lambda build: self._note_build(held, build),
+            caches=self._caches,
         )
         return provider_for(task.action.type).run(context)
 
@@ -224,3 +227,8 @@ def _mirrors(node: NodeSettings, seal: Seal, settings: ActionSettings) -> Mirror
         return None
     key = seal.derived_key("source-cache")
     return Mirrors(node.work / "mirrors", key, settings.max_source_cache)
+
+
+def _caches(node: NodeSettings, settings: ActionSettings) -> BuildCaches | None:
+    most = settings.max_build_cache
+    return BuildCaches(node.work / "caches", most) if most else None

@@ -34,7 +34,7 @@ NOT_BUILT: Mapping[str, str] = {
     "GetReportGroupTrend": _REPORTS,
     "GetResourcePolicy": _SHARING,
     "ImportSourceCredentials": _CREDENTIALS,
-    "InvalidateProjectCache": "no cache is kept yet",
+    "InvalidateProjectCache": "each node keeps caches of its own, within max_build_cache",
     "ListBuildBatches": _BATCHES,
     "ListBuildBatchesForProject": _BATCHES,
     "ListCommandExecutionsForSandbox": _SANDBOXES,
