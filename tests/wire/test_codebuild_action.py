@@ -179,6 +179,33 @@ def test_a_python_package_is_built_and_what_it_leaves_goes_on(builder: Builder) 
     assert action["output"]["outputVariables"] == {"VERSION": "1.1"}
 
 
+def test_a_value_stays_within_its_variable(builder: Builder) -> None:
+    builder.project(buildspec="version: 0.2\nphases: {build: {commands: ['echo \"<$A> <$B>\"']}}\n")
+    added = '", "type": "PLAINTEXT"}, {"name": "B", "value": "added'
+    builder.tenant.repository.commit(added)
+    build = building(configuration={"EnvironmentVariables": variables(A="#{Src.CommitMessage}")})
+    named = {**builder.tenant.source(), "namespace": "Src"}
+    name = builder.tenant.pipeline(("Build", build), source_action=named)
+    started = builder.tenant.client.start_pipeline_execution(name=name)["pipelineExecutionId"]
+    assert builder.tenant.finished(name, started)["status"] == "Succeeded"
+    assert f"\n<{added}> <>\n" in builder.log(builder.tenant.actions(name, started)["Build"])
+
+
+def test_what_stands_in_for_a_secret_is_masked(builder: Builder) -> None:
+    plain = [{"name": "LOGIN", "value": "hunter-two"}]
+    builder.project(
+        buildspec="version: 0.2\n"
+        "env: {parameter-store: {LOGIN: /login}, exported-variables: [TOLD]}\n"
+        "phases: {build: {commands: ['export TOLD=$LOGIN; echo is $LOGIN; false $LOGIN']}}\n",
+        environment={**ENVIRONMENT, "environmentVariables": plain},
+    )
+    action = builder.run(("Build", building()), status="Failed")["Build"]
+    assert "\nis ****\n" in builder.log(action)
+    build = builder.build(action)
+    assert build["exportedEnvironmentVariables"] == [{"name": "TOLD", "value": "****"}]
+    assert "hunter-two" not in str([action, build["phases"], builder.log(action)])
+
+
 INLINE = """\
 version: 0.2
 phases:
@@ -306,6 +333,7 @@ PLAIN = "version: 0.2\nphases: {build: {commands: ['true']}}\n"
             {"EnvironmentVariables": '[{"name": "A", "value": "/a", "type": "PARAMETER_STORE"}]'},
             "A is of the type PARAMETER_STORE",
         ),
+        ({}, {"EnvironmentVariables": '[{"name": "A=B", "value": ""}]'}, "'A=B' can't be one"),
         ({"buildspec": "../etc"}, {}, "The buildspec ../etc is not in the source"),
         ({"buildspec": "none.yml"}, {}, "YAML file does not exist: none.yml"),
         ({"buildspec": "version: 0.2\nphase: {}\n"}, {}, "YAML_FILE_ERROR"),
@@ -431,10 +459,10 @@ def test_stop_build_fails_the_action_and_ends_its_commands(
 
 
 def test_a_build_whose_engine_is_killed_begins_again(
-    make_server: Callable[..., Server], github: Path, tmp_path: Path
+    make_server: Callable[..., Server], database_url: str, github: Path, tmp_path: Path
 ) -> None:
     file = tmp_path / "file"
-    server = make_server().start()
+    server = make_server(database_url=database_url).start()
     builder = Builder(Tenant(server, github))
     builder.project(buildspec=hanging(file))
     name, execution_id = builder.start(("Build", building()))

@@ -35,6 +35,7 @@ _REFERENCE = "#{"
 _BUILDSPEC = "buildspec.yml"
 # A buildspec itself, in YAML or JSON, and not the path of one.
 _INLINE = re.compile(r"\n|^\s*\{|^\s*[\"']?version[\"']?\s*:")
+_NAME = re.compile(r"[^=\0]+")
 _LONGEST_BUILDSPEC = 1_000_000
 _CURATED = "aws/codebuild/"
 _CUSTOM_CACHE = "LOCAL_CUSTOM_CACHE"
@@ -70,7 +71,7 @@ class Configuration:
                     _CONFIGURATION,
                 )
         variables = _variables(given.get(VARIABLES, "[]"))
-        check_types(variables)
+        check_variables(variables)
         return cls(given.get("ProjectName", ""), _primary_source(action), variables)
 
 
@@ -98,10 +99,16 @@ def _variables(text: str) -> tuple[Mapping[str, str], ...]:
     return tuple(msgspec.to_builtins(item) for item in found)
 
 
-def check_types(variables: Sequence[Mapping[str, str]]) -> None:
-    """Raise ActionError if a variable is one whose value is in AWS."""
+def check_variables(variables: Sequence[Mapping[str, str]]) -> None:
+    """Raise ActionError if the value of one is in AWS, or no process can have it."""
     for item in variables:
         kind = item.get("type", _PLAIN)
+        if not _NAME.fullmatch(item["name"]) or "\0" in item["value"]:
+            raise ActionError(
+                f"The environment variable '{item['name']}' can't be one: give it a name without ="
+                " and a value without NUL",
+                _CONFIGURATION,
+            )
         if kind in _STORES:
             raise ActionError(
                 f"The environment variable {item['name']} is of the type {kind}, and this version"
@@ -178,7 +185,7 @@ class _Running:
 
     def _check(self) -> None:
         """Raise ActionError where builds here can't be what the project asks for."""
-        check_types(self._environment.get("environmentVariables", ()))
+        check_variables(self._environment.get("environmentVariables", ()))
         image, kind = self._environment["image"], self._environment["type"]
         if kind.startswith(_OTHER_SYSTEMS):
             raise self._refusal(f"environment.type {kind}", "builds run on Linux here")
