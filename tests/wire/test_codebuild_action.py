@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from hookline.runners import Runner, refusal
 from hookline.store.action_logs import open_log
 from support.server import Server, until
 from support.tenant import Repository, Tenant, action_type, commands, declaration, source
@@ -43,18 +44,21 @@ class Builder:
         )
 
     def run(self, *stages: Any, status: str = "Succeeded", **files: str) -> dict[str, Any]:
-        """Push `files` to a pipeline of these stages; its actions at its end."""
+        """Run a pipeline of these stages on `files`; its actions at its end."""
         name, execution_id = self.start(*stages, **files)
         execution = self.tenant.finished(name, execution_id)
         found = self.tenant.actions(name, execution_id)
         assert execution["status"] == status, [item["output"] for item in found.values()]
         return found
 
-    def start(self, *stages: Any, **files: str) -> tuple[str, str]:
+    def start(self, *stages: Any, runner: str = "", **files: str) -> tuple[str, str]:
         if files:
-            named = {name.replace("__", "."): text for name, text in files.items()}
-            self.tenant.repository.commit("Files", **named)
+            self.tenant.repository.commit("Files", **files)
         name = self.tenant.pipeline(*stages)
+        if runner:
+            arn = f"arn:aws:codepipeline:{self.tenant.region}:000000000000:{name}"
+            tags = [{"key": "hookline:runner", "value": runner}]
+            self.tenant.client.tag_resource(resourceArn=arn, tags=tags)
         started = self.tenant.client.start_pipeline_execution(name=name)
         return name, started["pipelineExecutionId"]
 
@@ -99,7 +103,7 @@ def error(action: Any) -> Any:
 
 
 PACKAGE = {
-    "buildspec__yml": f"""\
+    "buildspec.yml": f"""\
 version: 0.2
 env:
   exported-variables: [VERSION]
@@ -143,8 +147,7 @@ def test_a_python_package_is_built_and_what_it_leaves_goes_on(builder: Builder) 
         inputArtifacts=[{"name": "Dist"}],
         environmentVariables=[{"name": "VERSION", "value": "#{Made.VERSION}"}],
     )
-    named = {name.replace("__", "."): text for name, text in PACKAGE.items()}
-    commit = repository.commit('A "quoted" message', **named)
+    commit = repository.commit('A "quoted" message', **PACKAGE)
     tenant = builder.tenant
     name = tenant.pipeline(
         ("Build", build),
@@ -408,6 +411,18 @@ def test_what_a_build_caches_is_there_in_the_next(builder: Builder) -> None:
     builder.client.update_project(name="app", cache={"type": "NO_CACHE"})
     third = builder.log(builder.run(("Build", building()))["Build"])
     assert "\nkept: of-commit\n" in third
+
+
+@pytest.mark.skipif(
+    refusal(Runner.BUBBLEWRAP) is not None, reason="this machine makes no sandboxes"
+)
+def test_a_build_in_a_sandbox_has_its_source_and_its_cache(builder: Builder) -> None:
+    builder.project(buildspec=CACHING, cache={"type": "S3", "location": "bucket/cache"})
+    for expected in ("kept: ", "kept: of-home\nof-source\nof-source\n"):
+        files = {} if "home" in expected else {"file": "x"}
+        build = building(outputArtifacts=[{"name": "Out"}])
+        found = builder.run(("Build", build), runner="bubblewrap", **files)["Build"]
+        assert f"\n{expected}" in builder.log(found)
 
 
 def hanging(file: Path) -> str:
