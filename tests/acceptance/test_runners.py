@@ -11,7 +11,7 @@ import pytest
 from support import containers as programs
 from support.command_line import run_program
 from support.server import Server
-from support.tenant import Tenant, commands
+from support.tenant import ROLE, Tenant, action_type, commands
 
 MakeServer = Callable[..., Server]
 
@@ -98,6 +98,41 @@ def test_a_pipeline_can_ask_for_a_container_of_an_image(
     assert without == "Failed"
     assert "There is no image to run the commands in" in log
     assert status == "Succeeded"
+
+
+def test_a_build_runs_in_the_image_of_its_project(
+    make_server: MakeServer, github: Path, containers: dict[str, str]
+) -> None:
+    settings = {**containers, "container_image": ""}
+    tenant = Tenant(make_server(runner="container", **settings).start(), github)
+    spec = (
+        "version: 0.2\nphases: {build: {commands: ['cat file; ls /usr/share/doc || echo gone']}}\n"
+    )
+    tenant.repository.commit(**{"file": "text", "buildspec.yml": spec})
+    tenant.server.client(tenant.region, service="codebuild").create_project(
+        name="app",
+        source={"type": "CODEPIPELINE"},
+        artifacts={"type": "CODEPIPELINE"},
+        environment={
+            "type": "LINUX_CONTAINER",
+            "image": containers["container_image"],
+            "computeType": "BUILD_GENERAL1_SMALL",
+        },
+        serviceRole=ROLE,
+    )
+    build = {
+        "name": "Build",
+        "actionTypeId": action_type("Build", "AWS", "CodeBuild"),
+        "configuration": {"ProjectName": "app"},
+        "inputArtifacts": [{"name": "Code"}],
+    }
+    pipeline = tenant.pipeline(("Build", build))
+    started = tenant.client.start_pipeline_execution(name=pipeline)["pipelineExecutionId"]
+    status = tenant.finished(pipeline, started)["status"]
+    log = tenant.server.hookline("logs", started, "--action", "Build").stdout
+    assert status == "Succeeded", log
+    assert "\ntext" in log
+    assert "\ngone\n" in log
 
 
 def test_the_doctor_says_that_containers_run_here(

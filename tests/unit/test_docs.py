@@ -124,8 +124,9 @@ pipeline are not run.
 - The variables of `exported-variables` are those of the action's namespace.
 - A build takes as long as the project's `timeoutInMinutes` and the action's allow; without either,
   as the setting [`action_timeout`](settings.md) does.
-- Commands run with the programs of the node, by the [runner](../howto/sandbox-commands.md) of the
-  pipeline. One of AWS's images (`aws/codebuild/…`) is not used; the log says so.
+- Commands run by the [runner](../howto/sandbox-commands.md) of the pipeline. A container has the
+  project's image, and is bound by its `computeType`. The other runners have the programs of the
+  node: one of AWS's images (`aws/codebuild/…`) is not used then, and the log says so.
 - A build that was interrupted, as by the end of its node, begins again under the same id.
 - `StopBuild` stops a build and fails its action; `StopPipelineExecution` with `abandon` stops it,
   too.
@@ -133,8 +134,8 @@ pipeline are not run.
 An action fails, and says what to change, if
 
 - its project is missing;
-- the project has `privilegedMode`, an image that is not AWS's, or an environment for Windows or
-  macOS;
+- the project has `privilegedMode`, or an image that is not AWS's, and the runner is no container;
+- the project's environment is of Windows or macOS;
 - an environment variable is of the type `PARAMETER_STORE` or `SECRETS_MANAGER`;
 - `BatchEnabled` or `CombineArtifacts` is true.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hookline.runners import Runner, refusal
+from hookline.runners import bubblewrap
 from hookline.store.action_logs import open_log
 from support.server import Server, until
 from support.tenant import Repository, Tenant, action_type, commands, declaration, source
@@ -323,8 +323,16 @@ PLAIN = "version: 0.2\nphases: {build: {commands: ['true']}}\n"
     ("project", "configuration", "words"),
     [
         ({"name": "other"}, {}, "There is no build project app in account"),
-        ({"environment": {**ENVIRONMENT, "privilegedMode": True}}, {}, "turn it off"),
-        ({"environment": {**ENVIRONMENT, "image": "python:3"}}, {}, "environment.image python:3"),
+        (
+            {"environment": {**ENVIRONMENT, "privilegedMode": True}},
+            {},
+            "wants privileged mode",
+        ),
+        (
+            {"environment": {**ENVIRONMENT, "image": "python:3"}},
+            {},
+            "the image python:3, which",
+        ),
         ({"environment": {**ENVIRONMENT, "type": "WINDOWS_CONTAINER"}}, {}, "builds run on Linux"),
         ({}, {"BatchEnabled": "true"}, "BatchEnabled is true"),
         ({}, {"CombineArtifacts": "TRUE"}, "CombineArtifacts is true"),
@@ -413,9 +421,7 @@ def test_what_a_build_caches_is_there_in_the_next(builder: Builder) -> None:
     assert "\nkept: of-commit\n" in third
 
 
-@pytest.mark.skipif(
-    refusal(Runner.BUBBLEWRAP) is not None, reason="this machine makes no sandboxes"
-)
+@pytest.mark.skipif(bubblewrap.refusal() is not None, reason="this machine makes no sandboxes")
 def test_a_build_in_a_sandbox_has_its_source_and_its_cache(builder: Builder) -> None:
     builder.project(buildspec=CACHING, cache={"type": "S3", "location": "bucket/cache"})
     for expected in ("kept: ", "kept: of-home\nof-source\nof-source\n"):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hookline.actions.folders import fresh, read
 from hookline.actions.processes import Child, Limits, Owner, run
-from hookline.actions.sandboxes import child_of
+from hookline.actions.sandboxes import BuildEnvironment, child_of
 from hookline.builds.buildspec import Shell
 from hookline.builds.phases import Commands, Course, Ended
 from hookline.builds.script import END, Driver, Files, Output
@@ -44,6 +44,7 @@ class SessionContext:
     place: Place
     folder: Path
     environment: Mapping[str, str]
+    wanted: BuildEnvironment
     shell: Shell
     shares_shell: bool
     exported: tuple[str, ...]
@@ -120,7 +121,8 @@ class _Session:
     def _child(self) -> Child:
         argv = (*self._shell, str(self.files.driver))
         context = self._context
-        return child_of(context.owner, context.place, argv, context.environment)
+        environment = context.environment
+        return child_of(context.owner, context.place, argv, environment, context.wanted)
 
     def _take(self, output: Output, data: bytes) -> None:
         for part in output.feed(data):

@@ -17,6 +17,7 @@ from hookline.actions.build_runtimes import check_runtimes
 from hookline.actions.build_session import SessionContext, SessionResult, run_commands
 from hookline.actions.folders import fresh
 from hookline.actions.processes import Limits, Owner
+from hookline.actions.sandboxes import PATH, BuildEnvironment, runner_of
 from hookline.builds.buildspec import ArtifactSpec, Buildspec, Environment
 from hookline.builds.phases import (
     BuildStatus,
@@ -29,10 +30,8 @@ from hookline.builds.phases import (
 )
 from hookline.builds.reading import read
 from hookline.errors import ActionError, BuildspecError
-from hookline.runners import Place
+from hookline.runners import Place, Runner
 
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""Where a build finds its programs."""
 _CLIENT_ERROR = "CLIENT_ERROR"
 
 
@@ -100,6 +99,8 @@ class Build:
     `download` puts the source into an empty folder, anew for each retry. `environment` is that of
     the project and of whoever starts the build: it wins over the buildspec's. `variables` are
     CodeBuild's own (`CODEBUILD_BUILD_ID`), and win over all. `folder` is private to the build.
+    `path` is where programs are found, if not where the runner has them, and `wanted` what it wants
+    of that.
     `resolve` gives the values of Parameter Store and Secrets Manager that `environment` has not.
     `upload` takes the artifacts, and may raise ActionError; `on_phase` is told of the phases so far
     when one begins. The paths of the buildspec's cache are kept in `cache`, if there is one.
@@ -110,7 +111,8 @@ class Build:
     download: Callable[[Path], Download]
     environment: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
-    path: str = PATH
+    path: str | None = None
+    wanted: BuildEnvironment = field(default_factory=BuildEnvironment)
     resolve: Callable[[Environment, Mapping[str, str]], Mapping[str, str]] = refuse_secrets
     upload: Callable[[Sequence[BuildArtifact]], object] = _ignore
     on_phase: Callable[[Sequence[Phase]], object] = _ignore
@@ -195,8 +197,7 @@ class _Attempt:
         try:
             download, spec = self._download()
             environment = self._environment(download, spec)
-            for told in check_runtimes(spec.runtime_versions, environment):
-                self._phases.say(told)
+            self._check_runtimes(spec, environment)
             self._restore(spec)
         except BuildspecError as error:
             self._fail("YAML_FILE_ERROR", error.message)
@@ -237,7 +238,7 @@ class _Attempt:
         for folder in (home, temporary):
             folder.mkdir()
         return {
-            "PATH": build.path,
+            **({} if build.path is None else {"PATH": build.path}),
             "HOME": str(home),
             "TMPDIR": str(temporary),
             "LANG": "C.UTF-8",
@@ -261,6 +262,7 @@ class _Attempt:
             place=Place(self._folder, download.source, self._folder / "tmp"),
             folder=self._folder / "session",
             environment=environment,
+            wanted=self._build.wanted,
             shell=spec.environment.shell,
             shares_shell=spec.shares_shell,
             exported=spec.environment.exported,
@@ -286,6 +288,12 @@ class _Attempt:
             self._fail(_CLIENT_ERROR, str(error))
         else:
             self._phases.complete(BuildStatus.SUCCEEDED)
+
+    def _check_runtimes(self, spec: Buildspec, environment: Mapping[str, str]) -> None:
+        """Say of each wanted runtime what there is; an image has what it has."""
+        if runner_of(self._build.owner) is not Runner.CONTAINER:
+            for told in check_runtimes(spec.runtime_versions, {"PATH": PATH, **environment}):
+                self._phases.say(told)
 
     def _restore(self, spec: Buildspec) -> None:
         cache = self._build.cache

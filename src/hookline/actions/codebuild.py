@@ -19,11 +19,14 @@ from hookline.actions.log import ActionLog, Mask
 from hookline.actions.outputs import store_output
 from hookline.actions.processes import Limits, await_end_of_earlier
 from hookline.actions.provider import ActionContext, ActionResult, Artifact, BuildFailedError
+from hookline.actions.sandboxes import BuildEnvironment, runner_of
 from hookline.builds.build import Build
 from hookline.builds.buildspec import Environment
 from hookline.builds.phases import BuildStatus, Phase
 from hookline.errors import ActionError, BuildspecError
 from hookline.model import Action
+from hookline.runners import Runner
+from hookline.runners.compute import COMPUTE_TYPES
 
 VARIABLES = "EnvironmentVariables"
 """The key of the configuration whose value is JSON."""
@@ -37,7 +40,6 @@ _BUILDSPEC = "buildspec.yml"
 _INLINE = re.compile(r"\n|^\s*\{|^\s*[\"']?version[\"']?\s*:")
 _NAME = re.compile(r"[^=\0]+")
 _LONGEST_BUILDSPEC = 1_000_000
-_CURATED = "aws/codebuild/"
 _CUSTOM_CACHE = "LOCAL_CUSTOM_CACHE"
 _OTHER_SYSTEMS = ("WINDOWS", "MAC")
 
@@ -188,30 +190,18 @@ class _Running:
         check_variables(self._environment.get("environmentVariables", ()))
         image, kind = self._environment["image"], self._environment["type"]
         if kind.startswith(_OTHER_SYSTEMS):
-            raise self._refusal(f"environment.type {kind}", "builds run on Linux here")
-        if self._environment.get("privilegedMode"):
-            raise self._refusal(
-                "environment.privilegedMode",
-                "builds have the rights of the server's user; turn it off",
+            raise ActionError(
+                f"The project {self._build.project_name} has environment.type {kind}, and builds"
+                " run on Linux here: change it (UpdateProject)",
+                _CONFIGURATION,
             )
-        if not image.startswith(_CURATED):
-            raise self._refusal(
-                f"environment.image {image}",
-                "builds run with the programs of this machine. Install what they need here, and"
-                " name an image of AWS's, such as aws/codebuild/standard:7.0",
+        if runner_of(self._context) is not Runner.CONTAINER:
+            self._log.line(
+                f"Warning: the image {image} is not used; commands run with the programs of this"
+                " machine"
             )
-        self._log.line(
-            f"Warning: the image {image} is not used; commands run with the programs of this"
-            " machine"
-        )
         for what in _without_effect(self._build.definition):
             self._log.line(f"Warning: the project's {what} has no effect here")
-
-    def _refusal(self, what: str, why: str) -> ActionError:
-        return ActionError(
-            f"The project {self._build.project_name} has {what}: {why} (UpdateProject)",
-            _CONFIGURATION,
-        )
 
     def _task(self) -> builds.Build:
         context = self._context
@@ -230,6 +220,11 @@ class _Running:
             upload=self._store,
             on_phase=self._note,
             cache=self._cache(),
+            wanted=BuildEnvironment(
+                image=self._environment["image"],
+                compute=COMPUTE_TYPES.get(self._environment["computeType"]),
+                privileged=self._environment.get("privilegedMode", False),
+            ),
         )
 
     def _cache(self) -> BuildCache | None:
@@ -258,14 +253,23 @@ class _Running:
         primary = Configuration.of(context.action).primary_source
         bounds = Bounds(context.settings.max_artifact, self._limits.check)
         others = target.parent / "sources"
-        variables = {}
+        variables: dict[str, str] = {}
         for artifact in context.inputs:
             folder = target if artifact.name == primary else others / artifact.name
             context.artifacts.unpack(artifact.key, folder, bounds=bounds)
             if artifact.name != primary:
-                variables[f"CODEBUILD_SRC_DIR_{artifact.name}"] = str(folder)
+                variables |= self._named(artifact.name, folder)
         buildspec, location = self._buildspec(target)
         return Download(target, buildspec, location, variables)
+
+    def _named(self, artifact: str, folder: Path) -> dict[str, str]:
+        """The variable that says where a further source is, if the runner can have it."""
+        if "-" in artifact and runner_of(self._context) is Runner.CONTAINER:
+            self._log.line(
+                f"Warning: no variable names {folder}: no shell knows CODEBUILD_SRC_DIR_{artifact}"
+            )
+            return {}
+        return {f"CODEBUILD_SRC_DIR_{artifact}": str(folder)}
 
     def _buildspec(self, source: Path) -> tuple[bytes, str]:
         """The buildspec, and where it stands."""

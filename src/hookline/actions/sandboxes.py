@@ -14,7 +14,8 @@ from hookline.errors import ActionError
 from hookline.runners import IMAGE_TAG, RUNNER_TAG, Place, Runner, bubblewrap, containers, images
 from hookline.runners.compute import Compute
 
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where commands find their programs, but for those in containers."""
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -45,22 +46,23 @@ def child_of(
     """
     wanted = wanted or BuildEnvironment()
     wanted = replace(wanted, image=wanted.image or context.image)
-    runner = _runner(context)
+    runner = runner_of(context)
     if reason := _reason_against(runner, context):
         raise _refused(f"Commands can't run by the runner {runner.value}: {reason}")
     if runner is Runner.CONTAINER:
         return _in_container(context, place, argv, environment, wanted)
     _check_without_container(runner, wanted)
     settings = context.settings
-    program = (shutil.which(argv[0], path=_PATH) or argv[0], *argv[1:])
-    environment = {"PATH": _PATH, **environment}
+    program = (shutil.which(argv[0], path=PATH) or argv[0], *argv[1:])
+    environment = {"PATH": PATH, **environment}
     if runner is Runner.HOST:
         return Child(program, place.folder, environment, context, settings.limits)
     wrapped = bubblewrap.sandboxed(settings.sandbox, place, program)
     return Child(wrapped, place.folder, environment, context, settings.limits, is_monitor=True)
 
 
-def _runner(context: Owner) -> Runner:
+def runner_of(context: Owner) -> Runner:
+    """The runner of an action's commands. Raises ActionError: there is none of this name."""
     if context.runner is None:
         return context.settings.runner
     try:

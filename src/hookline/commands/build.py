@@ -156,7 +156,7 @@ def _run(
             "CODEBUILD_INITIATOR": "hookline",
             "CODEBUILD_LOCAL_BUILD": "true",
         },
-        path=os.environ.get("PATH", PATH),
+        path=os.environ.get("PATH"),
     )
     return run_build(
         build, _Terminal(_secrets(file, given)), Limits.of(minutes * 60.0, threading.Event())
