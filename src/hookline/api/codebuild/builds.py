@@ -8,11 +8,11 @@ from hookline.api.codebuild.paging import Pages
 from hookline.api.codebuild.projects import project_name
 from hookline.api.dependencies import Dependencies
 from hookline.api.sigv4 import Caller
+from hookline.builds.build import Build
 from hookline.errors import InvalidInputException, ResourceNotFoundException
 from hookline.executions.stop import stop_build
 from hookline.model import Scope
 from hookline.store import build_projects, builds
-from hookline.store.builds import Build
 
 
 class BuildOperations:
