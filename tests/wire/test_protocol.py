@@ -106,7 +106,7 @@ def test_w2_all_operations_of_the_model_are_known(api: Api) -> None:
 
 def test_w2_a_target_outside_the_model_is_unknown(api: Api) -> None:
     assert error_of(api.call("DoSomething")) == (400, "UnknownOperationException")
-    headers = api.sign("CodeBuild_20161006.ListProjects", b"{}")
+    headers = api.sign("CodeDeploy_20141006.ListApplications", b"{}")
     reply = send(api.server.url + "/", b"{}", headers)
     assert error_of(reply) == (400, "UnknownOperationException")
 
