@@ -18,7 +18,6 @@ import typer
 from hookline import config
 from hookline.actions.build_reports import Report
 from hookline.actions.builds import (
-    PATH,
     Build,
     BuildArtifact,
     BuildResult,
