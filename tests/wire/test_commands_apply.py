@@ -591,8 +591,17 @@ def test_a_skeleton_is_written_filled_in_and_applied(tool: Tool) -> None:
 
 
 def test_x9_the_plan_names_what_the_server_can_t_run(tool: Tool) -> None:
-    output = apply_template(tool)
-    warning = "warning: pipeline Depot-ReleaseC3D4E5F6: Action 'Make' in stage 'Build' will fail"
+    stages = template()["Resources"]["ReleaseC3D4E5F6"]["Properties"]["Stages"]
+    put = {
+        "Name": "Put",
+        "ActionTypeId": {"Category": "Deploy", "Owner": "AWS", "Provider": "S3", "Version": "1"},
+        "Configuration": {"BucketName": "site", "Extract": "true"},
+        "InputArtifacts": [{"Name": "Code"}],
+    }
+
+    output = apply_template(tool, Stages=[*stages, {"Name": "Deploy", "Actions": [put]}])
+
+    warning = "warning: pipeline Depot-ReleaseC3D4E5F6: Action 'Put' in stage 'Deploy' will fail"
     assert output.index(warning) < output.index("done: create pipeline")
 
 
