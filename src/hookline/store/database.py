@@ -29,6 +29,7 @@ class Database:
 
     def __init__(self, address: str, *, limited: bool = True) -> None:
         self.engine = dialect.connect(address, limited=limited)
+        self._writers = dialect.Writers(self.engine)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -44,6 +45,7 @@ class Database:
         """
         with (
             self.outages(),
+            self._writers.turn(),
             self.engine.connect().execution_options(write=True) as connection,
             connection.begin(),
         ):

@@ -3,9 +3,10 @@
 import functools
 import os
 import select
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -32,6 +33,7 @@ _BUSY_TIMEOUT = f"PRAGMA busy_timeout={_LOCK_TIMEOUT_S * 1_000:.0f}"
 _CHECKPOINT = "PRAGMA wal_autocheckpoint=8000"
 # As much as a pipe holds.
 _NOTICES = 65_536
+_LOCKED = "The store can't be used now (database is locked). Try again."
 
 
 def connect(address: str, *, limited: bool = True) -> Engine:
@@ -110,6 +112,30 @@ def _begin_immediate(connection: Connection) -> None:
                 return
     finally:
         driver.execute(_BUSY_TIMEOUT)
+
+
+class Writers:
+    """Lets the threads of one process write to SQLite one after the other.
+
+    SQLite wakes nobody when its lock is free, so each waits by asking again, and many threads that
+    ask keep the one that has the lock from going on. PostgreSQL needs none of it.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._lock = threading.Lock() if engine.dialect.name == "sqlite" else None
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for this thread's turn. Raises StoreUnavailableError where it does not come."""
+        if self._lock is None:
+            yield
+            return
+        if not self._lock.acquire(timeout=_LOCK_TIMEOUT_S):
+            raise StoreUnavailableError(_LOCKED)
+        try:
+            yield
+        finally:
+            self._lock.release()
 
 
 def now(connection: Connection) -> float:
